@@ -1,0 +1,34 @@
+# One command each. Everything a fresh machine needs is installed by `make setup` into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.setup-done
+
+.PHONY: setup run test lint types unit bench clean
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt torch==2.13.0
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev,models,parquet]'
+	touch $@
+
+run: setup   ## analyze sample clips, or real posts with URLS=urls.txt
+	$(BIN)/python -m bench.demo $(if $(URLS),--urls $(URLS))
+
+test: lint types unit   ## everything that must be green
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: setup
+	$(BIN)/mypy
+
+unit: setup
+	$(BIN)/python -m pytest
+
+bench: setup   ## every benchmark, quick form
+	$(BIN)/python -m bench
+
+clean:
+	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results

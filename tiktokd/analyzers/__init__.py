@@ -1,0 +1,1 @@
+"""Analyzers: one analysis per file; see tiktokd.plugins for the contract."""

@@ -1,0 +1,266 @@
+"""Settings: one frozen model per TOML table, defaults here and nowhere else. Knows no module that reads them.
+
+Precedence: default, file, environment (`TIKTOKD_DOWNLOAD__PER_MINUTE=10`), command line. Every wrong key, type and
+value is reported at once, each with its TOML path.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from tiktokd.errors import ConfigError
+
+ENV_PREFIX = "TIKTOKD_"
+SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
+
+Positive = Annotated[float, Field(gt=0)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Table(BaseModel):
+    """Base of the tables: frozen, no unknown keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=False)
+
+
+class DaemonTable(Table):
+    """`[daemon]`: where things live and how the daemon ends."""
+
+    state_dir: str = ""
+    """Database and spool. Empty: $STATE_DIRECTORY (systemd), else $XDG_STATE_HOME/tiktokd."""
+    runtime_dir: str = ""
+    """Control socket. Empty: $RUNTIME_DIRECTORY, else $XDG_RUNTIME_DIR/tiktokd, else <state_dir>/run."""
+    log_dir: str = ""
+    """Log files. Empty: $LOGS_DIRECTORY, else <state_dir>/log."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    drain_timeout_s: Positive = 60.0
+    """After SIGTERM, work in hand may take this long before it is put back."""
+    start_timeout_s: Positive = 60.0
+    """A worker that is not ready by then is killed and restarted."""
+    stall_s: Positive = 120.0
+    """A worker that has shown no sign of life for this long is killed."""
+    crash_loop_count: Count = 5
+    """This many deaths within crash_loop_window_s take a worker out of service."""
+    crash_loop_window_s: Positive = 600.0
+    recycle_after_jobs: Count = 500
+    """A worker is replaced by a fresh one after this many requests."""
+
+
+class DatabaseTable(Table):
+    """`[database]`."""
+
+    url: str = ""
+    """SQLAlchemy URL. Empty: SQLite at <state_dir>/tiktokd.db."""
+
+
+class DownloadTable(Table):
+    """`[download]`: how TikTok is asked, and how politely."""
+
+    workers: Annotated[int, Field(ge=0, le=16)] = 2
+    per_minute: Annotated[float, Field(gt=0, le=600)] = 30.0
+    """Requests for posts per minute over all workers."""
+    min_gap_s: Annotated[float, Field(ge=0)] = 2.0
+    """Least time between two of them; up to half of it is added at random."""
+    attempts: Count = 3
+    backoff_base_s: Positive = 30.0
+    """Attempt n waits a random time up to base * 4^(n-1)."""
+    backoff_cap_s: Positive = 3600.0
+    timeout_s: Positive = 300.0
+    """Wall-clock limit for one post; the worker is killed beyond it."""
+    proxy: str = ""
+    cookies_file: str = ""
+    """Netscape cookie file of your own account; only for posts that you may see."""
+    verify_tls: bool = True
+    """Off only for a proxy that ends TLS on this machine."""
+    max_filesize_mib: Positive = 500.0
+    max_height: Annotated[int, Field(ge=144)] = 1024
+    """Pixels of the longer side; larger renditions are passed over where a smaller one exists."""
+    spool_videos: Count = 2000
+    spool_gib: Positive = 20.0
+    breaker_failures: Count = 10
+    """This many different posts failing alike in a row pause the downloads and say why."""
+
+
+class CpuTable(Table):
+    """`[cpu]`."""
+
+    workers: Annotated[int, Field(ge=1, le=256)] | Literal["auto"] = "auto"
+    """auto = min(4, cores)."""
+    threads: Annotated[int, Field(ge=1, le=64)] = 1
+    """Threads inside one worker's models; the workers themselves run side by side."""
+
+
+class GpuTable(Table):
+    """`[gpu]`."""
+
+    devices: list[str] = ["auto"]
+    """["auto"] = every NVIDIA GPU; ["cuda:0"]; ["cpu"] runs the GPU path on the CPU; [] = none."""
+    prefetch: Annotated[int, Field(ge=1, le=64)] = 2
+    """Decoded clips kept ready ahead of each GPU worker."""
+    per_minute: Annotated[float, Field(ge=0)] = 0.0
+    """Videos per minute and GPU; 0 = no limit."""
+    attempts: Count = 3
+
+
+class AnalysisTable(Table):
+    """`[analysis]`."""
+
+    analyzers: list[str] = ["all"]
+    """Names, groups (video, audio, text, fusion, metadata) or "all"."""
+    fps: Annotated[float, Field(gt=0, le=30)] = 2.0
+    """Full-size frames per second; long videos get fewer."""
+    max_duration_s: Positive = 3600.0
+    """Longer videos are refused as unsupported."""
+    models_dir: str = ""
+    """Local weights. Empty: <state_dir>/models."""
+    slots: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
+    """Decoded clips held in memory; auto = min(10 % of RAM, 4 GiB) / slot_mib, at least 4 and 8 per GPU."""
+    slot_mib: Annotated[int, Field(ge=8, le=1024)] = 64
+
+
+class HttpTable(Table):
+    """`[http]`: an optional TCP listener beside the Unix socket."""
+
+    listen: str = ""
+    """host:port on loopback; empty = off."""
+    token_file: str = ""
+    """File with the bearer token. Empty: <state_dir>/token, made at the first start."""
+
+
+class CleanupTable(Table):
+    """`[cleanup]`."""
+
+    days: Annotated[int, Field(ge=1)] = 7
+    """Age at which `tiktokctl cleanup` removes media, events, metrics and logs of finished videos."""
+
+
+class Config(Table):
+    """The whole file."""
+
+    daemon: DaemonTable = DaemonTable()
+    database: DatabaseTable = DatabaseTable()
+    download: DownloadTable = DownloadTable()
+    cpu: CpuTable = CpuTable()
+    gpu: GpuTable = GpuTable()
+    analysis: AnalysisTable = AnalysisTable()
+    http: HttpTable = HttpTable()
+    cleanup: CleanupTable = CleanupTable()
+
+    @field_validator("http")
+    @classmethod
+    def _loopback_only(cls, table: HttpTable) -> HttpTable:
+        if not table.listen:
+            return table
+        host, _, port = table.listen.rpartition(":")
+        if host.strip("[]") not in ("127.0.0.1", "::1", "localhost") or not port.isdigit():
+            raise ValueError(f'listen: "{table.listen}" is not a loopback host:port such as "127.0.0.1:8710"')
+        return table
+
+    @property
+    def state_dir(self) -> Path:
+        """Absolute directory of the database and the spool."""
+        return _directory(self.daemon.state_dir, "STATE_DIRECTORY", _xdg("XDG_STATE_HOME", ".local/state") / "tiktokd")
+
+    @property
+    def runtime_dir(self) -> Path:
+        """Absolute directory of the control socket."""
+        run = os.environ.get("XDG_RUNTIME_DIR")
+        default = Path(run) / "tiktokd" if run and not self.daemon.state_dir else self.state_dir / "run"
+        return _directory(self.daemon.runtime_dir, "RUNTIME_DIRECTORY", default)
+
+    @property
+    def log_dir(self) -> Path:
+        """Absolute directory of the log files."""
+        return _directory(self.daemon.log_dir, "LOGS_DIRECTORY", self.state_dir / "log")
+
+    @property
+    def models_dir(self) -> Path:
+        """Absolute directory of local weights."""
+        return Path(self.analysis.models_dir).expanduser() if self.analysis.models_dir else self.state_dir / "models"
+
+    @property
+    def socket_path(self) -> Path:
+        """The control socket."""
+        return self.runtime_dir / "tiktokd.sock"
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy URL of the queue."""
+        return self.database.url or f"sqlite:///{self.state_dir / 'tiktokd.db'}"
+
+
+def load(file: Path | None = None, env: Mapping[str, str] | None = None) -> Config:
+    """Return the settings from `file` (or the standard places) and the environment.
+
+    Raises:
+        ConfigError: listing every unknown key, wrong type and value out of range with its TOML path.
+    """
+    source = file or _standard_file()
+    tables = _read(source) if source else {}
+    problems = _merge_environment(tables, os.environ if env is None else env)
+    try:
+        config = Config.model_validate(tables)
+    except ValidationError as exc:
+        problems += [_problem(error) for error in exc.errors()]
+    if problems:
+        where = f" in {source}" if source else ""
+        raise ConfigError(f"{len(problems)} problem(s){where}:\n" + "\n".join(f"  {p}" for p in problems))
+    return config
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except OSError as exc:
+        raise ConfigError(f"cannot read {file}: {exc.strerror}") from exc
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{file} is not TOML: {exc}") from exc
+
+
+def _standard_file() -> Path | None:
+    user = _xdg("XDG_CONFIG_HOME", ".config") / "tiktokd" / "config.toml"
+    return next((path for path in (user, SYSTEM_CONFIG) if path.is_file()), None)
+
+
+def _merge_environment(tables: dict[str, Any], env: Mapping[str, str]) -> list[str]:
+    """Write `TIKTOKD_TABLE__KEY=value` into `tables`; values are TOML, or plain text where they are not."""
+    problems = []
+    for name, text in sorted(env.items()):
+        table, sep, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
+        if not name.startswith(ENV_PREFIX) or not sep:
+            continue
+        if table not in Config.model_fields:
+            problems.append(f"{name}: there is no table [{table}]; it has {', '.join(Config.model_fields)}")
+            continue
+        target = tables.setdefault(table, {})
+        if isinstance(target, dict):
+            target[key] = _toml_value(text)
+    return problems
+
+
+def _toml_value(text: str) -> Any:
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _problem(error: Any) -> str:
+    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained", "literal", "int")))
+    if error["type"] == "extra_forbidden":
+        return f"{path}: unknown key"
+    return f"{path}: {error['msg']} (found {error['input']!r})"
+
+
+def _xdg(variable: str, default: str) -> Path:
+    value = os.environ.get(variable, "")
+    return Path(value) if value.startswith("/") else Path.home() / default
+
+
+def _directory(setting: str, systemd_variable: str, default: Path) -> Path:
+    value = setting or os.environ.get(systemd_variable, "").split(":")[0]
+    return (Path(value) if value else default).expanduser().absolute()

@@ -1,0 +1,1 @@
+"""Encoders: one model or signal transform per file; see tiktokd.plugins for the contract."""

@@ -1,0 +1,1 @@
+"""The GPU half: batching, memory, engine, worker, telemetry."""

@@ -1,0 +1,232 @@
+"""What an encoder and an analyzer are, and how the files that hold them are found. Knows no model and no clip format.
+
+An **encoder** turns pixels, sound or text into features, in batches that may span videos; the same item gives the
+same result alone or in a batch. An **analyzer** turns features and other analyzers' outputs of one video into a
+typed `Output`. Both are values at the end of a file of that name; adding one touches no other file.
+
+Modules of encoders import heavy packages (torch, onnxruntime, cv2) inside `load` and `encode`, never at the top:
+specifications are read in processes that must stay small.
+"""
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.errors import ProtocolError
+from tiktokd.model import Envelope, MediaFacts, Metadata, ModelUsed, Output, Reason, Segment, Signals, Status
+
+Input = Literal["frames", "low", "thumbs", "audio16", "audio48", "text", "features"]
+Place = Literal["cpu", "gpu", "either"]
+Group = Literal["video", "audio", "text", "fusion", "metadata"]
+Need = Literal["video", "audio", "metadata"]
+OutputT = TypeVar("OutputT", bound=Output)
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Weights:
+    """A model from a hub, pinned."""
+
+    hub_id: str
+    """`org/name`; the local directory is `<models_dir>/<org>--<name>`."""
+    revision: str | None
+    """40 hex digits; `None`: not pinned yet, the user pins it with `tiktokctl models pull`."""
+    licence: str
+    size_mib: float
+    """Approximate download size."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadContext:
+    """What an encoder may know while it loads."""
+
+    device: str = "cpu"
+    """torch's name of the device."""
+    models_dir: Path | None = None
+    threads: int = 1
+    """Upper bound for intra-operation threads."""
+
+
+class ClipArrays(Mapping[str, Array]):
+    """The arrays of one clip by name (see `model.Clip`), plus sound as floats. Missing arrays are simply not there."""
+
+    def __init__(self, arrays: Mapping[str, Array]) -> None:
+        self._arrays = dict(arrays)
+
+    def __getitem__(self, name: str) -> Array:
+        return self._arrays[name]
+
+    def __iter__(self) -> Any:
+        return iter(self._arrays)
+
+    def __len__(self) -> int:
+        return len(self._arrays)
+
+    def sound(self, name: Literal["audio16", "audio48"]) -> NDArray[np.float32] | None:
+        """Return the sound as float32, full scale ±1.0, `(n,)` or `(n, 2)`; `None` where there is none."""
+        samples = self._arrays.get(name)
+        return None if samples is None else samples.astype(np.float32) / np.float32(16384.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """Everything that a plug-in may look at for one video."""
+
+    facts: MediaFacts
+    arrays: ClipArrays = field(default_factory=lambda: ClipArrays({}))
+    """Empty at level 2, where the slot is already free."""
+    audio48_covers_s: float = 0.0
+    audio16_covers_s: float = 0.0
+    metadata: Metadata = field(default_factory=Metadata)
+    features: Mapping[str, Any] = field(default_factory=dict)
+    """Per encoder of `uses` and `optional` that ran; an encoder with nothing to encode or no weights is not there."""
+    outputs: Mapping[str, Envelope] = field(default_factory=dict)
+    """Results of the analyzers named in `after` that have run, whatever their status."""
+    signals: Signals = field(default_factory=dict)
+
+    def output(self, name: str, kind: type[OutputT]) -> OutputT | None:
+        """Return the typed summary of analyzer `name`, or `None` where it has none (not run, skipped, error)."""
+        envelope = self.outputs.get(name)
+        if envelope is None or envelope.status not in ("ok", "partial"):
+            return None
+        return kind.model_validate(envelope.summary)
+
+
+def _the_clip(context: Context) -> Sequence[Any]:
+    return [context.arrays]
+
+
+def _the_only(_context: Context, results: Sequence[Any]) -> Any:
+    return results[0]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoder:
+    """One model, or one signal transform, whose features several analyzers share."""
+
+    name: str
+    title: str
+    """One line: what its features are."""
+    input: Input
+    place: Place
+    load: Callable[[LoadContext], Any]
+    """Return the model, ready to run; raises `ModelMissing`."""
+    encode: Callable[[Any, Sequence[Any]], Sequence[Any]]
+    """Model and N items in, N results out; independent of what else is in the batch."""
+    items: Callable[[Context], Sequence[Any]] = _the_clip
+    """What of one video is encoded; an empty list means "nothing here", and the encoder's features are absent."""
+    collect: Callable[[Context, Sequence[Any]], Any] = _the_only
+    """The results of one video's items joined to its features."""
+    signals: Callable[[Any], dict[str, Any]] | None = None
+    """Small JSON-serialisable values for level 2, made from the features."""
+    uses: tuple[str, ...] = ()
+    """Encoders whose features `items` reads."""
+    after: tuple[str, ...] = ()
+    """Analyzers whose outputs `items` reads; only for `input="text"`."""
+    weights: Weights | None = None
+    models: tuple[ModelUsed, ...] = ()
+    """Weights that ship inside packages; hub weights are added by the loader."""
+    max_batch: int = 64
+    gflop_per_item: float | None = None
+    """Floating-point operations per item, 1e9; `None`: not counted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What an analyzer returns; use `ok`, `partial` or `skipped`."""
+
+    status: Status
+    reason: Reason | None = None
+    message: str | None = None
+    output: Output | None = None
+    segments: Sequence[Segment] = ()
+    calibrated: bool | None = None
+
+
+def ok(output: Output, segments: Sequence[Segment] = (), *, calibrated: bool | None = None) -> Result:
+    """Return a complete result."""
+    return Result(status="ok", output=output, segments=segments, calibrated=calibrated)
+
+
+def partial(
+    output: Output,
+    reason: Reason,
+    message: str | None = None,
+    segments: Sequence[Segment] = (),
+    *,
+    calibrated: bool | None = None,
+) -> Result:
+    """Return a result some of whose fields are `None`, and why."""
+    return Result(
+        status="partial", reason=reason, message=message, output=output, segments=segments, calibrated=calibrated
+    )
+
+
+def skipped(reason: Reason, message: str | None = None) -> Result:
+    """Return "not applicable to this video", and why."""
+    return Result(status="skipped", reason=reason, message=message)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analyzer:
+    """One analysis of one video."""
+
+    name: str
+    title: str
+    """One line for people: what question it answers."""
+    group: Group
+    output: type[Output]
+    analyze: Callable[[Context], Result]
+    uses: tuple[str, ...] = ()
+    """Encoders it cannot do without: where one has no weights the result is skipped/model_missing."""
+    optional: tuple[str, ...] = ()
+    """Encoders that raise it from tier lite to full."""
+    after: tuple[str, ...] = ()
+    """Analyzers whose outputs it reads; level 2 only (text, fusion, metadata). What level 1 shares is an encoder."""
+    signals: tuple[str, ...] = ()
+    """Encoders whose signals it reads; level 2 only. Naming one makes the encoder run."""
+    needs: frozenset[Need] = frozenset()
+    """Without these it is skipped before it runs: no_video, no_audio, no_metadata."""
+    lightweight: bool = True
+    """Runs on the CPU workers when there is no GPU."""
+    version: str = "1"
+    """Raised whenever the same input gives another output."""
+
+
+def level(spec: Analyzer) -> Literal[1, 2]:
+    """Return 1 for analyzers that read the slot (video, audio), 2 for those that read text, outputs and signals."""
+    return 1 if spec.group in ("video", "audio") else 2
+
+
+def names(package: str) -> list[str]:
+    """Return the plug-in names of a package, sorted, without importing them: the file names not starting with `_`."""
+    root = importlib.import_module(package)
+    return sorted(m.name for m in pkgutil.iter_modules(root.__path__) if not m.name.startswith("_"))
+
+
+def encoder(name: str) -> Encoder:
+    """Return the encoder in `tiktokd/encoders/<name>.py`."""
+    return _load(f"tiktokd.encoders.{name}", "ENCODER", Encoder)
+
+
+def analyzer(name: str) -> Analyzer:
+    """Return the analyzer in `tiktokd/analyzers/<name>.py`."""
+    return _load(f"tiktokd.analyzers.{name}", "ANALYZER", Analyzer)
+
+
+PluginT = TypeVar("PluginT", Encoder, Analyzer)
+
+
+def _load(module: str, attribute: str, kind: type[PluginT]) -> PluginT:
+    value = getattr(importlib.import_module(module), attribute, None)
+    if not isinstance(value, kind):
+        raise ProtocolError(f"{module} must end with {attribute} = {kind.__name__}(…), found {type(value).__name__}")
+    if value.name != module.rpartition(".")[2]:
+        raise ProtocolError(f"{module}: the name must be that of the file, found {value.name!r}")
+    return value

@@ -1,0 +1,1 @@
+"""The queue and what decides over it: states, policy, store, dispatch, supervisor, loop."""
