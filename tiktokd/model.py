@@ -35,7 +35,7 @@ class VideoRef:
     """One video that somebody asked for."""
 
     id: str
-    """TikTok's numeric id; `file-<16 hex digits of sha256>` for a local file; `short-<code>` for an unresolved short link."""
+    """TikTok's numeric id; `file-<16 hex digits of sha256>` for a local file; `short-<code>` for a short link."""
     url: str
     """Canonical URL, or the file URI of a local file."""
 
