@@ -1,0 +1,179 @@
+"""Which plug-ins run for a video, where and in which order. Pure: knows specifications, loads and runs nothing."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tiktokd import plugins, weights
+from tiktokd.errors import ConfigError, ModelMissing
+from tiktokd.messages import AnalysisGroup, AnalyzerFacts
+from tiktokd.plugins import Analyzer, Encoder
+
+GROUPS = ("video", "audio", "text", "fusion", "metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogue:
+    """Every plug-in by name."""
+
+    encoders: Mapping[str, Encoder]
+    analyzers: Mapping[str, Analyzer]
+
+
+def load() -> Catalogue:
+    """Return all plug-ins found by file name."""
+    return Catalogue(
+        encoders={name: plugins.encoder(name) for name in plugins.names("tiktokd.encoders")},
+        analyzers={name: plugins.analyzer(name) for name in plugins.names("tiktokd.analyzers")},
+    )
+
+
+def select(wanted: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return analyzer names, sorted, for names, groups and "all".
+
+    Raises:
+        ConfigError: a name is neither an analyzer nor a group.
+    """
+    chosen: set[str] = set()
+    for word in wanted:
+        if word == "all":
+            chosen.update(catalogue.analyzers)
+        elif word in GROUPS:
+            chosen.update(a.name for a in catalogue.analyzers.values() if a.group == word)
+        elif word in catalogue.analyzers:
+            chosen.add(word)
+        else:
+            raise ConfigError(
+                f'analysis.analyzers: "{word}" is no analyzer; there are {", ".join(catalogue.analyzers)}'
+            )
+    return tuple(sorted(chosen))
+
+
+def on_gpu(encoder: Encoder) -> bool:
+    """Return whether an encoder runs on the GPU where there is one."""
+    return encoder.place in ("gpu", "either")
+
+
+def home(analyzer: Analyzer, catalogue: Catalogue) -> Literal["cpu", "gpu"]:
+    """Return the level-1 group of an analyzer where there is a GPU: gpu if any of its encoders is."""
+    used = (*analyzer.uses, *analyzer.optional)
+    return "gpu" if any(on_gpu(catalogue.encoders[n]) for n in used if n in catalogue.encoders) else "cpu"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """One worker's part of one video."""
+
+    analyzers: tuple[Analyzer, ...]
+    too_heavy: tuple[Analyzer, ...]
+    """Left out because there is no GPU to run them."""
+    encoders: tuple[Encoder, ...]
+    """In an order in which each comes after those it uses."""
+    publish: frozenset[str]
+    """Encoders whose signals level 2 wants."""
+
+
+def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue) -> Plan:
+    """Return what a worker of `group` runs over the slot."""
+    wanted = [catalogue.analyzers[name] for name in names if name in catalogue.analyzers]
+    mine = [a for a in wanted if plugins.level(a) == 1 and group in ("all", *_serves(home(a, catalogue)))]
+    weak = group in ("all", "fallback")
+    runs = [a for a in mine if a.lightweight or not weak]
+    fuse = {name for a in wanted if plugins.level(a) == 2 for name in a.signals}
+    publish = {name for name in fuse if name in catalogue.encoders and _publishes(name, group, catalogue)}
+    needed = publish | {name for a in runs for name in (*a.uses, *a.optional)}
+    return Plan(
+        analyzers=tuple(runs),
+        too_heavy=tuple(a for a in mine if weak and not a.lightweight),
+        encoders=order(needed, catalogue),
+        publish=frozenset(publish),
+    )
+
+
+def plan_level2(names: Iterable[str], catalogue: Catalogue) -> Plan:
+    """Return what runs over outputs, signals and text, analyzers in the order of their `after`."""
+    wanted = [catalogue.analyzers[n] for n in names if n in catalogue.analyzers]
+    second = {a.name: a for a in wanted if plugins.level(a) == 2}
+    needed = {name for a in second.values() for name in (*a.uses, *a.optional)}
+    return Plan(
+        analyzers=tuple(_after_order(second)),
+        too_heavy=(),
+        encoders=order(needed, catalogue),
+        publish=frozenset(),
+    )
+
+
+def order(needed: Iterable[str], catalogue: Catalogue) -> tuple[Encoder, ...]:
+    """Return the needed encoders and those that they use, each after what it uses."""
+    done: dict[str, Encoder] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ConfigError(f"encoders use one another in a circle: {' > '.join((*path, name))}")
+        encoder = catalogue.encoders.get(name)
+        if encoder is None or name in done:
+            return
+        for used in encoder.uses:
+            visit(used, (*path, name))
+        done[name] = encoder
+
+    for name in sorted(needed):
+        visit(name, ())
+    return tuple(done.values())
+
+
+def facts(analyzer: Analyzer, catalogue: Catalogue, models_dir: Path | None) -> AnalyzerFacts:
+    """Return what a user may expect of an analyzer on this machine, now."""
+    missing = {name: _missing(name, catalogue, models_dir) for name in (*analyzer.uses, *analyzer.optional)}
+    hard = [missing[name] for name in analyzer.uses if missing[name]]
+    soft = [missing[name] for name in analyzer.optional if missing[name]]
+    return AnalyzerFacts(
+        name=analyzer.name,
+        title=analyzer.title,
+        group=analyzer.group,
+        level=plugins.level(analyzer),
+        tier="none" if hard else "lite" if soft else "full",
+        reason=next(iter(hard + soft), None),
+        encoders=(*analyzer.uses, *analyzer.optional),
+        lightweight=analyzer.lightweight,
+    )
+
+
+def _serves(place: Literal["cpu", "gpu"]) -> tuple[AnalysisGroup, ...]:
+    return ("gpu", "fallback") if place == "gpu" else ("cpu",)
+
+
+def _publishes(name: str, group: AnalysisGroup, catalogue: Catalogue) -> bool:
+    return group in ("all", *_serves("gpu" if on_gpu(catalogue.encoders[name]) else "cpu"))
+
+
+def _after_order(analyzers: Mapping[str, Analyzer]) -> list[Analyzer]:
+    done: dict[str, Analyzer] = {}
+
+    def visit(name: str, path: tuple[str, ...]) -> None:
+        if name in path:
+            raise ConfigError(f"analyzers wait for one another in a circle: {' > '.join((*path, name))}")
+        if name in done or name not in analyzers:
+            return
+        for earlier in analyzers[name].after:
+            visit(earlier, (*path, name))
+        done[name] = analyzers[name]
+
+    for name in sorted(analyzers):
+        visit(name, ())
+    return list(done.values())
+
+
+def _missing(name: str, catalogue: Catalogue, models_dir: Path | None) -> str | None:
+    """Return why an encoder cannot run, or `None`."""
+    encoder = catalogue.encoders.get(name)
+    if encoder is None:
+        return f"encoder {name} is not part of this version"
+    if encoder.weights is None:
+        return None
+    try:
+        weights.locate(encoder.weights, models_dir)
+    except ModelMissing as exc:
+        return str(exc)
+    return None

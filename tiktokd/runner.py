@@ -1,0 +1,241 @@
+"""Runs encoders and analyzers over one video and puts every result into its envelope. Knows no process, no slot table.
+
+One analyzer that raises records an error and the others go on; features live as long as the call.
+"""
+
+import logging
+import math
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import JsonValue
+
+from tiktokd import graph
+from tiktokd.errors import GpuOutOfMemory, ModelMissing
+from tiktokd.messages import AnalysisGroup
+from tiktokd.model import Envelope, ModelUsed, Reason, Signals, Tier
+from tiktokd.plugins import Analyzer, Context, Encoder, LoadContext, Result, skipped
+
+log = logging.getLogger(__name__)
+Report = Callable[[str], None]
+"""Told the name of each plug-in before it runs."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """What came of one part of one video."""
+
+    outputs: dict[str, Envelope]
+    signals: Signals
+    encoder_ms: dict[str, float]
+    """Wall time of each encoder, load excluded."""
+
+
+@dataclass(slots=True)
+class _Features:
+    """What the encoders gave, and why the others gave nothing."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    absent: dict[str, tuple[Reason | None, str]] = field(default_factory=dict)
+    """Encoder → reason and message; reason `None` means that it raised."""
+    ms: dict[str, float] = field(default_factory=dict)
+
+
+class Runner:
+    """The plug-ins of one process, each model loaded at its first use and kept."""
+
+    def __init__(self, load: LoadContext, catalogue: graph.Catalogue | None = None) -> None:
+        self.catalogue = catalogue or graph.load()
+        self._load = load
+        self._models: dict[str, Any] = {}
+        self._missing: dict[str, ModelMissing] = {}
+
+    def level1(self, names: Iterable[str], group: AnalysisGroup, context: Context, report: Report) -> Analysis:
+        """Run one group of level-1 analyzers over the arrays in `context`."""
+        return self._run(graph.plan_level1(names, group, self.catalogue), context, report)
+
+    def level2(self, names: Iterable[str], context: Context, report: Report) -> Analysis:
+        """Run text, fusion and metadata analyzers over the outputs and signals in `context`."""
+        return self._run(graph.plan_level2(names, self.catalogue), context, report)
+
+    def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
+        features = _Features()
+        outputs = dict(context.outputs)
+        mine = {a.name: _no_gpu(a) for a in plan.too_heavy}
+        early = [e for e in plan.encoders if not e.after]
+        for encoder in early:
+            self._encode(encoder, context, features, report)
+        for analyzer in plan.analyzers:
+            now = _with(context, features.values, outputs)
+            for encoder in plan.encoders:
+                if encoder.after and encoder.name in (*analyzer.uses, *analyzer.optional):
+                    self._encode(encoder, now, features, report)
+            report(analyzer.name)
+            mine[analyzer.name] = outputs[analyzer.name] = self._analyze(
+                analyzer, _with(context, features.values, outputs), features
+            )
+        return Analysis(outputs=mine, signals=_signals(plan, features.values), encoder_ms=features.ms)
+
+    def _encode(self, encoder: Encoder, context: Context, features: _Features, report: Report) -> None:
+        """Compute one encoder's features, or write down why there are none; at most once per video."""
+        if encoder.name in features.values or encoder.name in features.absent:
+            return
+        for used in encoder.uses:
+            if used in features.absent:
+                features.absent[encoder.name] = features.absent[used]
+                return
+        report(encoder.name)
+        try:
+            model = self._model(encoder)
+            started = time.perf_counter()
+            seen = _with(context, features.values, context.outputs)
+            items = encoder.items(seen)
+            if items:
+                features.values[encoder.name] = encoder.collect(seen, _batches(encoder, model, items))
+            else:
+                features.absent[encoder.name] = ("too_short", f"there is nothing in this video for {encoder.name}")
+            features.ms[encoder.name] = (time.perf_counter() - started) * 1e3
+        except ModelMissing as exc:
+            features.absent[encoder.name] = ("model_missing", str(exc))
+        except Exception as exc:  # isolation: one model that fails must not cost the other results
+            _raise_if_out_of_memory(exc)
+            log.exception("encoder %s failed", encoder.name)
+            features.absent[encoder.name] = (None, f"encoder {encoder.name}: {type(exc).__name__}: {exc}")
+
+    def _model(self, encoder: Encoder) -> Any:
+        if encoder.name in self._missing:
+            raise self._missing[encoder.name]
+        if encoder.name not in self._models:
+            try:
+                self._models[encoder.name] = encoder.load(self._load)
+            except ModelMissing as exc:
+                log.warning("%s: %s", encoder.name, exc)
+                self._missing[encoder.name] = exc
+                raise
+        return self._models[encoder.name]
+
+    def _analyze(self, analyzer: Analyzer, context: Context, features: _Features) -> Envelope:
+        started = time.perf_counter()
+        try:
+            result = _unfit(analyzer, context, features) or analyzer.analyze(context)
+            summary, segments = _as_json(result)
+        except Exception as exc:  # isolation: the video still completes with the other analyzers
+            _raise_if_out_of_memory(exc)
+            log.exception("analyzer %s failed", analyzer.name)
+            result = Result(status="error", message=f"{type(exc).__name__}: {exc}"[:500])
+            summary, segments = {}, []
+        return Envelope(
+            analyzer=analyzer.name,
+            version=analyzer.version,
+            status=result.status,
+            tier=_tier(analyzer, features),
+            reason=result.reason,
+            message=result.message,
+            models=self._models_used(analyzer, context.features),
+            calibrated=result.calibrated,
+            wall_ms=round((time.perf_counter() - started) * 1e3, 3),
+            summary=summary,
+            segments=segments,
+        )
+
+    def _models_used(self, analyzer: Analyzer, features: Mapping[str, Any]) -> list[ModelUsed]:
+        """Return the weights behind a result: those named in the encoder's file and those its loader reports."""
+        used: list[ModelUsed] = []
+        for encoder in graph.order((*analyzer.uses, *analyzer.optional), self.catalogue):
+            if encoder.name in features:
+                used += [*encoder.models, *getattr(self._models[encoder.name], "used", ())]
+        return used
+
+
+def _batches(encoder: Encoder, model: Any, items: Any) -> list[Any]:
+    results: list[Any] = []
+    for start in range(0, len(items), encoder.max_batch):
+        results += encoder.encode(model, items[start : start + encoder.max_batch])
+    if len(results) != len(items):
+        raise ValueError(f"{len(items)} items went in, {len(results)} results came out")
+    return results
+
+
+def _with(context: Context, features: Mapping[str, Any], outputs: Mapping[str, Envelope]) -> Context:
+    return Context(
+        facts=context.facts,
+        arrays=context.arrays,
+        audio48_covers_s=context.audio48_covers_s,
+        audio16_covers_s=context.audio16_covers_s,
+        metadata=context.metadata,
+        features=features,
+        outputs=outputs,
+        signals=context.signals,
+    )
+
+
+def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result | None:
+    """Return why the analyzer cannot run on this video on this machine, or `None`."""
+    if "video" in analyzer.needs and not context.facts.has_video:
+        return skipped("no_video", "the file has no picture")
+    if "audio" in analyzer.needs and not context.facts.has_audio:
+        return skipped("no_audio", "the file has no sound track")
+    if "metadata" in analyzer.needs and context.metadata.fetched_at_s is None:
+        return skipped("no_metadata", "nothing is known about the post (a local file has no metadata)")
+    for name in analyzer.uses:
+        if name in features.absent:
+            reason, message = features.absent[name]
+            return Result(status="error", message=message) if reason is None else skipped(reason, message)
+        if name not in features.values:
+            return skipped("model_missing", f"encoder {name} is not part of this version")
+    return None
+
+
+def _tier(analyzer: Analyzer, features: _Features) -> Tier:
+    """Return full unless an optional encoder could not run; one with nothing to encode is no loss."""
+    able = (n in features.values or features.absent.get(n, (None, ""))[0] == "too_short" for n in analyzer.optional)
+    return "full" if all(able) else "lite"
+
+
+def _no_gpu(analyzer: Analyzer) -> Envelope:
+    return Envelope(
+        analyzer=analyzer.name,
+        version=analyzer.version,
+        status="skipped",
+        tier="lite",
+        reason="cpu_fallback",
+        message="too heavy for a CPU worker; it needs a GPU (gpu.devices)",
+    )
+
+
+def _signals(plan: graph.Plan, values: Mapping[str, Any]) -> Signals:
+    found: Signals = {}
+    for encoder in plan.encoders:
+        if encoder.name in plan.publish and encoder.name in values and encoder.signals:
+            found[encoder.name] = encoder.signals(values[encoder.name])
+    return found
+
+
+def _as_json(result: Result) -> tuple[dict[str, JsonValue], list[dict[str, JsonValue]]]:
+    summary = result.output.model_dump(mode="json") if result.output is not None else {}
+    segments: list[dict[str, JsonValue]] = [segment.model_dump(mode="json") for segment in result.segments]
+    _refuse_non_finite(summary, "summary")
+    _refuse_non_finite(segments, "segments")
+    return summary, segments
+
+
+def _refuse_non_finite(value: object, path: str) -> None:
+    """Raise where a number is NaN or infinite: JSON has none, and a reader would take null for "not known"."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"{path} is {value}")
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            _refuse_non_finite(inner, f"{path}.{key}")
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            _refuse_non_finite(inner, f"{path}[{number}]")
+
+
+def _raise_if_out_of_memory(exc: Exception) -> None:
+    """Let the queue see a full GPU (torch.OutOfMemoryError, by name: torch may not be loaded)."""
+    if isinstance(exc, GpuOutOfMemory):
+        raise exc
+    if type(exc).__name__ == "OutOfMemoryError":
+        raise GpuOutOfMemory(str(exc)[:500]) from exc
