@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from tiktokd import paths
 from tiktokd.errors import ConfigError
 
 ENV_PREFIX = "TIKTOKD_"
-SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -163,19 +163,17 @@ class Config(Table):
     @property
     def state_dir(self) -> Path:
         """Absolute directory of the database and the spool."""
-        return _directory(self.daemon.state_dir, "STATE_DIRECTORY", _xdg("XDG_STATE_HOME", ".local/state") / "tiktokd")
+        return paths.state_dir(self.daemon.state_dir)
 
     @property
     def runtime_dir(self) -> Path:
         """Absolute directory of the control socket."""
-        run = os.environ.get("XDG_RUNTIME_DIR")
-        default = Path(run) / "tiktokd" if run and not self.daemon.state_dir else self.state_dir / "run"
-        return _directory(self.daemon.runtime_dir, "RUNTIME_DIRECTORY", default)
+        return paths.runtime_dir(self.daemon.runtime_dir, self.daemon.state_dir)
 
     @property
     def log_dir(self) -> Path:
         """Absolute directory of the log files."""
-        return _directory(self.daemon.log_dir, "LOGS_DIRECTORY", self.state_dir / "log")
+        return paths.directory(self.daemon.log_dir, "LOGS_DIRECTORY", self.state_dir / "log")
 
     @property
     def models_dir(self) -> Path:
@@ -185,7 +183,7 @@ class Config(Table):
     @property
     def socket_path(self) -> Path:
         """The control socket."""
-        return self.runtime_dir / "tiktokd.sock"
+        return self.runtime_dir / paths.SOCKET_NAME
 
     @property
     def database_url(self) -> str:
@@ -199,7 +197,7 @@ def load(file: Path | None = None, env: Mapping[str, str] | None = None) -> Conf
     Raises:
         ConfigError: listing every unknown key, wrong type and value out of range with its TOML path.
     """
-    source = file or _standard_file()
+    source = file or paths.standard_file()
     tables = _read(source) if source else {}
     problems = _merge_environment(tables, os.environ if env is None else env)
     try:
@@ -219,11 +217,6 @@ def _read(file: Path) -> dict[str, Any]:
         raise ConfigError(f"cannot read {file}: {exc.strerror}") from exc
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{file} is not TOML: {exc}") from exc
-
-
-def _standard_file() -> Path | None:
-    user = _xdg("XDG_CONFIG_HOME", ".config") / "tiktokd" / "config.toml"
-    return next((path for path in (user, SYSTEM_CONFIG) if path.is_file()), None)
 
 
 def _merge_environment(tables: dict[str, Any], env: Mapping[str, str]) -> list[str]:
@@ -254,13 +247,3 @@ def _problem(error: Any) -> str:
     if error["type"] == "extra_forbidden":
         return f"{path}: unknown key"
     return f"{path}: {error['msg']} (found {error['input']!r})"
-
-
-def _xdg(variable: str, default: str) -> Path:
-    value = os.environ.get(variable, "")
-    return Path(value) if value.startswith("/") else Path.home() / default
-
-
-def _directory(setting: str, systemd_variable: str, default: Path) -> Path:
-    value = setting or os.environ.get(systemd_variable, "").split(":")[0]
-    return (Path(value) if value else default).expanduser().absolute()

@@ -1,0 +1,48 @@
+"""Where files live when nothing else is said: systemd's directories, then XDG's. Knows no setting but these.
+
+Standard library only: `tiktokctl` finds the socket with it before anything heavy is loaded.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
+SYSTEM_SOCKET = Path("/run/tiktokd/tiktokd.sock")
+"""Where `tiktokd.service` puts the socket (RuntimeDirectory=tiktokd)."""
+SOCKET_NAME = "tiktokd.sock"
+
+
+def standard_file() -> Path | None:
+    """Return the first configuration file that exists: the user's, then the system's."""
+    user = xdg("XDG_CONFIG_HOME", ".config") / "tiktokd" / "config.toml"
+    return next((path for path in (user, SYSTEM_CONFIG) if path.is_file()), None)
+
+
+def state_dir(setting: str) -> Path:
+    """Return the absolute directory of the database and the spool; `setting` is `daemon.state_dir`."""
+    return directory(setting, "STATE_DIRECTORY", xdg("XDG_STATE_HOME", ".local/state") / "tiktokd")
+
+
+def runtime_dir(setting: str, state_setting: str) -> Path:
+    """Return the absolute directory of the control socket; the settings are `daemon.runtime_dir` and `state_dir`."""
+    run = os.environ.get("XDG_RUNTIME_DIR")
+    default = Path(run) / "tiktokd" if run and not state_setting else state_dir(state_setting) / "run"
+    return directory(setting, "RUNTIME_DIRECTORY", default)
+
+
+def socket_path(daemon: Mapping[str, str]) -> Path:
+    """Return the control socket for the keys of the table `[daemon]`."""
+    return runtime_dir(daemon.get("runtime_dir", ""), daemon.get("state_dir", "")) / SOCKET_NAME
+
+
+def xdg(variable: str, default: str) -> Path:
+    """Return a base directory of the XDG specification; `default` is relative to the home directory."""
+    value = os.environ.get(variable, "")
+    return Path(value) if value.startswith("/") else Path.home() / default
+
+
+def directory(setting: str, systemd_variable: str, default: Path) -> Path:
+    """Return the setting, else what systemd says, else the default, as an absolute path."""
+    value = setting or os.environ.get(systemd_variable, "").split(":")[0]
+    return (Path(value) if value else default).expanduser().absolute()
