@@ -1,0 +1,83 @@
+"""One level-1 request answered from a slot: what CPU and GPU workers do alike. Knows no process and no device."""
+
+import importlib.metadata
+import os
+import time
+
+from tiktokd import graph
+from tiktokd.messages import Analyze, Analyzed, Ready
+from tiktokd.model import Clip
+from tiktokd.plugins import ClipArrays, Context
+from tiktokd.runner import Analysis, Runner
+from tiktokd.slots import Region
+from tiktokd.worker import WorkerSetup
+
+PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "rapidocr", "torch", "transformers")
+"""Those whose version explains a result."""
+
+
+class Clock:
+    """Wall and processor time since it was made."""
+
+    def __init__(self) -> None:
+        self._wall_s, self._cpu_s = time.perf_counter(), time.process_time()
+
+    def wall_ms(self) -> float:
+        """Return milliseconds on the wall."""
+        return (time.perf_counter() - self._wall_s) * 1e3
+
+    def cpu_ms(self) -> float:
+        """Return milliseconds of processor time over all threads of this process."""
+        return (time.process_time() - self._cpu_s) * 1e3
+
+
+def analyze(runner: Runner, region: Region, request: Analyze, setup: WorkerSetup) -> Analyzed:
+    """Run the request's group of level-1 analyzers over its slot."""
+    clock = Clock()
+    context = context_of(region, request)
+    done = runner.level1(request.analyzers, request.group, context, lambda name: setup.report(detail=name))
+    return analyzed(request.ticket, done, clock)
+
+
+def analyzed(ticket: str, done: Analysis, clock: Clock) -> Analyzed:
+    """Return the answer for a finished analysis."""
+    return Analyzed(
+        ticket=ticket,
+        outputs=done.outputs,
+        signals=done.signals,
+        wall_ms=clock.wall_ms(),
+        cpu_ms=clock.cpu_ms(),
+        encoder_ms=done.encoder_ms,
+    )
+
+
+def context_of(region: Region, request: Analyze) -> Context:
+    """Return what plug-ins see of the request's clip: views into the slot that nobody can write through."""
+    clip: Clip = request.clip
+    arrays = region.arrays(clip.slot, clip.blocks)
+    for array in arrays.values():
+        array.flags.writeable = False
+    return Context(
+        facts=clip.facts,
+        arrays=ClipArrays(arrays),
+        audio48_covers_s=clip.audio48_covers_s,
+        audio16_covers_s=clip.audio16_covers_s,
+        metadata=request.metadata,
+    )
+
+
+def greeting(runner: Runner, setup: WorkerSetup) -> Ready:
+    """Return the greeting of a worker: versions, and what each analyzer can do on this machine now."""
+    catalogue = runner.catalogue
+    facts = [graph.facts(a, catalogue, setup.config.models_dir) for a in catalogue.analyzers.values()]
+    return Ready(pid=os.getpid(), versions=_versions(), analyzers=tuple(facts))
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
