@@ -1,0 +1,174 @@
+"""What every encoder and analyzer promises, tried on all of them as they are found."""
+
+import ast
+import importlib
+import inspect
+import json
+from typing import get_args
+
+import numpy as np
+import pytest
+
+from tests.analysis import analyze_arrays
+from tests.contexts import odd_clips
+from tiktokd import graph, plugins
+from tiktokd.errors import ModelMissing
+from tiktokd.model import Envelope, Metadata, Output, Reason
+from tiktokd.plugins import Analyzer, Context, Encoder, LoadContext
+
+CATALOGUE = graph.load()
+CLIPS = odd_clips()
+ANALYZERS = sorted(CATALOGUE.analyzers)
+ENCODERS = sorted(CATALOGUE.encoders)
+PLAN_ENCODERS = {
+    "siglip2",
+    "dfine",
+    "vitpose",
+    "nsfw",
+    "ast",
+    "whisper",
+    "e5",
+    "sentiment",
+    "toxicity",
+    "ner",
+    "captioner",
+}
+"""Those that need a hub model; an analyzer may name them before they are there."""
+
+
+@pytest.mark.parametrize("name", ANALYZERS)
+def test_an_analyzer_states_what_it_is(name):
+    spec = CATALOGUE.analyzers[name]
+    assert isinstance(spec, Analyzer)
+    assert issubclass(spec.output, Output)
+    assert spec.group in graph.GROUPS
+    assert spec.title.strip()
+    assert not spec.title.endswith(".")
+    known = CATALOGUE.encoders.keys() | PLAN_ENCODERS
+    assert set(spec.uses) | set(spec.optional) | set(spec.signals) <= known
+    assert not set(spec.uses) & set(spec.optional)
+    if plugins.level(spec) == 1:
+        assert not spec.after, "level 1 analyzers share encoders, not outputs"
+        assert not spec.signals
+
+
+@pytest.mark.parametrize("name", ANALYZERS)
+def test_every_output_field_is_explained_with_its_unit_or_range(name):
+    spec = CATALOGUE.analyzers[name]
+    tree = ast.parse(inspect.getsource(importlib.import_module(spec.output.__module__)))
+    silent = []
+    for node in tree.body:
+        if not isinstance(node, ast.ClassDef):
+            continue
+        for here, following in zip(node.body, [*node.body[1:], None], strict=True):
+            if isinstance(here, ast.AnnAssign):
+                told = isinstance(following, ast.Expr) and isinstance(following.value, ast.Constant)
+                if not told and not (here.value and "description" in ast.unparse(here.value)):
+                    silent.append(f"{node.name}.{ast.unparse(here.target)}")
+    assert silent == []
+
+
+@pytest.mark.parametrize("name", ANALYZERS)
+def test_the_module_says_what_it_is_bad_at(name):
+    text = (importlib.import_module(f"tiktokd.analyzers.{name}").__doc__ or "").lower()
+    assert len(text) > 150
+    assert any(word in text for word in ("bad at", "fails", "misses", "weak", "cannot", "mislead")), text
+
+
+@pytest.mark.parametrize("name", ENCODERS)
+def test_an_encoder_states_what_it_is(name):
+    spec = CATALOGUE.encoders[name]
+    assert isinstance(spec, Encoder)
+    assert spec.title.strip()
+    assert set(spec.uses) <= CATALOGUE.encoders.keys()
+    assert (importlib.import_module(f"tiktokd.encoders.{name}").__doc__ or "").strip()
+
+
+@pytest.mark.parametrize("clip_name", sorted(CLIPS))
+def test_an_odd_video_gives_honest_results_everywhere(clip_name):
+    clip, arrays = CLIPS[clip_name]
+    outputs = analyze_arrays(clip, arrays, ANALYZERS, Metadata())
+    assert sorted(outputs) == ANALYZERS
+    errors = {n: e.message for n, e in outputs.items() if e.status == "error"}
+    assert errors == {}
+    for envelope in outputs.values():
+        _check(envelope)
+
+
+def _check(envelope: Envelope) -> None:
+    spec = CATALOGUE.analyzers[envelope.analyzer]
+    json.loads(json.dumps(envelope.model_dump(mode="json"), allow_nan=False))
+    if envelope.status == "ok":
+        assert envelope.reason is None
+    else:
+        assert envelope.reason in get_args(Reason), envelope
+    if envelope.status == "skipped":
+        assert envelope.summary == {}
+    else:
+        spec.output.model_validate(envelope.summary)
+    for segment in envelope.segments:
+        assert 0 <= segment["start_s"] <= segment["end_s"], segment
+
+
+def _features(name: str, clip_name: str, load: LoadContext):
+    """Return (model, items) of an encoder on a made-up clip, its own inputs encoded first."""
+    clip, arrays = CLIPS[clip_name]
+    features: dict[str, object] = {}
+    for encoder in graph.order([name], CATALOGUE):
+        context = Context(
+            facts=clip.facts,
+            arrays=arrays,
+            audio16_covers_s=clip.audio16_covers_s,
+            audio48_covers_s=clip.audio48_covers_s,
+            features=features,
+        )
+        model, items = encoder.load(load), list(encoder.items(context))
+        if encoder.name == name:
+            return model, items
+        if not items:
+            return model, []
+        features[encoder.name] = encoder.collect(context, encoder.encode(model, items))
+    raise AssertionError(name)
+
+
+def same(left: object, right: object) -> bool:
+    """Return whether two results are equal, arrays to 1e-5."""
+    if isinstance(left, np.ndarray) and isinstance(right, np.ndarray):
+        numbers = np.issubdtype(left.dtype, np.number)
+        return left.shape == right.shape and (
+            np.allclose(left, right, rtol=1e-5, atol=1e-5, equal_nan=True)
+            if numbers
+            else bool(np.array_equal(left, right))
+        )
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[k], right[k]) for k in left)
+    if isinstance(left, list | tuple) and isinstance(right, list | tuple):
+        return len(left) == len(right) and all(same(a, b) for a, b in zip(left, right, strict=True))
+    if hasattr(left, "__dataclass_fields__"):
+        return type(left) is type(right) and all(
+            same(getattr(left, f), getattr(right, f)) for f in left.__dataclass_fields__
+        )
+    if isinstance(left, float) and isinstance(right, float):
+        return bool(np.isclose(left, right, rtol=1e-5, atol=1e-6, equal_nan=True))
+    return bool(left == right)
+
+
+@pytest.mark.parametrize("name", [n for n in ENCODERS if CATALOGUE.encoders[n].input != "text"])
+def test_an_item_gives_the_same_result_alone_and_in_a_batch(name):
+    spec = CATALOGUE.encoders[name]
+    load = LoadContext(threads=2)
+    if spec.weights is not None:
+        pytest.skip("needs a hub model; tests/integration/test_hub_encoders.py tries it with tiny weights")
+    items: list[object] = []
+    model = None
+    for clip_name in ("moving_noise", "one_second", "static_picture"):
+        try:
+            model, found = _features(name, clip_name, load)
+        except ModelMissing as exc:
+            pytest.skip(str(exc))
+        items += found[:2]
+    assert items, f"no made-up clip gives {name} anything to encode"
+    together = spec.encode(model, items)
+    alone = [spec.encode(model, [item])[0] for item in items]
+    assert len(together) == len(items)
+    assert all(same(a, b) for a, b in zip(together, alone, strict=True))
