@@ -63,7 +63,7 @@ class Runner:
     def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
         features = _Features()
         outputs = dict(context.outputs)
-        mine = {a.name: _no_gpu(a) for a in plan.too_heavy}
+        mine = {a.name: self._no_gpu(a) for a in plan.too_heavy}
         early = [e for e in plan.encoders if not e.after]
         for encoder in early:
             self._encode(encoder, context, features, report)
@@ -140,6 +140,19 @@ class Runner:
             segments=segments,
         )
 
+    def _no_gpu(self, analyzer: Analyzer) -> Envelope:
+        """Return why nothing runs: first the weights that a person can fetch, then the device that is not there."""
+        facts = graph.facts(analyzer, self.catalogue, self._load.models_dir)
+        missing = facts.tier == "none"
+        return Envelope(
+            analyzer=analyzer.name,
+            version=analyzer.version,
+            status="skipped",
+            tier="lite",
+            reason="model_missing" if missing else "cpu_fallback",
+            message=facts.reason if missing else "too heavy for a CPU worker; it needs a GPU (gpu.devices)",
+        )
+
     def _models_used(self, analyzer: Analyzer, features: Mapping[str, Any]) -> list[ModelUsed]:
         """Return the weights behind a result: those named in the encoder's file and those its loader reports."""
         used: list[ModelUsed] = []
@@ -192,17 +205,6 @@ def _tier(analyzer: Analyzer, features: _Features) -> Tier:
     """Return full unless an optional encoder could not run; one with nothing to encode is no loss."""
     able = (n in features.values or features.absent.get(n, (None, ""))[0] == "too_short" for n in analyzer.optional)
     return "full" if all(able) else "lite"
-
-
-def _no_gpu(analyzer: Analyzer) -> Envelope:
-    return Envelope(
-        analyzer=analyzer.name,
-        version=analyzer.version,
-        status="skipped",
-        tier="lite",
-        reason="cpu_fallback",
-        message="too heavy for a CPU worker; it needs a GPU (gpu.devices)",
-    )
 
 
 def _signals(plan: graph.Plan, values: Mapping[str, Any]) -> Signals:
