@@ -1,0 +1,155 @@
+"""`make run`: the whole of tiktokd on a private state directory, from sample clips (or URLs) to results.json.
+
+Starts the daemon, queues the videos, shows progress, prints what was found, writes the export, stops the daemon.
+Nothing outside the private directory and results.json is touched, and the directory is removed at the end.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from bench import samples
+from tiktokd.printable import printable
+
+BIN = Path(sys.executable).parent
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 90.0
+SIGNS = {"ok": ("✓", "green"), "partial": ("◐", "yellow"), "skipped": ("–", "dim"), "error": ("✗", "bold red")}
+"""Status → sign and colour; the word stands beside it, so colour is never the only signal."""
+
+
+def main() -> int:
+    """Run the demonstration; the exit status is 0 when every video ended completed."""
+    parser = argparse.ArgumentParser(prog="make run", description=__doc__)
+    parser.add_argument("--urls", type=Path, help="text, CSV or JSON file with TikTok URLs instead of sample clips")
+    parser.add_argument("--output", type=Path, default=Path("results.json"))
+    parser.add_argument("--clips", type=int, default=3, help="number of sample clips to make")
+    args = parser.parse_args()
+    console = Console()
+    if args.urls and not args.urls.is_file():
+        console.print(f"[red]error:[/] there is no file {args.urls}")
+        return 2
+    with tempfile.TemporaryDirectory(prefix="tiktokd-run-") as private:
+        environment = private_environment(Path(private))
+        try:
+            with daemon(environment, Path(private), console):
+                return analyze(args, environment, Path(private), console)
+        except KeyboardInterrupt:
+            console.print("\nstopped; the private state directory is gone, nothing else was touched")
+            return 130
+
+
+def private_environment(directory: Path) -> dict[str, str]:
+    """Return an environment in which both programs keep everything below `directory`."""
+    kept = {k: v for k, v in os.environ.items() if not k.endswith("_DIRECTORY") or not k.isupper()}
+    return kept | {
+        "TIKTOKD_DAEMON__STATE_DIR": str(directory / "state"),
+        "TIKTOKD_DAEMON__RUNTIME_DIR": str(directory / "run"),
+        "TIKTOKD_DAEMON__LOG_DIR": str(directory / "log"),
+    }
+
+
+@contextmanager
+def daemon(environment: dict[str, str], directory: Path, console: Console) -> Iterator[None]:
+    """Run the daemon for the length of the block; it is asked to drain at the end."""
+    started = time.monotonic()
+    with (directory / "daemon.out").open("wb") as out:
+        process = subprocess.Popen([BIN / "tiktokd"], env=environment, stdout=out, stderr=subprocess.STDOUT)
+    try:
+        _wait_for_socket(process, directory)
+        console.print(f"[bold]tiktokd[/] is ready after {time.monotonic() - started:.1f} s (pid {process.pid})")
+        yield
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+            try:
+                process.wait(STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        console.print(f"tiktokd has stopped (exit status {process.returncode})")
+
+
+def _wait_for_socket(process: "subprocess.Popen[bytes]", directory: Path) -> None:
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not (directory / "run" / "tiktokd.sock").exists():
+        if process.poll() is not None or time.monotonic() > deadline:
+            sys.exit("tiktokd did not start:\n" + (directory / "daemon.out").read_text(errors="replace"))
+        time.sleep(0.05)
+
+
+def analyze(args: argparse.Namespace, environment: dict[str, str], directory: Path, console: Console) -> int:
+    """Queue, wait, export and print."""
+    if args.urls:
+        control(environment, "add-urls", "-f", str(args.urls))
+    else:
+        console.print(f"making {args.clips} sample clips …")
+        clips = samples.make(directory / "clips", count=args.clips)
+        control(environment, "add-files", *map(str, clips))
+    started = time.monotonic()
+    control(environment, "wait")
+    took_s = time.monotonic() - started
+    control(environment, "export", "-o", str(args.output))
+    videos = json.loads(args.output.read_text())["videos"]
+    for video in videos:
+        show(video, console)
+    done = sum(video["state"] == "completed" for video in videos)
+    console.print(
+        f"[bold]{done} of {len(videos)} videos completed[/] in {took_s:.1f} s; everything is in [bold]{args.output}[/]"
+    )
+    return 0 if done == len(videos) else 1
+
+
+def control(environment: dict[str, str], *words: str) -> None:
+    """Run tiktokctl as a user would; it prints for itself."""
+    subprocess.run([BIN / "tiktokctl", *words], env=environment, check=False)
+
+
+def show(video: dict[str, Any], console: Console) -> None:
+    """Print one video: a row per analyzer with its status and what it found."""
+    name = video["url"].rpartition("/")[2] if video["url"].startswith("file:") else video["url"]
+    error = f": {video['error']['message']}" if video["error"] else ""
+    table = Table(title=Text(printable(f"{name} · {video['state']}{error}")), title_justify="left", expand=True)
+    table.add_column("analyzer", no_wrap=True)
+    table.add_column("status", no_wrap=True)
+    table.add_column("found", ratio=1)
+    for analyzer, envelope in sorted(video["analysis"].items()):
+        sign, colour = SIGNS[envelope["status"]]
+        table.add_row(analyzer, Text(f"{sign} {envelope['status']}", style=colour), Text(printable(finding(envelope))))
+    console.print(table)
+
+
+def finding(envelope: dict[str, Any], width: int = 150) -> str:
+    """Return the summary in one line, or the reason why there is none."""
+    if envelope["status"] in ("skipped", "error"):
+        return " · ".join(str(part) for part in (envelope["reason"], envelope["message"]) if part)
+    parts = [f"{key} {_short(value)}" for key, value in envelope["summary"].items() if value not in (None, [], {}, "")]
+    line = "  ".join(parts)
+    return line if len(line) <= width else line[: width - 1] + "…"
+
+
+def _short(value: object) -> str:
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    if isinstance(value, list):
+        return f"[{len(value)}] {_short(value[0])}"
+    if isinstance(value, dict):
+        return " ".join(f"{k}={_short(v)}" for k, v in list(value.items())[:3])
+    return str(value)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
