@@ -117,6 +117,9 @@ class AnalysisTable(Table):
     """Longer videos are refused as unsupported."""
     models_dir: str = ""
     """Local weights. Empty: <state_dir>/models."""
+    data_dir: str = ""
+    """Your own taxonomies, prompts and word lists: a file here replaces the shipped one of the same name. Empty:
+    <state_dir>/data."""
     slots: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
     """Decoded clips held in memory; auto = min(10 % of RAM, 4 GiB) / slot_mib, at least 4 and 8 per GPU."""
     slot_mib: Annotated[int, Field(ge=8, le=1024)] = 64
@@ -179,6 +182,11 @@ class Config(Table):
     def models_dir(self) -> Path:
         """Absolute directory of local weights."""
         return Path(self.analysis.models_dir).expanduser() if self.analysis.models_dir else self.state_dir / "models"
+
+    @property
+    def data_dir(self) -> Path:
+        """Absolute directory of the user's own data files; it need not exist."""
+        return Path(self.analysis.data_dir).expanduser() if self.analysis.data_dir else self.state_dir / "data"
 
     @property
     def socket_path(self) -> Path:

@@ -21,7 +21,12 @@ class CpuHandler:
         if setup.region is None:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region, self._config = setup, setup.region, setup.config
-        load = LoadContext(device="cpu", models_dir=setup.config.models_dir, threads=setup.config.cpu.threads)
+        load = LoadContext(
+            device="cpu",
+            models_dir=setup.config.models_dir,
+            data_dir=setup.config.data_dir,
+            threads=setup.config.cpu.threads,
+        )
         self._runner = Runner(load)
         graph.select(setup.config.analysis.analyzers, self._runner.catalogue)
 

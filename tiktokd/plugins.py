@@ -49,6 +49,8 @@ class LoadContext:
     device: str = "cpu"
     """torch's name of the device."""
     models_dir: Path | None = None
+    data_dir: Path | None = None
+    """Files here replace those of the same name that ship in `tiktokd/data` (taxonomies, prompts, lexicons)."""
     threads: int = 1
     """Upper bound for intra-operation threads."""
 

@@ -20,7 +20,12 @@ class GpuHandler:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region = setup, setup.region
         _require(setup.device)
-        load = LoadContext(device=setup.device, models_dir=setup.config.models_dir, threads=setup.config.cpu.threads)
+        load = LoadContext(
+            device=setup.device,
+            models_dir=setup.config.models_dir,
+            data_dir=setup.config.data_dir,
+            threads=setup.config.cpu.threads,
+        )
         self._runner = Runner(load)
 
     def ready(self) -> Ready:
