@@ -1,47 +1,29 @@
 """Log lines: one format, one rotating file per process, journald under systemd. Knows nothing of what is logged.
 
-Foreign text (titles, server answers, file names) reaches a log or a terminal only through `escape`.
+Foreign text (titles, server answers, file names) reaches a log or a terminal only through `printable.escape`.
 """
 
 import contextvars
 import logging
 import logging.handlers
 import os
-import re
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tiktokd.printable import escape
+
 MAX_FILE_BYTES = 10 * 2**20
 """A log file is rotated at this size."""
 KEPT_FILES = 4
 """Rotated files kept beside the current one: 50 MiB per process at most."""
 
-_UNSAFE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]",
-)
-"""C0, DEL and C1 controls (escape sequences live there), line separators, bidirectional overrides (text that reads
-other than it is), interlinear marks, and lone surrogates, which no terminal or UTF-8 file takes."""
-
 _PRIORITIES = {logging.DEBUG: 7, logging.INFO: 6, logging.WARNING: 4, logging.ERROR: 3, logging.CRITICAL: 2}
 """syslog levels for journald's `<N>` prefix, sd-daemon(3)."""
 
 _video: contextvars.ContextVar[str | None] = contextvars.ContextVar("video", default=None)
-
-
-def escape(text: str) -> str:
-    r"""Return `text` with every character that could control a terminal or a log written as `\xNN` or `\uNNNN`.
-
-    Newlines and tabs count as such; markup of `rich` is the caller's to escape.
-    """
-    return _UNSAFE.sub(_code, text)
-
-
-def _code(match: re.Match[str]) -> str:
-    number = ord(match[0])
-    return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"
 
 
 @contextmanager
