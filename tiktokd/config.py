@@ -115,6 +115,8 @@ class AnalysisTable(Table):
     """Full-size frames per second; long videos get fewer."""
     max_duration_s: Positive = 3600.0
     """Longer videos are refused as unsupported."""
+    timeout_s: Positive = 1800.0
+    """Wall-clock limit for one step (decode, analyze, fuse) on one video; the worker is killed beyond it."""
     models_dir: str = ""
     """Local weights. Empty: <state_dir>/models."""
     data_dir: str = ""

@@ -17,6 +17,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from multiprocessing import reduction
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -90,8 +91,38 @@ class Extras:
     index: int
     device: str
     parent_pid: int
-    region: Any = None
-    """A `supervisor.RegionHandle`, or `None`; it becomes a `Region` on its way through `spawn`."""
+    region: "SharedRegion | Region | None" = None
+    """`SharedRegion` in the daemon; `spawn` makes it a `Region` in the child."""
+
+
+@dataclass(frozen=True, slots=True)
+class SharedRegion:
+    """The frame slots on their way into a child: pickled while a process is spawned, it arrives as a `Region`."""
+
+    region: Region
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Hand the descriptor over to the process that is being spawned."""
+        return _attach, (reduction.DupFd(self.region.fd), self.region.slots, self.region.slot_bytes)
+
+
+def _attach(descriptor: Any, slots: int, slot_bytes: int) -> Region:
+    return Region(descriptor.detach(), slots, slot_bytes)
+
+
+def environment(config: Config) -> dict[str, str]:
+    """Return variables that children must inherit: libraries read their thread counts when they are first imported.
+
+    Several workers run side by side; a pool of threads per core in each would only make them wait for one another.
+    """
+    threads = str(config.cpu.threads)
+    names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "BLIS")
+    return {f"{name}_NUM_THREADS": threads for name in names} | {
+        "OPENCV_FOR_THREADS_NUM": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        # NVML numbers the GPUs by bus id; `cuda:0` must be the same card to torch.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
 
 
 def run(target: str, name: str, config: Config, conn: Connection, extras: Extras) -> None:
@@ -107,7 +138,7 @@ def run(target: str, name: str, config: Config, conn: Connection, extras: Extras
                 name=name,
                 index=extras.index,
                 config=config,
-                region=extras.region,
+                region=extras.region if isinstance(extras.region, Region) else None,
                 device=extras.device,
                 report=pulse.report,
             )

@@ -1,0 +1,85 @@
+"""What the dispatcher can order, as values. Knows not how any of it is done."""
+
+from dataclasses import dataclass
+
+from tiktokd.errors import Failure
+from tiktokd.messages import Analyze, Decode, Download, Downloaded, Fuse
+from tiktokd.model import Claim, Envelope, MediaFacts, Signals
+from tiktokd.protocol import Lane
+
+Work = Download | Decode | Analyze | Fuse
+"""The requests that a worker answers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskClaim:
+    """Claim the next video of a lane; answered by `Claimed`."""
+
+    lane: Lane
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Send:
+    """Give a request to a worker that is free; answered by `Answered` or `Lost`."""
+
+    worker: str
+    request: Work
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kill:
+    """End the worker's process; what it holds is answered `Failed`, nobody is blamed."""
+
+    worker: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """Move the downloaded file into the spool and say so in the row; answered by `Stored`."""
+
+    claim: Claim
+    answer: Downloaded
+    download_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Complete:
+    """Store the results; answered by `Stored`."""
+
+    claim: Claim
+    outputs: dict[str, Envelope]
+    signals: Signals
+    facts: MediaFacts
+    timings: dict[str, float]
+    """Stage → milliseconds of wall time; `…_cpu` → milliseconds of CPU time."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settle:
+    """Decide over a failure (retry, fail, pause) and write it; answered by `Stored`."""
+
+    claim: Claim
+    lane: Lane
+    failure: Failure
+    crashed: bool
+    """The last failure was the death of a worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoteCrash:
+    """Count a death against a video whose work goes on; not answered."""
+
+    claim: Claim
+    failure: Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dropped:
+    """Nothing of a cancelled claim is under way any more; not answered."""
+
+    claim: Claim
+    lane: Lane
+
+
+Command = AskClaim | Send | Kill | Keep | Complete | Settle | NoteCrash | Dropped

@@ -1,0 +1,260 @@
+"""Keeps the workers alive and makes sure that each request gets exactly one answer. Knows nothing of the queue.
+
+A worker's end is seen by its sentinel within milliseconds, whatever ended it; what it held is answered on its behalf.
+Runs on the daemon's event loop; the clock arrives through `tick`.
+"""
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Literal, get_args
+
+from tiktokd import log
+from tiktokd.config import Config
+from tiktokd.errors import Failure
+from tiktokd.messages import AnalyzerFacts, Failed, Heartbeat, Message, Ready, Stop
+from tiktokd.scheduler.child import Child, WorkerSpec
+from tiktokd.scheduler.commands import Work
+from tiktokd.scheduler.events import Answered, Event, Lost, Result, WorkerDown, WorkerUp
+from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_intended_end
+from tiktokd.worker import SharedRegion
+
+WorkerState = Literal["starting", "idle", "busy", "stopping", "backoff", "out_of_service"]
+LOG_LINES = 5
+"""Last lines of a dead worker's log that go into the report."""
+STOP_S = 10.0
+"""A child that was told to stop and is still there after this long is killed."""
+_STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
+
+_logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker over all its processes. Times are monotonic seconds."""
+
+    spec: WorkerSpec
+    state: WorkerState = "backoff"
+    since: float = 0.0
+    child: Child | None = None
+    started_at: float = 0.0
+    alive_at: float = 0.0
+    """Last message of this process."""
+    request: Work | None = None
+    """What it holds."""
+    sent_at: float = 0.0
+    heartbeat: Heartbeat | None = None
+    health: Health = field(default_factory=Health)
+    jobs_done: int = 0
+    jobs_of_process: int = 0
+    restarts: int = 0
+    ended: str | None = None
+    """Why we ended the process ourselves; `None`: we did not."""
+    blamed: bool = False
+    """The end that we brought about counts against the video and against the worker."""
+
+
+class Supervisor:
+    """The workers by name."""
+
+    def __init__(
+        self,
+        specs: Sequence[WorkerSpec],
+        config: Config,
+        region: SharedRegion | None,
+        *,
+        emit: Callable[[Event], None],
+        clock: Callable[[], float],
+    ) -> None:
+        self._config, self._region, self._emit, self._clock = config, region, emit, clock
+        self._limits = CrashLimits(count=config.daemon.crash_loop_count, window_s=config.daemon.crash_loop_window_s)
+        self.workers = {spec.name: Worker(spec=spec, health=Health(restart_at=0.0)) for spec in specs}
+        self.versions: dict[str, str] = {}
+        self.facts: dict[str, AnalyzerFacts] = {}
+        """What the workers said about the analyzers; the best tier where they differ."""
+        self._stopping = False
+
+    def send(self, name: str, request: Work) -> None:
+        """Give a request to a worker; `Answered` or `Lost` follows."""
+        worker = self.workers[name]
+        if worker.child is None or worker.state != "idle":
+            self._emit(Lost(worker=name, ticket=request.ticket))
+            return
+        worker.request, worker.sent_at, worker.alive_at = request, self._clock(), self._clock()
+        self._enter(worker, "busy")
+        worker.child.send(request)
+
+    def kill(self, name: str, reason: str, *, blame: bool = False) -> None:
+        """End a worker's process; another follows. `blame`: it counts as a crash of the video that it holds."""
+        worker = self.workers[name]
+        if worker.child is None or worker.ended is not None:
+            return
+        _logger.warning("%s is ended: %s", name, reason, extra={"video": getattr(worker.request, "id", None)})
+        worker.ended, worker.blamed = reason, blame
+        worker.child.kill()
+
+    def revive(self) -> None:
+        """Start workers that are out of service once more."""
+        for worker in self.workers.values():
+            if worker.state == "out_of_service":
+                worker.health = Health(restart_at=self._clock())
+                self._enter(worker, "backoff")
+
+    def tick(self) -> None:
+        """Start what is due, end what is late; call it about twice a second."""
+        now = self._clock()
+        for worker in self.workers.values():
+            if worker.state == "backoff" and not self._stopping:
+                if worker.health.restart_at is not None and now >= worker.health.restart_at:
+                    self._start(worker, now)
+            elif worker.ended is None and worker.child is not None:
+                self._end_if_late(worker, now)
+
+    async def close(self, *, grace_s: float = 0.0) -> None:
+        """End every process and return when none is left; idle ones get `grace_s` seconds to go by themselves."""
+        self._stopping = True
+        for worker in self.workers.values():
+            if worker.state == "idle" and grace_s > 0:
+                self._tell_to_stop(worker)
+            else:
+                self.kill(worker.spec.name, "the daemon stops")
+        children = [worker.child for worker in self.workers.values() if worker.child is not None]
+        going = [asyncio.ensure_future(child.wait()) for child in children]
+        if going:
+            await asyncio.wait(going, timeout=grace_s or None)
+        for worker in self.workers.values():
+            self.kill(worker.spec.name, f"still there {grace_s:g} s after it was told to stop")
+        await asyncio.gather(*going)
+
+    def _start(self, worker: Worker, now: float) -> None:
+        worker.started_at = worker.alive_at = now
+        worker.ended, worker.blamed, worker.jobs_of_process, worker.heartbeat = None, False, 0, None
+        region = None if worker.spec.kind == "download" else self._region
+        try:
+            worker.child = Child(
+                worker.spec,
+                self._config,
+                region,
+                on_message=partial(self._on_message, worker),
+                on_exit=partial(self._on_exit, worker),
+            )
+        except OSError as exc:
+            _logger.error("cannot start %s: %s", worker.spec.name, exc)  # noqa: TRY400
+            self._schedule(worker, now)
+            return
+        self._enter(worker, "starting")
+
+    def _end_if_late(self, worker: Worker, now: float) -> None:
+        limits = self._config.daemon
+        name = worker.spec.name
+        if worker.state == "starting" and now - worker.started_at > limits.start_timeout_s:
+            self.kill(name, f"not ready after {limits.start_timeout_s:g} s", blame=True)
+        elif worker.state == "stopping" and now - worker.since > STOP_S:
+            self.kill(name, f"still there {STOP_S:g} s after it was told to stop")
+        elif worker.state == "busy" and worker.request is not None and now - worker.sent_at > self._deadline_s(worker):
+            stage = _STAGES[type(worker.request).__name__]
+            self.kill(name, f"no result of {stage} within {self._deadline_s(worker):g} s", blame=stage != "download")
+        elif now - worker.alive_at > limits.stall_s:
+            self.kill(name, f"no sign of life for {limits.stall_s:g} s", blame=True)
+
+    def _deadline_s(self, worker: Worker) -> float:
+        return self._config.download.timeout_s if worker.spec.kind == "download" else self._config.analysis.timeout_s
+
+    def _on_message(self, worker: Worker, child: Child, message: Message) -> None:
+        if child is not worker.child:
+            return
+        worker.alive_at = self._clock()
+        if isinstance(message, Heartbeat):
+            worker.heartbeat = message
+        elif isinstance(message, Ready):
+            self._on_ready(worker, message)
+        elif isinstance(message, get_args(Result)) and worker.request is not None:
+            if getattr(message, "ticket", None) == worker.request.ticket:
+                self._on_answer(worker, message)
+            else:
+                self.kill(worker.spec.name, "answered a request that it does not hold", blame=True)
+
+    def _on_ready(self, worker: Worker, ready: Ready) -> None:
+        if worker.state != "starting":
+            return
+        self.versions |= ready.versions
+        for fact in ready.analyzers:
+            known = self.facts.get(fact.name)
+            if known is None or known.tier == "none" or fact.tier == "full":
+                self.facts[fact.name] = fact
+        self._enter(worker, "idle")
+        _logger.info("%s is ready, pid %d, after %.1f s", worker.spec.name, ready.pid, worker.since - worker.started_at)
+        self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind))
+
+    def _on_answer(self, worker: Worker, answer: Result) -> None:
+        worker.request = None
+        worker.jobs_done += 1
+        worker.jobs_of_process += 1
+        self._enter(worker, "idle")
+        self._emit(Answered(worker=worker.spec.name, answer=answer))
+        if worker.jobs_of_process >= self._config.daemon.recycle_after_jobs:
+            self._emit(WorkerDown(worker=worker.spec.name, kind=worker.spec.kind, in_service=True))
+            self._tell_to_stop(worker)
+
+    def _tell_to_stop(self, worker: Worker) -> None:
+        if worker.child is not None:
+            self._enter(worker, "stopping")
+            worker.child.send(Stop())
+
+    def _on_exit(self, worker: Worker, child: Child, code: int) -> None:
+        if child is not worker.child:
+            return
+        worker.child = None
+        how = worker.ended or _how_it_ended(code)
+        crashed = worker.blamed or (worker.ended is None and worker.state != "stopping")
+        if crashed or worker.request is not None:
+            _logger.warning("%s: %s", worker.spec.name, how, extra={"video": getattr(worker.request, "id", None)})
+        if worker.request is not None:
+            request, worker.request = worker.request, None
+            failed = Failed(ticket=request.ticket, failure=self._obituary(worker, request, how, crashed=crashed))
+            self._emit(Answered(worker=worker.spec.name, answer=failed, crashed=crashed))
+        now = self._clock()
+        if crashed:
+            self._schedule(worker, now)
+        else:
+            worker.health = after_intended_end(worker.health, now=now)
+            self._enter(worker, "backoff")
+        in_service = worker.health.restart_at is not None
+        self._emit(WorkerDown(worker=worker.spec.name, kind=worker.spec.kind, in_service=in_service))
+        self.tick()
+
+    def _schedule(self, worker: Worker, now: float) -> None:
+        worker.restarts += 1
+        worker.health = after_death(worker.health, started_at=worker.started_at, now=now, limits=self._limits)
+        if worker.health.restart_at is None:
+            _logger.error(
+                "%s died %d times within %g s and is out of service; `tiktokctl resume` tries again",
+                worker.spec.name,
+                self._limits.count,
+                self._limits.window_s,
+            )
+        self._enter(worker, "backoff" if worker.health.restart_at is not None else "out_of_service")
+
+    def _obituary(self, worker: Worker, request: Work, how: str, *, crashed: bool) -> Failure:
+        stage = _STAGES[type(request).__name__]
+        lines = log.last_lines(self._config.log_dir / f"{worker.spec.name}.log", LOG_LINES)
+        last = "; last log lines: " + " | ".join(lines) if lines and crashed else ""
+        doing = f" ({worker.heartbeat.detail})" if worker.heartbeat and worker.heartbeat.detail else ""
+        message = f"{worker.spec.name}{doing}: {how}{last}"
+        return Failure(failure_class="transient", stage=stage, message=message)
+
+    def _enter(self, worker: Worker, state: WorkerState) -> None:
+        worker.state, worker.since = state, self._clock()
+
+
+def _how_it_ended(code: int) -> str:
+    if code >= 0:
+        return f"ended by itself with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    return f"killed by signal {-code} ({name})"
