@@ -1,0 +1,122 @@
+"""Decoded sound of one video into a slot: mono 16 kHz and stereo 48 kHz, in step with the picture.
+
+Knows nothing of files and streams. Samples stay floats until the end, so that the overshoots of lossy codecs survive
+in the 6 dB above full scale; more than two channels are mixed down, mono goes to both channels.
+"""
+
+import av
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from tiktokd.plugins import Array
+from tiktokd.slots import SlotWriter
+
+FULL_SCALE = 16384.0
+"""int16 value of 0 dBFS (`model.Clip`)."""
+GAP_S = 0.1
+"""Smaller holes and overlaps between time stamps are rounding of the container, not missing sound."""
+MIX_DOWN = {"rematrix_maxval": "1.0"}
+"""libswresample: scale the mix so that it cannot exceed full scale; without it, mono of two equal channels is +3 dB."""
+
+
+class Sound:
+    """Takes frames in order and lays them out by time."""
+
+    def __init__(self, writer: SlotWriter, samples16: int, samples48: int) -> None:
+        self._writer = writer
+        self._tracks = (
+            _Track(writer, "audio16", samples16, 16_000, 1),
+            _Track(writer, "audio48", samples48, 48_000, 2),
+        )
+        self._kind: tuple[str, str, int] | None = None
+        self.start_s: float | None = None
+        """Container time of the first sample."""
+        self._next_s = 0.0
+
+    @property
+    def end_s(self) -> float:
+        """Container time after the last sample."""
+        return self._next_s
+
+    def add(self, frame: av.AudioFrame) -> None:
+        """Append one frame; holes in the time stamps become silence, what is already there is skipped."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        time_s = self._next_s if frame.time is None else float(frame.time)
+        if self.start_s is None:
+            self.start_s = self._next_s = time_s
+        gap_s = time_s - self._next_s
+        if gap_s < -GAP_S:
+            return
+        if gap_s > GAP_S:
+            self._silence(gap_s)
+        if kind != self._kind:
+            self._drain()
+            self._kind = kind
+        frame.pts = None
+        for track in self._tracks:
+            track.add(frame)
+        self._next_s += frame.samples / frame.sample_rate
+
+    def close(self, origin_s: float) -> tuple[float, float]:
+        """Shift everything so that second 0 is container time `origin_s`; return the seconds held at 16 and 48 kHz."""
+        self._drain()
+        shift_s = 0.0 if self.start_s is None else self.start_s - origin_s
+        covers16, covers48 = (track.close(shift_s) for track in self._tracks)
+        return covers16, covers48
+
+    def _silence(self, gap_s: float) -> None:
+        self._drain()
+        for track in self._tracks:
+            track.skip(gap_s)
+        self._next_s += gap_s
+
+    def _drain(self) -> None:
+        for track in self._tracks:
+            track.drain()
+
+
+class _Track:
+    """One rate."""
+
+    def __init__(self, writer: SlotWriter, name: str, samples: int, rate_hz: int, channels: int) -> None:
+        self._writer, self._name, self._rate_hz, self._channels = writer, name, rate_hz, channels
+        shape = (samples,) if channels == 1 else (samples, channels)
+        self._out = writer.reserve(name, shape, "int16")
+        self._resampler: AudioResampler | None = None
+        self._end = 0
+
+    def add(self, frame: av.AudioFrame) -> None:
+        if self._end >= len(self._out):
+            return
+        if self._resampler is None:
+            layout = "stereo" if self._channels == 2 and frame.layout.nb_channels > 1 else "mono"
+            self._resampler = AudioResampler("flt", layout, self._rate_hz, options=MIX_DOWN)
+        for piece in self._resampler.resample(frame):
+            self._append(piece)
+
+    def drain(self) -> None:
+        if self._resampler is not None:
+            for piece in self._resampler.resample(None):
+                self._append(piece)
+            self._resampler = None
+
+    def skip(self, seconds: float) -> None:
+        end = min(len(self._out), self._end + round(seconds * self._rate_hz))
+        self._out[self._end : end] = 0
+        self._end = end
+
+    def close(self, shift_s: float) -> float:
+        shift = round(shift_s * self._rate_hz)
+        first, last = max(0, shift), max(0, min(len(self._out), self._end + shift))
+        if shift and last > first:
+            self._out[first:last] = self._out[first - shift : last - shift].copy()
+        self._out[: min(first, last)] = 0
+        self._writer.truncate(self._name, last)
+        return last / self._rate_hz
+
+    def _append(self, piece: av.AudioFrame) -> None:
+        samples: Array = piece.to_ndarray().reshape(piece.samples, -1)
+        samples = samples[: len(self._out) - self._end]
+        scaled = np.clip(np.rint(samples * FULL_SCALE), -32768, 32767)
+        self._out[self._end : self._end + len(samples)] = scaled[:, 0] if self._channels == 1 else scaled
+        self._end += len(samples)
