@@ -1,0 +1,108 @@
+"""Prompt files to a matrix of text embeddings, cached on disk. Shared by encoders with a text tower.
+
+A file in `data/prompts` (or of the same name in the user's data directory) is one taxonomy:
+
+    template = "a photo of {}"            # wrapped around every prompt
+    background = ["a photo", …]           # describe nothing in particular; a label must beat them
+    [[labels]]
+    id = "kitchen"                        # stable, stored in results
+    name = "kitchen"                      # for people
+    group = "indoor"                      # optional
+    prompts = ["a kitchen", …]            # optional; the name where there are none
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd import datafiles
+from tiktokd.errors import ConfigError
+from tiktokd.pictures import Label
+
+Embed = Callable[[Sequence[str]], NDArray[np.float32]]
+"""Texts to (len, D) vectors of length 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taxonomy:
+    """One prompt file."""
+
+    name: str
+    labels: tuple[Label, ...]
+    prompts: tuple[tuple[str, ...], ...]
+    """Per label, template applied."""
+    background: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptMatrix:
+    """A taxonomy in the model's space."""
+
+    taxonomy: Taxonomy
+    labels: NDArray[np.float32]
+    """(L, D) mean of the label's prompts, length 1."""
+    background: NDArray[np.float32]
+    """(B, D)."""
+
+
+def read(name: str, data_dir: Path | None) -> Taxonomy:
+    """Return the taxonomy of `data/prompts/<name>.toml`; raises `ConfigError` for a file of another form."""
+    file = f"prompts/{name}.toml"
+    table = datafiles.read_toml(file, data_dir)
+    template = str(table.get("template", "{}"))
+    try:
+        entries = table["labels"]
+        labels = tuple(Label(id=e["id"], name=e.get("name", e["id"]), group=e.get("group")) for e in entries)
+        prompts = tuple(
+            tuple(template.format(p) for p in (e.get("prompts") or [e.get("name", e["id"])])) for e in entries
+        )
+    except (KeyError, TypeError, IndexError) as exc:
+        raise ConfigError(f"{datafiles.find(file, data_dir)}: each of [[labels]] needs an id ({exc})") from exc
+    return Taxonomy(name=name, labels=labels, prompts=prompts, background=tuple(table.get("background", ())))
+
+
+def names(data_dir: Path | None) -> list[str]:
+    """Return the names of all taxonomies, shipped or the user's own."""
+    folders = [datafiles.SHIPPED / "prompts", *([data_dir / "prompts"] if data_dir else [])]
+    return sorted({path.stem for folder in folders if folder.is_dir() for path in folder.glob("*.toml")})
+
+
+def matrix(taxonomy: Taxonomy, embed: Embed, cache_dir: Path, space: str) -> PromptMatrix:
+    """Return the taxonomy embedded, from the cache where the same model saw the same prompts before."""
+    flat = [text for texts in taxonomy.prompts for text in texts] + list(taxonomy.background)
+    key = hashlib.sha256(json.dumps([space, taxonomy.name, taxonomy.prompts, taxonomy.background]).encode())
+    file = cache_dir / f"prompts-{key.hexdigest()[:32]}.npy"
+    vectors = _cached(file, len(flat))
+    if vectors is None:
+        vectors = np.asarray(embed(flat), np.float32)
+        _store(file, vectors)
+    counts = np.cumsum([len(texts) for texts in taxonomy.prompts])
+    parts = np.split(vectors, counts)
+    means = np.stack([part.mean(axis=0) for part in parts[:-1]])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    return PromptMatrix(taxonomy=taxonomy, labels=means, background=parts[-1])
+
+
+def _cached(file: Path, rows: int) -> NDArray[np.float32] | None:
+    try:
+        vectors: NDArray[np.float32] = np.load(file, allow_pickle=False)
+    except (OSError, ValueError):
+        return None
+    return vectors if vectors.ndim == 2 and len(vectors) == rows else None
+
+
+def _store(file: Path, vectors: NDArray[np.float32]) -> None:
+    """Write the cache; a directory that is not writable only costs time at the next start."""
+    part = file.with_suffix(f".{id(vectors)}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("wb") as out:
+            np.save(out, vectors)
+        part.replace(file)
+    except OSError:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,173 @@
+"""SigLIP2 image embeddings of up to 32 frames, and their nearness to every prompt of every taxonomy.
+
+Eleven analyzers read them. Only the image tower stays in memory: the text tower (three quarters of the weights) is
+loaded once per prompt file and model, and its vectors are cached on disk.
+
+Scores are not probabilities: SigLIP's sigmoid is calibrated over web pairs, not over a clip's own labels.
+Source: Tschannen et al. 2025, "SigLIP 2", arXiv 2502.14786; google/siglip2-base-patch16-224, Apache-2.0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.encoders import _hub, _pixels, _prompts
+from tiktokd.model import ModelUsed
+from tiktokd.pictures import ImageEmbeddings, LabelCosines
+from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
+
+WEIGHTS = Weights(
+    hub_id="google/siglip2-base-patch16-224",
+    revision="75de2d55ec2d0b4efc50b3e9ad70dba96a7b2fa2",
+    licence="Apache-2.0",
+    size_mib=1500,
+)
+FRAMES = 32
+"""Frames per video: one a second for a 30 s clip."""
+TEXT_TOKENS = 64
+"""SigLIP2 was trained on texts padded to 64 tokens and no attention mask; anything else shifts the vectors."""
+TEXT_BATCH = 64
+FUSED = ("content_categories", "formats", "moods")
+"""Taxonomies whose scores level 2 reads; the others stay in the process."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Siglip:
+    """The image tower and the prompt vectors."""
+
+    vision: Any
+    size_px: int
+    device: str
+    dtype: Any
+    scale: float
+    bias: float
+    space: str
+    prompts: tuple[_prompts.PromptMatrix, ...]
+    used: tuple[ModelUsed, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Frame:
+    """One frame's vector and what does not change from frame to frame."""
+
+    vector: NDArray[np.float32]
+    model: Siglip
+
+
+def load(context: LoadContext) -> Siglip:
+    """Return the image tower; the text tower is gone again when this returns."""
+    hub = _hub.load(WEIGHTS, context, "SiglipModel")
+    revision = hub.used[0].revision or "local"
+    space = f"{WEIGHTS.hub_id}@{revision}"
+    taxonomies = [_prompts.read(name, context.data_dir) for name in _prompts.names(context.data_dir)]
+    cache = (context.models_dir or Path.cwd()) / ".prompts"
+    prompts = tuple(_prompts.matrix(t, lambda texts: _embed_texts(hub, texts), cache, space) for t in taxonomies)
+    model = hub.model
+    return Siglip(
+        vision=model.vision_model,
+        size_px=model.config.vision_config.image_size,
+        device=hub.device,
+        dtype=hub.dtype,
+        scale=float(model.logit_scale.exp()),
+        bias=float(model.logit_bias),
+        space=space,
+        prompts=prompts,
+        used=hub.used,
+    )
+
+
+def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return (len, D) float32 of length 1; lower case, as the model was trained."""
+    import torch
+
+    tokenizer = _hub.tokenizer(hub)
+    width = min(TEXT_TOKENS, hub.model.config.text_config.max_position_embeddings)
+    parts = []
+    for start in range(0, len(texts), TEXT_BATCH):
+        batch = [text.lower() for text in texts[start : start + TEXT_BATCH]]
+        tokens = tokenizer(batch, padding="max_length", max_length=width, truncation=True, return_tensors="pt")
+        with torch.inference_mode():
+            out = hub.model.text_model(input_ids=tokens["input_ids"].to(hub.device)).pooler_output.float()
+        parts.append(torch.nn.functional.normalize(out, dim=-1).cpu().numpy())
+    return np.concatenate(parts)
+
+
+def items(context: Context) -> Sequence[Array]:
+    """Return up to `FRAMES` pictures (H*3/2, W) uint8, spread evenly."""
+    frames = context.arrays.get("frames")
+    return [] if frames is None else [frames[i] for i in _pixels.spread(len(frames), FRAMES)]
+
+
+def encode(model: Siglip, batch: Sequence[Array]) -> Sequence[_Frame]:
+    """Return one vector per picture."""
+    import torch
+
+    with torch.inference_mode():
+        pixels = (_pixels.squares(batch, model.size_px, model.device) - 0.5) / 0.5
+        out = model.vision(pixel_values=pixels.to(model.dtype)).pooler_output.float()
+        vectors = torch.nn.functional.normalize(out, dim=-1).cpu().numpy()
+    return [_Frame(vector=vector, model=model) for vector in vectors]
+
+
+def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
+    """Return the clip's vectors with their nearness to every label."""
+    model = results[0].model
+    pts = context.arrays["frames_pts"]
+    vectors = np.stack([frame.vector for frame in results])
+    return ImageEmbeddings(
+        vectors=vectors,
+        pts_s=pts[_pixels.spread(len(pts), FRAMES)],
+        space=model.space,
+        taxonomies={
+            p.taxonomy.name: LabelCosines(
+                labels=p.taxonomy.labels,
+                cosine=vectors @ p.labels.T,
+                background=vectors @ p.background.T if len(p.background) else np.zeros((len(vectors), 0), np.float32),
+                scale=model.scale,
+                bias=model.bias,
+            )
+            for p in model.prompts
+        },
+    )
+
+
+def signals(features: ImageEmbeddings) -> dict[str, Any]:
+    """Return the clip's mean vector (length 1) and, per taxonomy that fusion reads, the mean cosines.
+
+    `{"space", "mean": [D], "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}}}`
+    """
+    mean = features.vectors.mean(axis=0)
+    mean /= max(float(np.linalg.norm(mean)), 1e-9)
+    return {
+        "space": features.space,
+        "mean": [round(float(v), 4) for v in mean],
+        "labels": {name: _mean(features.taxonomies[name]) for name in FUSED if name in features.taxonomies},
+    }
+
+
+def _mean(cosines: LabelCosines) -> dict[str, Any]:
+    values = cosines.cosine.mean(axis=0)
+    return {
+        "cosine": {label.id: round(float(v), 4) for label, v in zip(cosines.labels, values, strict=True)},
+        "floor": round(float(cosines.background.mean(axis=0).max()), 4) if cosines.background.size else None,
+    }
+
+
+ENCODER = Encoder(
+    name="siglip2",
+    title="SigLIP2 embeddings of up to 32 frames and their nearness to the taxonomies",
+    input="frames",
+    place="gpu",
+    load=load,
+    items=items,
+    encode=encode,
+    collect=collect,
+    signals=signals,
+    weights=WEIGHTS,
+    max_batch=64,
+    gflop_per_item=35.42,
+)

@@ -1,0 +1,140 @@
+"""Features of pictures as analyzers see them: embeddings, detections, poses. Knows no model and no torch.
+
+N frames, D dimensions, L labels, B background prompts, K keypoints. Boxes are `[x, y, w, h]`, shares of the picture.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+COCO_KEYPOINTS = (
+    "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
+    "right_elbow", "left_wrist", "right_wrist", "left_hip", "right_hip", "left_knee", "right_knee", "left_ankle",
+    "right_ankle",
+)  # fmt: skip
+"""Order of the 17 body keypoints (COCO 2017); left and right are the person's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Label:
+    """One class of a taxonomy."""
+
+    id: str
+    name: str
+    """For people."""
+    group: str | None = None
+    """What the taxonomy file says beside it: a parent, a policy area; `None` where it says nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelCosines:
+    """How near each frame lies to each label of one taxonomy."""
+
+    labels: tuple[Label, ...]
+    cosine: Floats
+    """(N, L), -1..1, mean over the label's prompts."""
+    background: Floats
+    """(N, B), -1..1: prompts that describe nothing in particular; a label must beat them."""
+    scale: float
+    """The model's learned temperature: logits are `scale * cosine + bias`."""
+    bias: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageEmbeddings:
+    """What SigLIP2 sees in sampled frames."""
+
+    vectors: Floats
+    """(N, D), length 1."""
+    pts_s: NDArray[np.float64]
+    """(N,) seconds."""
+    space: str
+    """Model and revision; vectors of different spaces must never be compared."""
+    taxonomies: dict[str, LabelCosines]
+    """By file name in `data/prompts`; empty where the model has no text tower."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Detection:
+    """One object in one frame."""
+
+    label: str
+    score: float
+    """0..1, the model's own; not calibrated on short video."""
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameDetections:
+    """All objects of one frame, best first."""
+
+    pts_s: float
+    found: tuple[Detection, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pose:
+    """One person's keypoints in one frame."""
+
+    pts_s: float
+    box: tuple[float, float, float, float]
+    points: Floats
+    """(K, 3): x, y as shares of the picture and the score 0..1, in the order of `COCO_KEYPOINTS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameScores:
+    """Class scores of a picture classifier."""
+
+    pts_s: NDArray[np.float64]
+    labels: tuple[str, ...]
+    scores: Floats
+    """(N, L), 0..1, sums to 1 over the labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """One label that stands out in a clip or a shot."""
+
+    label: Label
+    score: float
+    """0..1: mean share among all labels and background prompts; relative, not a probability."""
+    z: float
+    """Robust z-score among the labels of this clip."""
+
+
+Z_STANDS_OUT = 2.0
+"""A label is named when it lies this many robust deviations above the clip's other labels; 2.0 keeps about the upper
+2 % of a normal spread, so that "none of these" stays possible."""
+
+
+def rank(cosines: LabelCosines, frames: NDArray[np.bool_] | None = None, limit: int = 5) -> list[Ranked]:
+    """Return the labels that stand out over `frames` (all by default), best first, at most `limit`.
+
+    A label must beat every background prompt on average and stand out among the labels by `Z_STANDS_OUT`.
+    """
+    chosen = cosines.cosine if frames is None else cosines.cosine[frames]
+    background = cosines.background if frames is None else cosines.background[frames]
+    if not len(chosen):
+        return []
+    mean = chosen.mean(axis=0)
+    floor = float(background.mean(axis=0).max()) if background.size else -1.0
+    spread = 1.4826 * float(np.median(np.abs(mean - np.median(mean))))
+    z = (mean - np.median(mean)) / spread if spread > 1e-6 else np.zeros_like(mean)
+    shares = _shares(chosen, background, cosines.scale).mean(axis=0)
+    order = np.argsort(-mean)
+    return [
+        Ranked(label=cosines.labels[i], score=float(shares[i]), z=float(z[i]))
+        for i in order[:limit]
+        if mean[i] > floor and z[i] >= Z_STANDS_OUT
+    ]
+
+
+def _shares(cosine: Floats, background: Floats, scale: float) -> Floats:
+    """Return the softmax share (N, L) of each label among labels and background."""
+    logits = np.concatenate([cosine, background], axis=1) * scale
+    weights = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray((weights / weights.sum(axis=1, keepdims=True))[:, : cosine.shape[1]], np.float32)
