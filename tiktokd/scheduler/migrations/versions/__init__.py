@@ -1,0 +1,1 @@
+"""One file per released schema, numbered; never edited after its release."""

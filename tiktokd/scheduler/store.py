@@ -1,0 +1,92 @@
+"""The queue's statements under one name: `store.add`, `store.claim_download`, … Holds nothing itself.
+
+Plain functions `fn(conn, …, now=…)` for `Database.write` (and `read` where they only ask). `now` is UTC seconds.
+"""
+
+from tiktokd.scheduler.store_claims import (
+    claim_download,
+    claim_processing,
+    complete,
+    downloaded,
+    fail,
+    next_ready_at,
+    rescue,
+    rescue_all,
+    resolve_short,
+    retry,
+)
+from tiktokd.scheduler.store_reads import counts, events, export_page, get, history, last_event_id, page
+from tiktokd.scheduler.store_rows import (
+    Added,
+    Cleanup,
+    JobEvent,
+    Media,
+    NewVideo,
+    Outcome,
+    Record,
+    Sample,
+    SpoolUsage,
+    Video,
+    WorkerRow,
+)
+from tiktokd.scheduler.store_transition import transition
+from tiktokd.scheduler.store_upkeep import (
+    add_metrics,
+    cleanup,
+    evictable_media,
+    forget_media,
+    known_media,
+    metrics,
+    save_workers,
+    set_setting,
+    setting,
+    spool_usage,
+)
+from tiktokd.scheduler.store_verbs import add, cancel, known_short, requeue, set_priority
+
+__all__ = [
+    "Added",
+    "Cleanup",
+    "JobEvent",
+    "Media",
+    "NewVideo",
+    "Outcome",
+    "Record",
+    "Sample",
+    "SpoolUsage",
+    "Video",
+    "WorkerRow",
+    "add",
+    "add_metrics",
+    "cancel",
+    "claim_download",
+    "claim_processing",
+    "cleanup",
+    "complete",
+    "counts",
+    "downloaded",
+    "events",
+    "evictable_media",
+    "export_page",
+    "fail",
+    "forget_media",
+    "get",
+    "history",
+    "known_media",
+    "known_short",
+    "last_event_id",
+    "metrics",
+    "next_ready_at",
+    "page",
+    "requeue",
+    "rescue",
+    "rescue_all",
+    "resolve_short",
+    "retry",
+    "save_workers",
+    "set_priority",
+    "set_setting",
+    "setting",
+    "spool_usage",
+    "transition",
+]

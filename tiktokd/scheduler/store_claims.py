@@ -1,0 +1,201 @@
+"""What happens to a claimed video: answers of workers, failures, rescue. Every function is fenced by the claim's token.
+
+False means that nothing was written: the token is stale, the report belongs to a claim that was taken away.
+Knows no policy: whether a failure is retried, when and at whose charge, comes in as arguments.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiktokd.errors import Failure
+from tiktokd.model import Claim, Envelope, MediaFacts, Metadata, Signals, State
+from tiktokd.scheduler import schema
+from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.states import Event
+
+_queue = schema.processing_queue
+_analysis = schema.video_analysis
+_short = schema.short_links
+
+
+def claim_download(conn: Connection, *, worker: str, incarnation: str, now: float) -> Claim | None:
+    """Return the right to download the first ready video; `None` where none is ready."""
+    return moves.claim(conn, Event.CLAIM_DOWNLOAD, worker=worker, incarnation=incarnation, now=now)
+
+
+def claim_processing(conn: Connection, *, worker: str, incarnation: str, now: float) -> Claim | None:
+    """Return the right to decode and analyze the first ready video; `None` where none is ready."""
+    return moves.claim(conn, Event.CLAIM_PROCESSING, worker=worker, incarnation=incarnation, now=now)
+
+
+def next_ready_at(conn: Connection, *, now: float) -> tuple[float | None, float | None]:
+    """Return when the earliest delayed download and the earliest delayed processing may start (UTC seconds).
+
+    `None`: nothing is delayed. A time that has passed is given as `now`: a claim made now would find it.
+    """
+    times = []
+    for state in (State.PENDING, State.DOWNLOADED):
+        earliest = conn.execute(sa.select(sa.func.min(_queue.c.not_before)).where(sa.text(schema.DELAYED[state])))
+        at = earliest.scalar()
+        times.append(None if at is None else max(float(at), now))
+    return times[0], times[1]
+
+
+def downloaded(
+    conn: Connection,
+    token: str,
+    *,
+    media_path: str,
+    sha256: str,
+    size_bytes: int,
+    metadata: Metadata,
+    now: float,
+) -> bool:
+    """Store the file and the post's metadata; the video waits for processing, with no attempt held against it."""
+    values = {
+        "media_path": media_path,
+        "media_sha256": sha256,
+        "media_bytes": size_bytes,
+        "spooled": True,
+        "not_before": 0.0,
+        "throttles": 0,
+        "crashes": 0,
+        "failure": None,
+    }
+    seq = moves.transition(conn, token, Event.DOWNLOADED, now=now, values=values)
+    if seq is None:
+        return False
+    _save(conn, seq, {"metadata": metadata.model_dump(mode="json"), "updated_at": now})
+    return True
+
+
+def complete(
+    conn: Connection,
+    token: str,
+    *,
+    outputs: Mapping[str, Envelope],
+    signals: Signals,
+    facts: MediaFacts | None,
+    timings: Mapping[str, float],
+    now: float,
+) -> bool:
+    """Store the results and finish the video, in one transaction.
+
+    Where single analyzers were asked for again, they replace their own results and leave the others' alone.
+    """
+    seq = _seq_of(token)
+    found = conn.execute(_RERUN, {"of": seq, "held": token}).first()
+    if found is None:
+        return False
+    if moves.transition(conn, token, Event.COMPLETE, now=now, values={"rerun": None, "failure": None}) is None:
+        return False
+    results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
+    if found.rerun is not None:
+        results = {name: {**(getattr(found, name) or {}), **new} for name, new in results.items()}
+    if facts is not None:
+        results["facts"] = facts
+    _save(conn, seq, {**results, "updated_at": now})
+    return True
+
+
+def retry(
+    conn: Connection,
+    token: str,
+    *,
+    failure: Failure,
+    not_before: float,
+    charge: bool,
+    crash: bool = False,
+    now: float,
+) -> bool:
+    """Put the video back, not to be claimed before `not_before` (UTC seconds).
+
+    Args:
+        charge: count an attempt of this stage.
+        crash: count the death of a worker that held it.
+    """
+    throttled = failure.failure_class == "throttled" and not charge
+    more = [*_charges(token, charge, crash), *(["throttles"] if throttled else [])]
+    values = {"failure": failure, "not_before": max(not_before, 0.0)}
+    reason = _reason(failure)
+    return moves.transition(conn, token, Event.RETRY, now=now, reason=reason, values=values, more=more) is not None
+
+
+def fail(conn: Connection, token: str, *, failure: Failure, crash: bool = False, now: float) -> bool:
+    """Finish the video as failed, with its failure; the attempt that failed is counted."""
+    more = _charges(token, not crash, crash)
+    values, reason = {"failure": failure}, _reason(failure)
+    return moves.transition(conn, token, Event.FAIL, now=now, reason=reason, values=values, more=more) is not None
+
+
+def rescue(conn: Connection, token: str, *, reason: str, now: float) -> bool:
+    """Put the video back as if it had never been claimed: drain, pause, a closed gate."""
+    return moves.transition(conn, token, Event.RESCUE, now=now, reason=reason, values={}) is not None
+
+
+def rescue_all(conn: Connection, *, incarnation: str, now: float) -> int:
+    """Put back whatever an earlier life of the daemon had claimed; return how many. Nothing is charged."""
+    rows = conn.execute(
+        sa.select(_queue.c.seq, _queue.c.state).where(sa.text(schema.CLAIMED), _queue.c.incarnation != incarnation)
+    ).all()
+    found = [(row.seq, State(row.state)) for row in rows]
+    moves.transition_rows(conn, found, Event.RESCUE, now=now, reason="the daemon was restarted", values={})
+    return len(found)
+
+
+def resolve_short(conn: Connection, token: str, *, id: str, url: str, now: float) -> bool:
+    """Give the claimed row of a short link the real `id` and remember the link for good.
+
+    Returns: False where this claim is over: the token is stale, or the real video is in the queue already and the row
+    of the short link was dropped as its duplicate.
+    """
+    row = conn.execute(sa.select(_queue.c.id, _queue.c.seq).where(_held(token))).first()
+    if row is None:
+        return False
+    conn.execute(sa.delete(_short).where(_short.c.code == row.id))
+    conn.execute(sa.insert(_short).values(code=row.id, id=id, url=url, resolved_at=now))
+    twin = conn.execute(sa.select(_queue.c.seq, _queue.c.state).where(_queue.c.id == id)).first()
+    if twin is None:
+        conn.execute(sa.update(_queue).where(_held(token)).values(id=id, url=url, updated_at=now))
+        moves.note(conn, row.seq, State.DOWNLOADING, "resolve", f"{row.id} is {id}", now=now)
+        return True
+    moves.forget(conn, token)
+    moves.note(conn, twin.seq, State(twin.state), "duplicate", f"{row.id} is the same video", now=now)
+    return False
+
+
+def _held(token: str) -> sa.ColumnElement[bool]:
+    return sa.and_(_queue.c.seq == _seq_of(token), _queue.c.claim_token == token)
+
+
+def _seq_of(token: str) -> int:
+    return moves.parse(token)[1]
+
+
+def _charges(token: str, charge: bool, crash: bool) -> list[str]:
+    """Return the counters to raise."""
+    attempts = "download_attempts" if moves.parse(token)[0] is State.DOWNLOADING else "processing_attempts"
+    return [*([attempts] if charge else []), *(["crashes"] if crash else [])]
+
+
+def _reason(failure: Failure) -> str:
+    return f"{failure.failure_class} in {failure.stage}: {failure.message}"[:500]
+
+
+_RERUN = (
+    sa.select(_queue.c.rerun, _analysis.c.outputs, _analysis.c.signals, _analysis.c.timings)
+    .select_from(_queue.outerjoin(_analysis, _analysis.c.seq == _queue.c.seq))
+    .where(_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
+)
+
+
+def _save(conn: Connection, seq: int, values: Mapping[str, Any]) -> None:
+    """Update the row of the analysis, or make it."""
+    statement = sa.update(_analysis).where(_analysis.c.seq == sa.bindparam("of"))
+    named: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in values}
+    params = {f"new_{name}": value for name, value in values.items()}
+    if conn.execute(statement.values(**named), {"of": seq, **params}).rowcount == 0:
+        conn.execute(sa.insert(_analysis), {"seq": seq, **values})

@@ -1,0 +1,208 @@
+"""What the store takes and gives: rows as values. Knows tables only to name their columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from sqlalchemy.engine import Row
+
+from tiktokd.errors import Failure
+from tiktokd.model import PRIORITY_DEFAULT, Claim, Metadata, State
+
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewVideo:
+    """One video to queue."""
+
+    id: str
+    url: str
+    priority: int = PRIORITY_DEFAULT
+    """1..10; 10 is urgent."""
+    analyzers: tuple[str, ...] | None = None
+    """Names to run; `None`: what the configuration says."""
+    media_path: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    downloaded: bool = False
+    """True for a file that is here already: the row starts as `downloaded` and the file is never deleted by us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Added:
+    """What became of one `NewVideo`."""
+
+    id: str
+    """The real id where a known short link was given."""
+    url: str
+    outcome: Literal["added", "duplicate"]
+    state: State
+    """Where the video stands now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a verb did to one video."""
+
+    id: str
+    outcome: Literal["done", "unchanged", "unknown"]
+    """unchanged: the verb does not apply in this state; unknown: there is no such video."""
+    state: State | None
+    """Where the video stands now; `None` where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Video:
+    """One row of the queue. Times are UTC seconds."""
+
+    seq: int
+    """Order of arrival, the cursor of lists."""
+    id: str
+    url: str
+    state: State
+    priority: int
+    enqueued_at: float
+    """When a person last asked for it."""
+    updated_at: float
+    finished_at: float | None
+    not_before: float
+    """0: may start now."""
+    download_attempts: int
+    processing_attempts: int
+    crashes: int
+    """Workers that died while they held it, since a person last asked for it."""
+    worker: str | None
+    analyzers: tuple[str, ...] | None
+    media_path: str | None
+    media_sha256: str | None
+    media_bytes: int | None
+    failure: Failure | None
+    """The latest one; `None` after success."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One video with everything that is known about it."""
+
+    video: Video
+    metadata: Metadata | None
+    facts: Json | None
+    """Fields of `MediaFacts`."""
+    outputs: Json
+    """Analyzer name to envelope, as JSON values."""
+    signals: Json
+    timings: Mapping[str, float]
+    """Seconds per stage."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobEvent:
+    """One line of a video's history."""
+
+    event_id: int
+    id: str
+    at: float
+    event: str
+    from_state: State | None
+    """`None`: the row was born."""
+    to_state: State
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """A finished video's file in the spool."""
+
+    id: str
+    path: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cleanup:
+    """What `cleanup` removed, or would remove."""
+
+    media: tuple[Media, ...]
+    """Files that no row names any more: the caller deletes them."""
+    events: int
+    metrics: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolUsage:
+    """What the spool holds according to the queue."""
+
+    videos: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkerRow:
+    """What a worker is doing, for people who look into the database."""
+
+    name: str
+    kind: str
+    pid: int | None
+    state: str
+    video_id: str | None
+    incarnation: str
+    since: float
+    """UTC seconds of the last change of state."""
+    jobs_done: int
+    restarts: int
+    rss_mib: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """One measurement."""
+
+    name: str
+    value: float
+    subject: str = ""
+    """A worker, a GPU; empty for the whole daemon."""
+    at: float = field(default=0.0)
+    """UTC seconds; 0 is replaced by the time of storing."""
+
+
+def failure_from(value: Any) -> Failure | None:
+    """Return a stored failure."""
+    return None if value is None else Failure(**value)
+
+
+def claim_from(row: Row[Any], *, attempts: int) -> Claim:
+    """Return the claim that a row of `RETURNING` describes."""
+    names = row.rerun if row.rerun is not None else row.analyzers
+    return Claim(
+        id=row.id,
+        url=row.url,
+        token=row.claim_token,
+        attempts=attempts,
+        priority=row.priority,
+        analyzers=None if names is None else tuple(names),
+        media_path=row.media_path,
+        metadata=Metadata.model_validate(row.metadata or {}),
+        last_failure=failure_from(row.failure),
+    )
+
+
+def video_from(row: Row[Any]) -> Video:
+    """Return the video that a row holds."""
+    values = {name: getattr(row, name) for name in Video.__dataclass_fields__}
+    values["state"] = State(row.state)
+    values["analyzers"] = None if row.analyzers is None else tuple(row.analyzers)
+    values["failure"] = failure_from(row.failure)
+    return Video(**values)
+
+
+def record_from(row: Row[Any]) -> Record:
+    """Return everything that a row of the queue joined with its analysis holds."""
+    return Record(
+        video=video_from(row),
+        metadata=None if row.metadata is None else Metadata.model_validate(row.metadata),
+        facts=row.facts,
+        outputs=row.outputs or {},
+        signals=row.signals or {},
+        timings=row.timings or {},
+    )

@@ -1,0 +1,207 @@
+"""Every change of a video's state: the move, its line in `job_events` and the counters, in one place.
+
+No other file writes `state`; WHERE and SET come from the table in `states`. Knows no policy and reads no clock.
+
+A claim's token is `<state>.<seq>.<n-th claim of this row>`. It is never used twice, finds its row by the short key, and
+says in which state it is valid, so that a report on a claim needs no read first. Zero rows changed = a stale report.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
+from tiktokd.scheduler import schema
+from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event
+from tiktokd.scheduler.store_rows import claim_from
+
+_queue = schema.processing_queue
+_events = schema.job_events
+_counters = schema.counters
+_analysis = schema.video_analysis
+
+_NO_CLAIM = {"claim_token": None, "worker": None, "incarnation": None}
+_RETURNED = ("seq", "id", "url", "priority", "claim_token", "analyzers", "rerun", "media_path", "failure")
+_ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCESSING: _queue.c.processing_attempts}
+
+
+def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now: float) -> Claim | None:
+    """Give the first ready video of a lane to `worker`; `None` where none is ready. The lane is `event`'s."""
+    conn.execute(_ripen(event), {"at": now})
+    row = conn.execute(_claim(event), {"by": worker, "life": incarnation, "at": now}).first()
+    if row is None:
+        return None
+    before = WAITING[event]
+    after = TRANSITIONS[event][before]
+    _record(conn, [(row.seq, event, before, after, worker)], now)
+    _count(conn, {before: -1, after: 1})
+    return claim_from(row, attempts=row.attempts)
+
+
+def transition(
+    conn: Connection,
+    token: str,
+    event: Event,
+    *,
+    now: float,
+    reason: str | None = None,
+    values: Mapping[str, Any],
+    more: Sequence[str] = (),
+) -> int | None:
+    """Move the video of a claim; `values` are further columns to set, `more` are counters to raise by one.
+
+    Returns: its `seq`, or `None` where the token is stale or `event` cannot happen in its state: nothing was written.
+    """
+    before, seq = parse(token)
+    after = None if before is None else TRANSITIONS[event].get(before)
+    if before is None or after is None:
+        return None
+    changes = {**_NO_CLAIM, **_stamp(after, now), **values}
+    statement = _move(after, tuple(changes), tuple(more))
+    if conn.execute(statement, {"of": seq, "held": token, **changes}).rowcount != 1:
+        return None
+    _record(conn, [(seq, event, before, after, reason)], now)
+    _count(conn, {before: -1, after: 1})
+    return seq
+
+
+def transition_rows(
+    conn: Connection,
+    rows: Sequence[tuple[int, State]],
+    event: Event,
+    *,
+    now: float,
+    reason: str,
+    values: Mapping[str, Any],
+) -> dict[int, State]:
+    """Move videos that the caller has just read in this transaction: `(seq, state)`, each a source of `event`.
+
+    Returns: where each `seq` stands now.
+    """
+    reached: dict[int, State] = {}
+    for before in dict.fromkeys(state for _, state in rows):
+        after = TRANSITIONS[event][before]
+        moved = [seq for seq, state in rows if state is before]
+        statement = (
+            sa.update(_queue)
+            .where(_queue.c.seq == sa.bindparam("of"), _queue.c.state == before)
+            .values(state=after, **_NO_CLAIM, **_stamp(after, now), **values)
+        )
+        conn.execute(statement, [{"of": seq} for seq in moved])
+        _record(conn, [(seq, event, before, after, reason) for seq in moved], now)
+        _count(conn, {before: -len(moved), after: len(moved)})
+        reached |= dict.fromkeys(moved, after)
+    return reached
+
+
+def insert(conn: Connection, rows: Sequence[Mapping[str, Any]], *, now: float) -> None:
+    """Give birth to rows; each carries its initial `state`."""
+    if not rows:
+        return
+    conn.execute(sa.insert(_queue), rows)
+    born = {row["id"]: State(row["state"]) for row in rows}
+    found = conn.execute(sa.select(_queue.c.id, _queue.c.seq).where(_queue.c.id.in_(list(born)))).all()
+    _record(conn, [(seq, "add", None, born[id_], None) for id_, seq in sorted(found, key=lambda r: r.seq)], now)
+    counts: dict[State, int] = {}
+    for state in born.values():
+        counts[state] = counts.get(state, 0) + 1
+    _count(conn, counts)
+
+
+def forget(conn: Connection, token: str) -> bool:
+    """Delete the row of a claim with its history; False where the token is stale."""
+    before, seq = parse(token)
+    where = (_queue.c.seq == seq, _queue.c.claim_token == token)
+    if before is None or conn.execute(sa.delete(_queue).where(*where)).rowcount != 1:
+        return False
+    conn.execute(sa.delete(_events).where(_events.c.seq == seq))
+    _count(conn, {before: -1})
+    return True
+
+
+def note(conn: Connection, seq: int, state: State, event: str, reason: str, *, now: float) -> None:
+    """Write a line of history that moves nothing."""
+    _record(conn, [(seq, event, state, state, reason)], now)
+
+
+def parse(token: str) -> tuple[State | None, int]:
+    """Return the state and the row of a token; `(None, 0)` where it is not one of ours."""
+    state, _, rest = token.partition(".")
+    seq, _, _ = rest.partition(".")
+    if state not in IN_FLIGHT or not seq.isdigit():
+        return None, 0
+    return State(state), int(seq)
+
+
+def _stamp(after: State, now: float) -> dict[str, Any]:
+    return {"updated_at": now, "finished_at": now if after in FINAL else None}
+
+
+@cache
+def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...]) -> sa.Update:
+    """The fence: a claim that was taken away matches no row."""
+    held = (_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
+    values = {**{name: sa.bindparam(name) for name in columns}, **{name: _queue.c[name] + 1 for name in more}}
+    return sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values)
+
+
+@cache
+def _ripen(event: Event) -> sa.Update:
+    """Videos whose time has come join the ready ones; each does so once per delay."""
+    where = sa.text(schema.DELAYED[WAITING[event]])
+    return sa.update(_queue).where(where, _queue.c.not_before <= sa.bindparam("at")).values(not_before=0)
+
+
+@cache
+def _claim(event: Event) -> sa.UpdateBase:
+    """One statement, so that nobody else can take the same row; on PostgreSQL others skip it instead of waiting."""
+    before = WAITING[event]
+    after = TRANSITIONS[event][before]
+    first = (
+        sa.select(_queue.c.seq)
+        .where(sa.text(schema.READY[before]))
+        .order_by(_queue.c.rank, _queue.c.seq)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+        .scalar_subquery()
+    )
+    number = _queue.c.claims + 1
+    token = (
+        sa.literal(f"{after}.").concat(sa.cast(_queue.c.seq, sa.String)).concat(".").concat(sa.cast(number, sa.String))
+    )
+    metadata = sa.select(_analysis.c.metadata).where(_analysis.c.seq == _queue.c.seq).scalar_subquery()
+    returned = (_queue.c[name] for name in _RETURNED)
+    return (
+        sa.update(_queue)
+        .where(_queue.c.seq == first)
+        .values(
+            state=sa.literal_column(f"'{after}'"),
+            claims=number,
+            claim_token=token,
+            worker=sa.bindparam("by"),
+            incarnation=sa.bindparam("life"),
+            updated_at=sa.bindparam("at"),
+        )
+        .returning(*returned, _ATTEMPTS[event].label("attempts"), metadata.label("metadata"))
+    )
+
+
+def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, State, str | None]], now: float) -> None:
+    """Append `(seq, event, from, to, reason)` to the history."""
+    columns = ("seq", "event", "from_state", "to_state", "reason")
+    conn.execute(_INSERT_EVENT, [{**dict(zip(columns, move, strict=True)), "at": now} for move in moves])
+
+
+_INSERT_EVENT = sa.insert(_events)
+_ADD_COUNT = (
+    sa.update(_counters)
+    .where(_counters.c.state == sa.bindparam("of"))
+    .values(videos=_counters.c.videos + sa.bindparam("more"))
+)
+
+
+def _count(conn: Connection, changes: Mapping[State, int]) -> None:
+    conn.execute(_ADD_COUNT, [{"of": state, "more": more} for state, more in changes.items()])

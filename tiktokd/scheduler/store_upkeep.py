@@ -1,0 +1,114 @@
+"""Housekeeping: the spool's bookkeeping, cleanup, settings, worker rows, metrics. Deletes rows, never files."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiktokd.model import FINAL
+from tiktokd.scheduler import schema
+from tiktokd.scheduler.store_rows import Cleanup, Media, Sample, SpoolUsage, WorkerRow
+
+_queue = schema.processing_queue
+_spooled = sa.text(schema.SPOOLED)
+CHUNK = 500
+"""Values per statement: below the 999 parameters that old SQLite allows."""
+
+
+def evictable_media(conn: Connection, limit: int) -> list[Media]:
+    """Return media in the spool of finished videos, the longest finished first: a cache that may go."""
+    query = _media_query().order_by(_queue.c.finished_at).limit(limit)
+    return [Media(id=row.id, path=row.media_path, size_bytes=row.media_bytes or 0) for row in conn.execute(query)]
+
+
+def forget_media(conn: Connection, ids: Sequence[str]) -> list[str]:
+    """Unlink finished videos from their spooled media and return the paths: the caller deletes the files afterwards.
+
+    In this order, so that a crash in between leaves a file without a row (swept at the next start), never a row that
+    promises a file that is gone.
+    """
+    paths: list[str] = []
+    for start in range(0, len(ids), CHUNK):
+        which = (_queue.c.id.in_(ids[start : start + CHUNK]), _queue.c.state.in_(FINAL), _spooled)
+        paths += conn.scalars(sa.select(_queue.c.media_path).where(*which))
+        conn.execute(sa.update(_queue).where(*which).values(media_path=None, media_bytes=None, spooled=False))
+    return paths
+
+
+def spool_usage(conn: Connection) -> SpoolUsage:
+    """Return how many media files the queue keeps in the spool, and their bytes."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(_queue.c.media_bytes), 0)).where(_spooled)
+    videos, size = conn.execute(query).one()
+    return SpoolUsage(videos=int(videos), size_bytes=int(size))
+
+
+def known_media(conn: Connection, paths: Sequence[str]) -> set[str]:
+    """Return those of `paths` that a row keeps in the spool; the rest are left-overs of a crash."""
+    query = sa.select(_queue.c.media_path).where(_spooled)
+    return set(conn.scalars(query)) & set(paths)
+
+
+def cleanup(conn: Connection, *, older_than: float, dry_run: bool) -> Cleanup:
+    """Remove media, events and metrics of videos finished before `older_than` (UTC seconds); results stay."""
+    media = tuple(
+        Media(id=row.id, path=row.media_path, size_bytes=row.media_bytes or 0)
+        for row in conn.execute(_media_query().where(_queue.c.finished_at < older_than))
+    )
+    finished = sa.select(_queue.c.seq).where(_queue.c.seq == schema.job_events.c.seq, _queue.c.state.in_(FINAL))
+    old_events = (schema.job_events.c.at < older_than, finished.exists())
+    old_metrics = schema.performance_metrics.c.at < older_than
+    if dry_run:
+        events = conn.scalar(sa.select(sa.func.count()).select_from(schema.job_events).where(*old_events))
+        metrics = conn.scalar(sa.select(sa.func.count()).select_from(schema.performance_metrics).where(old_metrics))
+        return Cleanup(media=media, events=int(events or 0), metrics=int(metrics or 0))
+    forget_media(conn, [item.id for item in media])
+    return Cleanup(
+        media=media,
+        events=conn.execute(sa.delete(schema.job_events).where(*old_events)).rowcount,
+        metrics=conn.execute(sa.delete(schema.performance_metrics).where(old_metrics)).rowcount,
+    )
+
+
+def setting(conn: Connection, key: str) -> Any:
+    """Return the JSON value stored under `key`; `None` where there is none."""
+    return conn.scalar(sa.select(schema.settings.c.value).where(schema.settings.c.key == key))
+
+
+def set_setting(conn: Connection, key: str, value: Any) -> None:
+    """Store a JSON value under `key`."""
+    if conn.execute(sa.update(schema.settings).where(schema.settings.c.key == key).values(value=value)).rowcount == 0:
+        conn.execute(sa.insert(schema.settings).values(key=key, value=value))
+
+
+def save_workers(conn: Connection, workers: Sequence[WorkerRow], *, now: float) -> None:
+    """Replace the rows of all workers."""
+    conn.execute(sa.delete(schema.worker_status))
+    if workers:
+        fields = WorkerRow.__dataclass_fields__
+        rows = [{**{name: getattr(worker, name) for name in fields}, "updated_at": now} for worker in workers]
+        conn.execute(sa.insert(schema.worker_status), rows)
+
+
+def add_metrics(conn: Connection, samples: Sequence[Sample], *, now: float) -> None:
+    """Append measurements."""
+    if samples:
+        rows = [{"at": s.at or now, "name": s.name, "subject": s.subject, "value": s.value} for s in samples]
+        conn.execute(sa.insert(schema.performance_metrics), rows)
+
+
+def metrics(conn: Connection, *, since: float, name: str | None = None, limit: int = 10_000) -> list[Sample]:
+    """Return the latest measurements at or after `since` (UTC seconds), oldest first."""
+    table = schema.performance_metrics
+    query = (
+        sa.select(table).where(table.c.at >= since).order_by(table.c.at.desc(), table.c.metric_id.desc()).limit(limit)
+    )
+    if name is not None:
+        query = query.where(table.c.name == name)
+    rows = conn.execute(query).all()
+    return [Sample(name=row.name, value=row.value, subject=row.subject, at=row.at) for row in reversed(rows)]
+
+
+def _media_query() -> sa.Select[tuple[str, str, int]]:
+    finished = _queue.c.finished_at.is_not(None)
+    return sa.select(_queue.c.id, _queue.c.media_path, _queue.c.media_bytes).where(_spooled, finished)
