@@ -228,6 +228,12 @@ class Claim:
     """Fresh for each claim; every later write must present it."""
     attempts: int
     """Failed attempts at this stage before this one."""
+    crashes: int = 0
+    """Workers that died while they held the video, since a person last asked for it."""
+    throttles: int = 0
+    """Times that the site asked us to slow down instead of answering."""
+    spooled: bool = True
+    """The media file is ours; False: a person's own file, never moved or deleted."""
     priority: int
     analyzers: tuple[str, ...] | None = None
     """Names that this video asks for; `None`: what the configuration says."""
