@@ -15,7 +15,7 @@ from tiktokd.scheduler.store_claims import (
     resolve_short,
     retry,
 )
-from tiktokd.scheduler.store_reads import counts, events, export_page, get, history, last_event_id, page
+from tiktokd.scheduler.store_reads import counts, events, export_page, get, history, last_event_id, page, startable
 from tiktokd.scheduler.store_rows import (
     Added,
     Cleanup,
@@ -88,5 +88,6 @@ __all__ = [
     "set_setting",
     "setting",
     "spool_usage",
+    "startable",
     "transition",
 ]

@@ -28,6 +28,15 @@ def counts(conn: Connection) -> dict[State, int]:
     return {state: stored.get(state, 0) for state in State}
 
 
+def startable(conn: Connection) -> tuple[bool, bool]:
+    """Return whether a video waits that could be claimed now for download, and one for processing."""
+    found = [
+        conn.execute(sa.select(_queue.c.seq).where(sa.text(schema.READY[state])).limit(1)).first() is not None
+        for state in (State.PENDING, State.DOWNLOADED)
+    ]
+    return found[0], found[1]
+
+
 def page(conn: Connection, *, state: State | None = None, limit: int = 50, after: int | None = None) -> list[Video]:
     """Return up to `limit` videos, the newest first; `after` is the `seq` of the last one of the page before."""
     query = sa.select(*_VIDEO).order_by(_queue.c.seq.desc()).limit(limit)
