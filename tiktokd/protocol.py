@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 
 API_VERSION = 1
 """Raised when an answer changes in a way that an older client would misread."""
+HOST = "tiktokd"
+"""The one Host that the socket accepts: a browser that was led to it by a name sends another."""
+API_HEADER = "X-Tiktokd-Api"
+VERSION_HEADER = "X-Tiktokd-Version"
 
 Lane = Literal["download", "processing"]
 LANES: tuple[Lane, ...] = ("download", "processing")
@@ -193,7 +197,7 @@ class ItemOutcome:
     input: str
     """As sent."""
     outcome: str
-    """added, duplicate, invalid; cancelled, requeued, reanalyzed, updated, unchanged, not_found, refused."""
+    """added, duplicate or invalid; cancelled, requeued, reanalyzed, updated, unchanged or not_found."""
     id: str | None = None
     url: str | None = None
     state: str | None = None
@@ -256,9 +260,6 @@ class VideoRow:
     worker: str | None = None
     error: dict[str, Any] | None = None
     """`{"class", "stage", "message"}` of the last failure; `None` where it completed or has not failed yet."""
-    title: str | None = None
-    uploader: str | None = None
-    duration_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
