@@ -1,0 +1,152 @@
+"""Loudness and speech of real recordings and composites against their ground truth."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.analysis import media
+from tests.sounds import analyze, chord, context_of, load, noise
+from tiktokd.plugins import Context
+
+SYLLABLES = {
+    "real/jfk.flac": 28,
+    "speech/en_lj001-0001.flac": 38,
+    "speech/en_lj001-0004.flac": 22,
+    "speech/en_lj001-0005.flac": 41,
+    "speech/en_austen_0870.wav": 30,
+    "speech/en_austen_0890.wav": 20,
+    "speech/en_austen_0920.wav": 27,
+    "speech/zh_autumn.wav": 183,
+}
+"""Counted in the transcripts."""
+INSTRUMENTAL = ("vibe_ace.ogg", "hungarian_dance_5.ogg", "sugar_plum_fairy.ogg", "trumpet_loop_90bpm.ogg")
+
+
+def truth(folder: str) -> dict[str, dict]:
+    """The ground truth of a folder by file name."""
+    return json.loads(media(folder, "ground_truth.json").read_text(encoding="utf-8"))
+
+
+def sound_of(path: Path, *, with48: bool = False) -> Context:
+    """A context holding the sound of a media file."""
+    audio48 = load(path, 48_000, stereo=True) if with48 else None
+    return context_of(audio16=load(path), audio48=audio48)
+
+
+def true_lufs() -> list[tuple[str, str, float]]:
+    """(folder, file, integrated LUFS) of all composites and clips with sound."""
+    rows = []
+    for folder in ("composites", "clips"):
+        for name, facts in truth(folder).items():
+            value = facts.get("integrated_lufs", (facts.get("audio") or {}).get("integrated_lufs"))
+            if value is not None:
+                rows.append((folder, name, value))
+    return rows
+
+
+def test_integrated_loudness_is_that_of_the_ground_truth():
+    wrong = {}
+    for folder, name, expected in true_lufs():
+        path = media(folder, name)
+        summary = analyze("loudness", context_of(audio48=load(path, 48_000, stereo=True))).summary
+        if abs(summary["integrated_lufs"] - expected) > 0.15:
+            wrong[name] = (summary["integrated_lufs"], expected)
+    assert wrong == {}
+
+
+def test_true_peak_is_not_below_the_sample_peak():
+    for name, facts in truth("clips").items():
+        peak = (facts.get("audio") or {}).get("sample_peak_dbfs")
+        if peak is not None:
+            context = context_of(audio48=load(media("clips", name), 48_000, stereo=True))
+            assert peak - 0.1 <= analyze("loudness", context).summary["true_peak_dbtp"] <= peak + 1.0, name
+
+
+def test_silence_of_the_ground_truth_is_found():
+    name = "c12_transitions.mp4"
+    context = context_of(audio48=load(media("clips", name), 48_000, stereo=True))
+    found = [(s["start_s"], s["end_s"]) for s in analyze("loudness", context).segments if s["kind"] == "silence"]
+    for start, end in truth("clips")[name]["digital_silence_s"]:
+        if end - start > 0.5:
+            assert any(abs(a - start) < 0.25 and abs(b - end) < 0.25 for a, b in found), (start, end, found)
+
+
+def test_a_track_of_silence_measures_nothing():
+    context = sound_of(media("clips", "c08_silent_audio.mp4"), with48=True)
+    for name in ("loudness", "vocal_delivery"):
+        result = analyze(name, context)
+        assert (result.status, result.reason) == ("skipped", "no_audio")
+
+
+@pytest.mark.parametrize("snr_db", [None, 20, 10, 5, 0])
+def test_onset_of_speech_is_stable_down_to_0_db_of_noise(snr_db):
+    speech = load(media("real", "jfk.flac"))
+    quiet = np.zeros(48_000, np.float32)
+    sound = np.concatenate((quiet, speech, quiet))
+    if snr_db is not None:
+        rms_db = 10 * np.log10(np.mean(speech**2))
+        sound = sound + noise(len(sound) / 16_000, rms_db - snr_db)
+    result = analyze("vocal_delivery", context_of(audio16=sound))
+    # The recording's own lead-in is 0.3 s.
+    assert result.summary["first_speech_s"] == pytest.approx(3.3, abs=0.2)
+    spoken_s = sum(s["end_s"] - s["start_s"] for s in result.segments)
+    assert spoken_s == pytest.approx(7.6, abs=0.6)
+
+
+def test_speech_over_chords_keeps_its_onset():
+    speech = load(media("real", "jfk.flac"))
+    music = np.concatenate([chord(c, 1.0) for c in ([60, 64, 67], [57, 60, 64], [65, 69, 72])] * 6)
+    sound = music[: 16_000 * 16] * 0.5
+    sound[48_000 : 48_000 + len(speech)] += speech
+    result = analyze("vocal_delivery", context_of(audio16=sound))
+    assert result.summary["first_speech_s"] == pytest.approx(3.3, abs=0.2)
+
+
+@pytest.mark.parametrize("name", INSTRUMENTAL)
+def test_nobody_speaks_in_instrumental_music(name):
+    result = analyze("vocal_delivery", context_of(audio16=load(media("music", name))))
+    assert (result.status, result.reason) == ("skipped", "no_speech")
+
+
+def test_a_bird_does_not_speak():
+    result = analyze("vocal_delivery", context_of(audio16=load(media("music", "sound_robin_bird.ogg"))))
+    assert result.reason == "no_speech"
+
+
+def test_speech_spans_are_those_of_the_ground_truth():
+    for name, facts in truth("clips").items():
+        spans = [(s["start"], s["end"]) for s in facts["speech"] if s["start"] is not None]
+        if facts["audio"] is None or any(s["start"] is None for s in facts["speech"]):
+            continue
+        result = analyze("vocal_delivery", context_of(audio16=load(media("clips", name))))
+        if not spans:
+            assert result.status == "skipped", name
+            continue
+        assert result.summary["first_speech_s"] == pytest.approx(spans[0][0], abs=0.45), name
+        for segment in result.segments:
+            middle = (segment["start_s"] + segment["end_s"]) / 2
+            assert any(start - 0.1 <= middle <= end + 0.1 for start, end in spans), (name, segment)
+
+
+def test_each_recording_of_speech_is_speech():
+    files = sorted(media("speech").iterdir())
+    for path in files:
+        result = analyze("vocal_delivery", context_of(audio16=load(path)))
+        assert result.status in ("ok", "partial"), path.name
+        assert result.summary["speech_ratio"] > 0.5, path.name
+
+
+@pytest.mark.parametrize(("name", "syllables"), SYLLABLES.items())
+def test_syllables_are_counted_to_fifteen_percent(name, syllables):
+    result = analyze("vocal_delivery", context_of(audio16=load(media(*name.split("/")))))
+    spoken_s = sum(s["end_s"] - s["start_s"] for s in result.segments)
+    assert result.summary["syllables_per_s"] * spoken_s == pytest.approx(syllables, rel=0.15)
+
+
+def test_a_reader_of_low_voice_is_lower_than_one_of_high_voice():
+    low = analyze("vocal_delivery", context_of(audio16=load(media("speech", "en_austen_0920.wav")))).summary
+    high = analyze("vocal_delivery", context_of(audio16=load(media("speech", "en_lj001-0005.flac")))).summary
+    assert 80 < low["f0_median_hz"] < 140 < 180 < high["f0_median_hz"] < 300
+    assert high["f0_iqr_st"] > low["f0_iqr_st"], "she reads with more melody"

@@ -1,0 +1,113 @@
+"""What the sound encoders hand to the analyzers of sound: one value type per encoder, and when a track is silent.
+
+Knows no model and no clip. Times are seconds from the start of the sound, levels are relative to full scale (±1.0).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Span = tuple[float, float]
+"""Start and end in seconds."""
+
+SOUND_FULL_SCALE = 16384
+"""The int16 value of 1.0 in a clip's sound (`model.Clip`)."""
+SILENCE_PEAK = round(SOUND_FULL_SCALE * 10 ** (-70 / 20))
+"""A track whose samples all stay below -70 dBFS has nothing to measure: BS.1770-4's absolute gate is -70 LUFS."""
+
+CUT_SLACK_S = 0.2
+"""Resamplers and containers differ by so much at the end."""
+LONG_SOUND_S = 60.0
+"""Less always fits (`sampling`)."""
+
+
+def is_silent(samples: NDArray[np.int16]) -> bool:
+    """Return whether int16 samples of a clip (see `model.Clip`) hold nothing but silence, or nothing at all."""
+    if samples.size == 0:
+        return True
+    return max(int(samples.max()), -int(samples.min())) <= SILENCE_PEAK
+
+
+def cut_off_at(covers_s: float, other_covers_s: float, video_s: float) -> float | None:
+    """Return up to where a clip's sound was looked at if its rest did not fit into the slot, else `None`.
+
+    The other rate holding more proves it. Sound may also end before the picture does; since a slot holds minutes of
+    16 kHz sound, only a long track that stops before the video's end counts as cut.
+    """
+    cut = other_covers_s > covers_s + CUT_SLACK_S or (covers_s >= LONG_SOUND_S and video_s > covers_s + 1.0)
+    return covers_s if cut else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loudness:
+    """Features of encoder `level`, from 48 kHz stereo (one channel where the file is mono)."""
+
+    power: NDArray[np.float64]
+    """(n,) K-weighted mean square of each whole 0.1 s, summed over channels (BS.1770-4)."""
+    level_db: NDArray[np.float64]
+    """(m,) unweighted RMS of the louder channel per 20 ms, dBFS, -120 where there is nothing."""
+    true_peak_dbtp: float | None
+    """`None` where all samples are zero."""
+    clip_ratio: float
+    """0..1, share of samples at or beyond -0.1 dBFS."""
+    correlation: float | None
+    """-1..1, Pearson's between left and right; `None` for mono and where a channel is constant."""
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speech:
+    """Features of encoder `vad`, from 16 kHz mono."""
+
+    probability: NDArray[np.float32]
+    """(n,) 0..1 per 32 ms."""
+    spans: tuple[Span, ...]
+    """Where somebody speaks, in order, not overlapping."""
+    duration_s: float
+    """Length of the sound that was looked at."""
+    silent: bool
+
+    @property
+    def total_s(self) -> float:
+        """Seconds of speech."""
+        return sum(end - start for start, end in self.spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pitch:
+    """Features of encoder `pitch`, one value per 10 ms; frame i is centred at (i + 0.5) * 10 ms."""
+
+    f0_hz: NDArray[np.float32]
+    """(n,) fundamental frequency 60..500, NaN where unvoiced or outside speech."""
+    aperiodicity: NDArray[np.float32]
+    """(n,) 0 periodic .. 1 noise; 1 outside speech."""
+    level_db: NDArray[np.float32]
+    """(n,) intensity over 48 ms, dBFS, -120 where there is nothing."""
+    vowel_level_db: NDArray[np.float32]
+    """(n,) the same of 200..2500 Hz, where vowels are strong and hiss and rumble are not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """One spoken word of a transcript."""
+
+    text: str
+    start_s: float
+    end_s: float
+    p: float
+    """0..1, the model's own probability."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transcript:
+    """Features of encoder `whisper`."""
+
+    words: tuple[Word, ...]
+
+
+def spans_of(mask: NDArray[Any], step_s: float) -> list[Span]:
+    """Return the runs of true values of a mask whose elements are `step_s` apart, as spans."""
+    edges = np.flatnonzero(np.diff(np.concatenate(([0], mask.astype(np.int8), [0]))))
+    return [(float(a * step_s), float(b * step_s)) for a, b in edges.reshape(-1, 2)]
