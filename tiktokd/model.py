@@ -229,10 +229,6 @@ class Claim:
     attempts: int
     """Failed attempts at this stage before this one."""
     crashes: int = 0
-    """Workers that died while they held it."""
-    throttles: int = 0
-    """Times that the site put it off, not charged as attempts."""
-    crashes: int = 0
     """Workers that died while they held the video, since a person last asked for it."""
     throttles: int = 0
     """Times that the site asked us to slow down instead of answering."""
