@@ -25,7 +25,19 @@ _analysis = schema.video_analysis
 
 _NO_CLAIM = {"claim_token": None, "worker": None, "incarnation": None}
 _RETURNED = (
-    *("seq", "id", "url", "priority", "claim_token", "analyzers", "rerun", "media_path", "failure"),
+    *(
+        "seq",
+        "id",
+        "url",
+        "priority",
+        "claim_token",
+        "analyzers",
+        "rerun",
+        "media_path",
+        "failure",
+        "crashes",
+        "throttles",
+    ),
     *("crashes", "throttles", "spooled"),
 )
 _ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCESSING: _queue.c.processing_attempts}
