@@ -52,7 +52,7 @@ class Complete:
     signals: Signals
     facts: MediaFacts
     timings: dict[str, float]
-    """Stage → milliseconds of wall time; `…_cpu` → milliseconds of CPU time."""
+    """Stage → seconds: `decode_s` of wall time, `decode_cpu_s` of CPU time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +63,9 @@ class Settle:
     lane: Lane
     failure: Failure
     crashed: bool
-    """The last failure was the death of a worker."""
+    """The failure is the death of a worker."""
+    crashes: int
+    """Deaths counted against this video before this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,11 +19,13 @@ class WorkerUp:
 
     worker: str
     kind: Kind
+    analyzers: tuple[str, ...] = ()
+    """Analyzers that the settings enable, among those that it knows; empty in a download worker."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerDown:
-    """A worker is gone; what it held was answered before."""
+    """A worker is gone, or about to go; what it held is answered next."""
 
     worker: str
     kind: Kind
@@ -69,7 +71,10 @@ class Stored:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """Rows have changed, or a time has come: look for work again."""
+    """Look for work again."""
+
+    rows_changed: bool = True
+    """False: only a time has come."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

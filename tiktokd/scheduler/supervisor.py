@@ -7,7 +7,7 @@ Runs on the daemon's event loop; the clock arrives through `tick`.
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, get_args
@@ -187,17 +187,19 @@ class Supervisor:
                 self.facts[fact.name] = fact
         self._enter(worker, "idle")
         _logger.info("%s is ready, pid %d, after %.1f s", worker.spec.name, ready.pid, worker.since - worker.started_at)
-        self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind))
+        names = enabled(self._config.analysis.analyzers, ready.analyzers)
+        self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind, analyzers=names))
 
     def _on_answer(self, worker: Worker, answer: Result) -> None:
         worker.request = None
         worker.jobs_done += 1
         worker.jobs_of_process += 1
         self._enter(worker, "idle")
-        self._emit(Answered(worker=worker.spec.name, answer=answer))
         if worker.jobs_of_process >= self._config.daemon.recycle_after_jobs:
+            # First, so that the dispatcher does not see a free worker for a moment.
             self._emit(WorkerDown(worker=worker.spec.name, kind=worker.spec.kind, in_service=True))
             self._tell_to_stop(worker)
+        self._emit(Answered(worker=worker.spec.name, answer=answer))
 
     def _tell_to_stop(self, worker: Worker) -> None:
         if worker.child is not None:
@@ -212,10 +214,6 @@ class Supervisor:
         crashed = worker.blamed or (worker.ended is None and worker.state != "stopping")
         if crashed or worker.request is not None:
             _logger.warning("%s: %s", worker.spec.name, how, extra={"video": getattr(worker.request, "id", None)})
-        if worker.request is not None:
-            request, worker.request = worker.request, None
-            failed = Failed(ticket=request.ticket, failure=self._obituary(worker, request, how, crashed=crashed))
-            self._emit(Answered(worker=worker.spec.name, answer=failed, crashed=crashed))
         now = self._clock()
         if crashed:
             self._schedule(worker, now)
@@ -224,6 +222,10 @@ class Supervisor:
             self._enter(worker, "backoff")
         in_service = worker.health.restart_at is not None
         self._emit(WorkerDown(worker=worker.spec.name, kind=worker.spec.kind, in_service=in_service))
+        if worker.request is not None:
+            request, worker.request = worker.request, None
+            failed = Failed(ticket=request.ticket, failure=self._obituary(worker, request, how, crashed=crashed))
+            self._emit(Answered(worker=worker.spec.name, answer=failed, crashed=crashed))
         self.tick()
 
     def _schedule(self, worker: Worker, now: float) -> None:
@@ -248,6 +250,12 @@ class Supervisor:
 
     def _enter(self, worker: Worker, state: WorkerState) -> None:
         worker.state, worker.since = state, self._clock()
+
+
+def enabled(wanted: Sequence[str], known: Iterable[AnalyzerFacts]) -> tuple[str, ...]:
+    """Return the names, sorted, that the words of `analysis.analyzers` (names, groups, "all") mean."""
+    words = set(wanted)
+    return tuple(sorted(fact.name for fact in known if words & {"all", fact.name, fact.group}))
 
 
 def _how_it_ended(code: int) -> str:
