@@ -133,6 +133,24 @@ def rank(cosines: LabelCosines, frames: NDArray[np.bool_] | None = None, limit: 
     ]
 
 
+def winner(cosines: LabelCosines, frames: NDArray[np.bool_] | None = None, margin: float = 0.01) -> Ranked | None:
+    """Return the nearest label of a small taxonomy, or `None` where no label beats the background by `margin`.
+
+    For taxonomies of a handful of labels, among which "stands out" has no meaning; `z` is 0.
+    """
+    chosen = cosines.cosine if frames is None else cosines.cosine[frames]
+    background = cosines.background if frames is None else cosines.background[frames]
+    if not len(chosen):
+        return None
+    mean = chosen.mean(axis=0)
+    best = int(mean.argmax())
+    floor = float(background.mean(axis=0).max()) if background.size else -1.0
+    if mean[best] < floor + margin:
+        return None
+    share = float(_shares(chosen, background, cosines.scale).mean(axis=0)[best])
+    return Ranked(label=cosines.labels[best], score=share, z=0.0)
+
+
 def _shares(cosine: Floats, background: Floats, scale: float) -> Floats:
     """Return the softmax share (N, L) of each label among labels and background."""
     logits = np.concatenate([cosine, background], axis=1) * scale

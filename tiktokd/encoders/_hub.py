@@ -40,8 +40,10 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
     """
     import torch
     import transformers
+    from safetensors import SafetensorError
 
     path = weights.locate(spec, context.models_dir)
+    transformers.utils.logging.disable_progress_bar()
     dtype = torch.float32 if context.device == "cpu" else torch.bfloat16
     if context.device == "cpu":
         torch.set_num_threads(max(1, context.threads))
@@ -55,7 +57,7 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
             dtype=dtype,
             **options,
         )
-    except (OSError, RuntimeError, ValueError, KeyError) as exc:
+    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
         raise ModelMissing(f"{spec.hub_id} in {path} does not load: {_short(exc)}; {_pull(spec)}") from exc
     missing = sorted(info["missing_keys"]) + sorted(str(k) for k in info.get("mismatched_keys", ()))
     if missing:
@@ -82,6 +84,14 @@ def tokenizer(hub: HubModel) -> Any:
         return transformers.AutoTokenizer.from_pretrained(hub.path, local_files_only=True, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as exc:
         raise ModelMissing(f"the tokenizer in {hub.path} does not load: {_short(exc)}") from exc
+
+
+def input_size(path: Path, default_px: int) -> int:
+    """Return the height in pixels that the checkpoint's preprocessor asks for, else `default_px`."""
+    try:
+        return int(json.loads((path / "preprocessor_config.json").read_text())["size"]["height"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return default_px
 
 
 def _locked(path: Path, spec: Weights) -> dict[str, str]:

@@ -46,10 +46,8 @@ class Dfine:
 def load(context: LoadContext) -> Dfine:
     """Return the detector."""
     hub = _hub.load(WEIGHTS, context, "DFineForObjectDetection")
-    config = hub.model.config
-    size = getattr(config, "eval_size", None) or [SIZE_PX, SIZE_PX]
-    labels = {int(k): str(v).lower().strip() for k, v in config.id2label.items()}
-    return Dfine(hub=hub, labels=labels, size_px=int(size[0]))
+    labels = {int(k): str(v).lower().strip() for k, v in hub.model.config.id2label.items()}
+    return Dfine(hub=hub, labels=labels, size_px=_hub.input_size(hub.path, SIZE_PX))
 
 
 def items(context: Context) -> Sequence[tuple[float, Array]]:

@@ -1,0 +1,157 @@
+"""Picture encoders that need a hub model, through the real loader with tiny random weights."""
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.analysis import analyze_arrays
+from tests.contexts import odd_clips
+from tiktokd.encoders import dfine, nsfw, siglip2, vitpose
+from tiktokd.errors import ModelMissing
+from tiktokd.pictures import Detection, FrameDetections
+from tiktokd.plugins import Context, LoadContext
+from tiktokd.runner import Runner
+
+NAMES = ("siglip2", "dfine", "nsfw", "vitpose")
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    models = tmp_path_factory.mktemp("models")
+    for name in NAMES:
+        tiny_models.write(name, models)
+    return LoadContext(models_dir=models, threads=1)
+
+
+def clip_context(name="moving_noise", **features):
+    clip, arrays = odd_clips()[name]
+    return Context(facts=clip.facts, arrays=arrays, features=features)
+
+
+def test_missing_weights_name_the_command_that_fetches_them(tmp_path):
+    with pytest.raises(ModelMissing, match="tiktokctl models pull google/siglip2-base-patch16-224"):
+        siglip2.load(LoadContext(models_dir=tmp_path))
+
+
+def test_a_checkpoint_that_lacks_tensors_is_refused(tmp_path):
+    import transformers
+
+    directory = tiny_models.write("nsfw", tmp_path)
+    whole = transformers.ViTForImageClassification.from_pretrained(directory)
+    whole.vit.save_pretrained(directory)  # the backbone alone: the head would be random
+    with pytest.raises(ModelMissing, match="lacks"):
+        nsfw.load(LoadContext(models_dir=tmp_path))
+
+
+def test_a_pickled_checkpoint_is_never_loaded(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path)
+    (directory / "model.safetensors").rename(directory / "pytorch_model.bin")
+    with pytest.raises(ModelMissing):
+        nsfw.load(LoadContext(models_dir=tmp_path))
+
+
+def test_a_damaged_checkpoint_is_refused_with_its_path(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path)
+    (directory / "model.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(ModelMissing, match="does not load"):
+        nsfw.load(LoadContext(models_dir=tmp_path))
+
+
+@pytest.mark.parametrize("module", [siglip2, dfine, nsfw])
+def test_a_frame_gives_the_same_alone_and_in_a_batch(module, context):
+    model = module.load(context)
+    items = [*module.items(clip_context())[:3], *module.items(clip_context("square"))[:2]]
+    together = module.encode(model, items)
+    alone = [module.encode(model, [item])[0] for item in items]
+    for a, b in zip(together, alone, strict=True):
+        if module is siglip2:
+            np.testing.assert_allclose(a.vector, b.vector, atol=1e-5)
+        elif module is nsfw:
+            np.testing.assert_allclose(a.values, b.values, atol=1e-5)
+        else:
+            assert [d.label for d in a.found] == [d.label for d in b.found]
+
+
+def test_embeddings_have_length_one_and_see_every_taxonomy(context):
+    model = siglip2.load(context)
+    clip = clip_context()
+    features = siglip2.collect(clip, siglip2.encode(model, siglip2.items(clip)))
+    np.testing.assert_allclose(np.linalg.norm(features.vectors, axis=1), 1.0, atol=1e-5)
+    assert {"scenes", "activities", "content_categories", "moderation", "aesthetics"} <= features.taxonomies.keys()
+    for cosines in features.taxonomies.values():
+        assert cosines.cosine.shape == (len(features.pts_s), len(cosines.labels))
+        assert np.abs(cosines.cosine).max() <= 1.0 + 1e-5
+
+
+def test_prompts_are_embedded_once_and_read_from_the_cache_afterwards(context, monkeypatch):
+    first = siglip2.load(context)
+    monkeypatch.setattr(siglip2, "_embed_texts", lambda _hub, texts: pytest.fail(f"embedded {len(texts)} again"))
+    second = siglip2.load(context)
+    for a, b in zip(first.prompts, second.prompts, strict=True):
+        np.testing.assert_array_equal(a.labels, b.labels)
+
+
+def test_the_users_own_taxonomy_replaces_the_shipped_one(context, tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "scenes.toml").write_text('background = ["x"]\n[[labels]]\nid = "my_studio"\n')
+    own = LoadContext(models_dir=context.models_dir, data_dir=tmp_path)
+    labels = {p.taxonomy.name: p.taxonomy.labels for p in siglip2.load(own).prompts}
+    assert [label.id for label in labels["scenes"]] == ["my_studio"]
+    assert len(labels["activities"]) > 100
+
+
+def test_boxes_decode_exactly_and_stay_inside_the_picture():
+    scores = np.array([0.9, 0.2, 0.7])
+    boxes = np.array([[0.5, 0.5, 0.2, 0.4], [0.5, 0.5, 1, 1], [0.0, 1.0, 0.4, 0.4]])
+    found = dfine.decode({0: "person", 1: "gun"}, scores, np.array([0, 1, 1]), boxes)
+    assert [d.label for d in found] == ["person", "gun"]
+    assert found[0].box == pytest.approx((0.4, 0.3, 0.2, 0.4))
+    assert found[1].box == pytest.approx((0.0, 0.8, 0.2, 0.2))
+
+
+def test_keypoints_find_their_way_back_to_the_picture():
+    place = vitpose.window((0.25, 0.25, 0.5, 0.5), (400, 800), 192 / 256)
+    assert place[2] / place[3] == pytest.approx(192 / 256)
+    heat = np.zeros((17, 64, 48), np.float32)
+    heat[0, 32, 24] = 1.0
+    points = vitpose.peaks(heat, place, (400, 800))
+    assert points[0] == pytest.approx((0.5, 0.5, 1.0), abs=0.02)
+
+
+def test_poses_come_from_person_boxes_alone(context):
+    found = (
+        FrameDetections(
+            pts_s=0.0,
+            found=(
+                Detection(label="person", score=0.9, box=(0.1, 0.1, 0.5, 0.8)),
+                Detection(label="cup", score=0.9, box=(0.0, 0.0, 0.1, 0.1)),
+            ),
+        ),
+    )
+    clip = clip_context(dfine=found)
+    model = vitpose.load(context)
+    crops = vitpose.items(clip)
+    assert len(crops) == 1
+    poses = vitpose.encode(model, [crops[0], crops[0]])
+    np.testing.assert_allclose(poses[0].points, poses[1].points, atol=1e-5)
+    assert poses[0].points.shape == (17, 3)
+    assert ((poses[0].points[:, 2] >= 0) & (poses[0].points[:, 2] <= 1)).all()
+
+
+def test_without_weights_every_picture_analyzer_says_which_model_to_pull():
+    clip, arrays = odd_clips()["square"]
+    names = ("scene_recognition", "activity_recognition", "object_detection", "visual_moderation", "people_framing")
+    for name, envelope in analyze_arrays(clip, arrays, names).items():
+        assert (envelope.status, envelope.reason) == ("skipped", "model_missing"), name
+        assert "tiktokctl models pull" in (envelope.message or ""), name
+
+
+def test_with_weights_every_picture_analyzer_answers_deterministically(context):
+    clip, arrays = odd_clips()["square"]
+    names = ("scene_recognition", "activity_recognition", "object_detection", "visual_moderation", "people_framing")
+    seen = Context(facts=clip.facts, arrays=arrays)
+    runs = [Runner(context).level1(names, "gpu", seen, lambda _name: None).outputs for _ in range(2)]
+    for name in names:
+        first, second = (run[name].model_copy(update={"wall_ms": 0.0}) for run in runs)
+        assert first.status in ("ok", "partial", "skipped"), first.message
+        assert first == second

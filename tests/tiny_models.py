@@ -1,0 +1,126 @@
+"""Tiny random models of the real architectures, written as a user's models directory: same loader, same code path.
+
+Random weights show plumbing, shapes, ranges, determinism and independence of the batch; they say nothing of accuracy.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from tokenizers import Tokenizer, models, pre_tokenizers
+
+from tiktokd import graph
+from tiktokd.weights import directory_name
+
+CATALOGUE = graph.load()
+
+
+def write(name: str, models_dir: Path) -> Path:
+    """Write the tiny model of encoder `name` where the loader looks for it; returns its directory."""
+    spec = CATALOGUE.encoders[name].weights
+    assert spec is not None, f"{name} needs no weights"
+    directory = models_dir / directory_name(spec)
+    torch.manual_seed(0)
+    MAKERS[name](directory)
+    return directory
+
+
+def tokenizer(directory: Path, words: int = 512, **special: str) -> None:
+    """Write a word-level tokenizer without any vocabulary from outside."""
+    names = {"unk_token": "<unk>", "pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"} | special
+    vocabulary = {token: i for i, token in enumerate(dict.fromkeys(names.values()))}
+    for i in range(len(vocabulary), words):
+        vocabulary[f"w{i}"] = i
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token=names["unk_token"]))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    transformers.PreTrainedTokenizerFast(tokenizer_object=raw, **names).save_pretrained(directory)
+
+
+def _siglip2(directory: Path) -> None:
+    size = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64}
+    config = transformers.SiglipConfig(
+        text_config=size | {"vocab_size": 512, "max_position_embeddings": 64, "projection_size": 32},
+        vision_config=size | {"image_size": 64, "patch_size": 16},
+    )
+    transformers.SiglipModel(config).save_pretrained(directory)
+    tokenizer(directory)
+
+
+def _nsfw(directory: Path) -> None:
+    config = transformers.ViTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=32,
+        patch_size=16,
+        id2label={0: "normal", 1: "nsfw"},
+        label2id={"normal": 0, "nsfw": 1},
+    )
+    transformers.ViTForImageClassification(config).save_pretrained(directory)
+
+
+def _dfine(directory: Path) -> None:
+    backbone = transformers.HGNetV2Config(
+        stem_channels=[3, 8, 8],
+        stage_in_channels=[8, 16, 16, 32],
+        stage_mid_channels=[8, 8, 8, 8],
+        stage_out_channels=[16, 16, 32, 32],
+        stage_num_blocks=[1, 1, 1, 1],
+        stage_numb_of_layers=[1, 1, 1, 1],
+        stage_downsample=[False, True, True, True],
+        stage_light_block=[False, False, True, True],
+        stage_kernel_size=[3, 3, 3, 3],
+        hidden_sizes=[16, 16, 32, 32],
+        depths=[1, 1, 1, 1],
+        use_learnable_affine_block=True,
+        out_features=["stage2", "stage3", "stage4"],
+    )
+    config = transformers.DFineConfig(
+        backbone_config=backbone,
+        encoder_in_channels=[16, 32, 32],
+        feat_strides=[8, 16, 32],
+        d_model=32,
+        encoder_hidden_dim=32,
+        encoder_ffn_dim=32,
+        encoder_attention_heads=2,
+        decoder_in_channels=[32, 32, 32],
+        decoder_ffn_dim=32,
+        decoder_attention_heads=2,
+        decoder_layers=2,
+        decoder_n_points=[2, 2, 2],
+        num_queries=20,
+        num_denoising=0,
+        num_labels=4,
+        id2label={0: "Person", 1: "Gun", 2: "Cup", 3: "Dog"},
+        label2id={"Person": 0, "Gun": 1, "Cup": 2, "Dog": 3},
+    )
+    transformers.DFineForObjectDetection(config).save_pretrained(directory)
+    (directory / "preprocessor_config.json").write_text('{"size": {"height": 64, "width": 64}}')
+
+
+def _vitpose(directory: Path) -> None:
+    backbone = transformers.VitPoseBackboneConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        mlp_ratio=2,
+        image_size=[64, 48],
+        patch_size=[16, 16],
+        num_experts=1,
+        part_features=8,
+        out_features=["stage2"],
+    )
+    config = transformers.VitPoseConfig(backbone_config=backbone, num_labels=17, use_simple_decoder=True)
+    transformers.VitPoseForPoseEstimation(config).save_pretrained(directory)
+
+
+MAKERS: dict[str, Callable[[Path], Any]] = {
+    "siglip2": _siglip2,
+    "nsfw": _nsfw,
+    "dfine": _dfine,
+    "vitpose": _vitpose,
+}
+"""Encoder → writer of its tiny model."""

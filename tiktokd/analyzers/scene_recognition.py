@@ -1,0 +1,102 @@
+"""Where a video was filmed: places, indoors or outdoors, time of day, weather, over the clip and per shot.
+
+Zero-shot by SigLIP2 against place names (Places365's, Zhou et al. 2018). A place is named only where it stands out
+among the other places and beats prompts that describe nothing. Scores are shares, not probabilities.
+
+Bad at green screens, filters, close-ups of faces and things (no place is named), and drawn or rendered scenes.
+Source: SigLIP2 (arXiv 2502.14786, Apache-2.0); prompts in data/prompts/{scenes,time_of_day,weather}.toml.
+"""
+
+import numpy as np
+
+from tiktokd.model import Output, Segment
+from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank, winner
+from tiktokd.plugins import Analyzer, Context, Result, ok
+
+PLACES_MAX = 5
+
+
+class Place(Output):
+    """One place."""
+
+    id: str
+    """Of data/prompts/scenes.toml."""
+    label: str
+    """For people."""
+    score: float
+    """0..1, share among all places and background prompts; not a probability."""
+
+
+class SceneRecognition(Output):
+    """Where it was filmed."""
+
+    place: list[Place]
+    """Best first, at most five; empty where none stands out."""
+    indoor_ratio: float | None
+    """0..1 of the sampled frames whose nearest place is indoors; `None` where no place is marked either way."""
+    time_of_day: str | None
+    """day, golden_hour or night; `None` where the light does not tell."""
+    weather: str | None
+    """clear, cloudy, rain, snow or fog; `None` indoors and where it does not show."""
+
+
+class SceneSegment(Segment):
+    """The place of one shot."""
+
+    label: str
+    """For people."""
+    score: float
+    """0..1, as in `Place`."""
+
+
+def analyze(context: Context) -> Result:
+    """Name the places of the clip and of each shot."""
+    images: ImageEmbeddings = context.features["siglip2"]
+    scenes = images.taxonomies["scenes"]
+    places = [_place(found) for found in rank(scenes, limit=PLACES_MAX)]
+    indoor = indoor_ratio(scenes)
+    time_of_day = winner(images.taxonomies["time_of_day"]) if indoor is None or indoor < 0.5 else None
+    weather = winner(images.taxonomies["weather"]) if indoor is None or indoor < 0.5 else None
+    output = SceneRecognition(
+        place=places,
+        indoor_ratio=indoor,
+        time_of_day=time_of_day.label.id if time_of_day else None,
+        weather=weather.label.id if weather else None,
+    )
+    return ok(output, _segments(context, images, scenes), calibrated=False)
+
+
+def indoor_ratio(scenes: LabelCosines) -> float | None:
+    """Return the share of frames whose nearest indoor place beats the nearest outdoor place."""
+    inside = [i for i, label in enumerate(scenes.labels) if label.group == "indoor"]
+    outside = [i for i, label in enumerate(scenes.labels) if label.group == "outdoor"]
+    if not inside or not outside:
+        return None
+    wins = scenes.cosine[:, inside].max(axis=1) > scenes.cosine[:, outside].max(axis=1)
+    return float(np.mean(wins))
+
+
+def _place(found: Ranked) -> Place:
+    return Place(id=found.label.id, label=found.label.name, score=round(found.score, 4))
+
+
+def _segments(context: Context, images: ImageEmbeddings, scenes: LabelCosines) -> list[SceneSegment]:
+    segments = []
+    for shot in context.features["shots"].shots:
+        best = rank(scenes, (images.pts_s >= shot.start_s) & (images.pts_s < shot.end_s), limit=1)
+        if best:
+            name, score = best[0].label.name, round(best[0].score, 4)
+            segments.append(SceneSegment(start_s=shot.start_s, end_s=shot.end_s, label=name, score=score))
+    return segments
+
+
+ANALYZER = Analyzer(
+    name="scene_recognition",
+    title="Where was it filmed: place, indoors or outdoors, time of day, weather",
+    group="video",
+    output=SceneRecognition,
+    analyze=analyze,
+    uses=("siglip2", "shots"),
+    needs=frozenset({"video"}),
+    lightweight=False,
+)
