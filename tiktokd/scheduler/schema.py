@@ -86,7 +86,7 @@ READY = {state: f"state = '{state}' AND not_before = 0" for state in (State.PEND
 """Videos that may be claimed now, per state that a claim takes from."""
 DELAYED = {state: f"state = '{state}' AND not_before > 0" for state in (State.PENDING, State.DOWNLOADED)}
 """Videos whose `not_before` has to pass first."""
-CLAIMED = f"state IN ({_states(*IN_FLIGHT)})"
+IN_STATE = {state: f"state = '{state}'" for state in State}
 SPOOLED = "spooled AND media_path IS NOT NULL"
 """Rows whose media lies in the spool. A query must repeat these conditions word for word to be served by the index."""
 
@@ -94,9 +94,10 @@ _partial("ix_queue_ready_pending", "rank", "seq", where=READY[State.PENDING])
 _partial("ix_queue_ready_downloaded", "rank", "seq", where=READY[State.DOWNLOADED])
 _partial("ix_queue_delayed_pending", "not_before", where=DELAYED[State.PENDING])
 _partial("ix_queue_delayed_downloaded", "not_before", where=DELAYED[State.DOWNLOADED])
-_partial("ix_queue_claimed", "seq", where=CLAIMED)
 _partial("ix_queue_spooled", "finished_at", "media_bytes", where=SPOOLED)
-sa.Index("ix_queue_state", processing_queue.c.state, processing_queue.c.seq)
+for _state in State:
+    # not one index (state, seq): SQLite would take its equality for a better offer than the order of the claim's index
+    _partial(f"ix_queue_{_state}", "seq", where=IN_STATE[_state])
 
 counters = sa.Table(
     "counters",

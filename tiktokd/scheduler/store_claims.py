@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
-from tiktokd.model import Claim, Envelope, MediaFacts, Metadata, Signals, State
+from tiktokd.model import IN_FLIGHT, Claim, Envelope, MediaFacts, Metadata, Signals, State
 from tiktokd.scheduler import schema
 from tiktokd.scheduler import store_transition as moves
 from tiktokd.scheduler.states import Event
@@ -138,10 +138,8 @@ def rescue(conn: Connection, token: str, *, reason: str, now: float) -> bool:
 
 def rescue_all(conn: Connection, *, incarnation: str, now: float) -> int:
     """Put back whatever an earlier life of the daemon had claimed; return how many. Nothing is charged."""
-    rows = conn.execute(
-        sa.select(_queue.c.seq, _queue.c.state).where(sa.text(schema.CLAIMED), _queue.c.incarnation != incarnation)
-    ).all()
-    found = [(row.seq, State(row.state)) for row in rows]
+    query = sa.select(_queue.c.seq).where(_queue.c.incarnation != incarnation)
+    found = [(seq, state) for state in IN_FLIGHT for seq in conn.scalars(query.where(sa.text(schema.IN_STATE[state])))]
     moves.transition_rows(conn, found, Event.RESCUE, now=now, reason="the daemon was restarted", values={})
     return len(found)
 

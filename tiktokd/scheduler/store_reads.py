@@ -41,7 +41,7 @@ def page(conn: Connection, *, state: State | None = None, limit: int = 50, after
     """Return up to `limit` videos, the newest first; `after` is the `seq` of the last one of the page before."""
     query = sa.select(*_VIDEO).order_by(_queue.c.seq.desc()).limit(limit)
     if state is not None:
-        query = query.where(_queue.c.state == state)
+        query = query.where(sa.text(schema.IN_STATE[state]))
     if after is not None:
         query = query.where(_queue.c.seq < after)
     return [video_from(row) for row in conn.execute(query)]
@@ -86,7 +86,7 @@ def export_page(
     """
     query = sa.select(*_RECORD).select_from(_JOINED).order_by(_queue.c.seq).limit(limit)
     if state is not None:
-        query = query.where(_queue.c.state == state)
+        query = query.where(sa.text(schema.IN_STATE[state]))
     if since is not None:
         query = query.where(_queue.c.updated_at >= since)
     if after is not None:

@@ -171,21 +171,21 @@ def failure_from(value: Any) -> Failure | None:
     return None if value is None else Failure(**value)
 
 
-def claim_from(row: Row[Any], *, attempts: int) -> Claim:
+def claim_from(row: Row[Any], *, metadata: Any) -> Claim:
     """Return the claim that a row of `RETURNING` describes."""
     names = row.rerun if row.rerun is not None else row.analyzers
     return Claim(
         id=row.id,
         url=row.url,
         token=row.claim_token,
-        attempts=attempts,
+        attempts=row.attempts,
         crashes=row.crashes,
         throttles=row.throttles,
         spooled=row.spooled,
         priority=row.priority,
         analyzers=None if names is None else tuple(names),
         media_path=row.media_path,
-        metadata=Metadata.model_validate(row.metadata or {}),
+        metadata=Metadata() if metadata is None else Metadata.model_validate(metadata),
         last_failure=failure_from(row.failure),
     )
 

@@ -25,20 +25,8 @@ _analysis = schema.video_analysis
 
 _NO_CLAIM = {"claim_token": None, "worker": None, "incarnation": None}
 _RETURNED = (
-    *(
-        "seq",
-        "id",
-        "url",
-        "priority",
-        "claim_token",
-        "analyzers",
-        "rerun",
-        "media_path",
-        "failure",
-        "crashes",
-        "throttles",
-    ),
-    *("crashes", "throttles", "spooled"),
+    *("seq", "id", "url", "priority", "claim_token", "analyzers", "rerun"),
+    *("media_path", "spooled", "failure", "crashes", "throttles"),
 )
 _ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCESSING: _queue.c.processing_attempts}
 
@@ -53,7 +41,9 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
     after = TRANSITIONS[event][before]
     _record(conn, [(row.seq, event, before, after, worker)], now)
     _count(conn, {before: -1, after: 1})
-    return claim_from(row, attempts=row.attempts)
+    # not a subquery in RETURNING: SQLAlchemy drops table names there, and `seq = seq` would match any video
+    metadata = conn.scalar(_METADATA, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
+    return claim_from(row, metadata=metadata)
 
 
 def transition(
@@ -187,7 +177,6 @@ def _claim(event: Event) -> sa.UpdateBase:
     token = (
         sa.literal(f"{after}.").concat(sa.cast(_queue.c.seq, sa.String)).concat(".").concat(sa.cast(number, sa.String))
     )
-    metadata = sa.select(_analysis.c.metadata).where(_analysis.c.seq == _queue.c.seq).scalar_subquery()
     returned = (_queue.c[name] for name in _RETURNED)
     return (
         sa.update(_queue)
@@ -200,7 +189,7 @@ def _claim(event: Event) -> sa.UpdateBase:
             incarnation=sa.bindparam("life"),
             updated_at=sa.bindparam("at"),
         )
-        .returning(*returned, _ATTEMPTS[event].label("attempts"), metadata.label("metadata"))
+        .returning(*returned, _ATTEMPTS[event].label("attempts"))
     )
 
 
@@ -210,6 +199,7 @@ def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, Stat
     conn.execute(_INSERT_EVENT, [{**dict(zip(columns, move, strict=True)), "at": now} for move in moves])
 
 
+_METADATA = sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of"))
 _INSERT_EVENT = sa.insert(_events)
 _ADD_COUNT = (
     sa.update(_counters)

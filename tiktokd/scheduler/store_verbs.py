@@ -96,7 +96,7 @@ def requeue(
         return moved
 
     if ids is None:
-        where = _queue.c.state == State.FAILED
+        where = sa.text(schema.IN_STATE[State.FAILED])
         ids = list(conn.scalars(sa.select(_queue.c.id).where(where).order_by(_queue.c.seq))) if failed else []
     return _for_ids(conn, ids, move)
 

@@ -90,13 +90,6 @@ def _queue() -> None:
 
 def _queue_indexes() -> None:
     op.create_index(
-        "ix_queue_claimed",
-        "processing_queue",
-        ["seq"],
-        unique=False,
-        **_where("state IN ('downloading', 'processing')"),
-    )
-    op.create_index(
         "ix_queue_delayed_downloaded",
         "processing_queue",
         ["not_before"],
@@ -131,7 +124,8 @@ def _queue_indexes() -> None:
         unique=False,
         **_where("spooled AND media_path IS NOT NULL"),
     )
-    op.create_index("ix_queue_state", "processing_queue", ["state", "seq"], unique=False)
+    for state in _STATES:
+        op.create_index(f"ix_queue_{state}", "processing_queue", ["seq"], **_where(f"state = '{state}'"))
 
 
 def _results() -> None:
