@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from tiktokd import __version__
 from tiktokd.answers import read
 from tiktokd.errors import TiktokdError
+from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 from tiktokd.protocol import (
     API_HEADER,
     API_VERSION,
@@ -31,8 +32,6 @@ from tiktokd.protocol import (
 )
 
 CHUNK_BYTES = 64 * 1024
-SOCKET_PATH_MAX_BYTES = 107
-"""unix(7): sun_path holds 108 bytes, the last one is zero."""
 
 
 class Unreachable(TiktokdError):

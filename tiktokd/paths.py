@@ -11,6 +11,8 @@ SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
 SYSTEM_SOCKET = Path("/run/tiktokd/tiktokd.sock")
 """Where `tiktokd.service` puts the socket (RuntimeDirectory=tiktokd)."""
 SOCKET_NAME = "tiktokd.sock"
+SOCKET_PATH_MAX_BYTES = 107
+"""unix(7): sun_path holds 108 bytes, the last one is zero."""
 
 
 def standard_file() -> Path | None:

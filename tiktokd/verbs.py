@@ -64,8 +64,8 @@ class Verbs(Protocol):
     async def export_head(self) -> dict[str, Any]:
         """Return `generated_at`, `version` and `stats` of an export made now."""
 
-    def export(self, *, state: str | None, since_at: float | None) -> AsyncIterator[list[bytes]]:
-        """Yield the videos, oldest first, each as one line of JSON, some at a time."""
+    def export(self, *, state: str | None, since: str | None) -> AsyncIterator[list[bytes]]:
+        """Yield the videos that changed at or after `since` (ISO 8601), each as one line of JSON, some at a time."""
 
     def events(self) -> AsyncIterator[Event]:
         """Yield what happens from now on."""

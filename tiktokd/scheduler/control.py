@@ -30,7 +30,7 @@ from tiktokd.protocol import (
 )
 from tiktokd.scheduler import intake, store
 from tiktokd.scheduler.database import Database
-from tiktokd.scheduler.records import detail_of, export_of, iso, outcome_of, row_of
+from tiktokd.scheduler.records import detail_of, export_of, iso, outcome_of, row_of, seconds
 from tiktokd.verbs import BadRequest, NotFound
 
 EXPORT_PAGE = 50
@@ -172,9 +172,9 @@ class Control:
             "stats": {"videos": sum(by_state.values()), "counts": by_state},
         }
 
-    async def export(self, *, state: str | None, since_at: float | None) -> AsyncIterator[list[bytes]]:
-        """Yield the videos, oldest first, each as one line of JSON, some at a time."""
-        wanted, after = _state(state), None
+    async def export(self, *, state: str | None, since: str | None) -> AsyncIterator[list[bytes]]:
+        """Yield the videos that changed at or after `since` (ISO 8601), each as one line of JSON, some at a time."""
+        wanted, since_at, after = _state(state), _moment(since), None
         while True:
             lines, after = await self._database.read(_export_lines, state=wanted, since=since_at, after=after)
             if lines:
@@ -237,6 +237,13 @@ def _state(name: str | None) -> State | None:
         return None if name is None else State(name)
     except ValueError as exc:
         raise BadRequest(f"state: {name!r} is not one of {', '.join(State)}") from exc
+
+
+def _moment(text: str | None) -> float | None:
+    try:
+        return None if text is None else seconds(text)
+    except ValueError as exc:
+        raise BadRequest(f"since: {text!r} is not a date or time such as 2026-01-31 or 2026-01-31T12:00:00Z") from exc
 
 
 def _number(field: str, text: str | None) -> int | None:
