@@ -117,10 +117,26 @@ def _vitpose(directory: Path) -> None:
     transformers.VitPoseForPoseEstimation(config).save_pretrained(directory)
 
 
+def _ast(directory: Path) -> None:
+    names = ["Speech", "Music", "Singing", "Silence", "Dog", "Siren", "Wind", "Laughter"]
+    config = transformers.ASTConfig(
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_length=64,
+        num_mel_bins=32,
+        id2label=dict(enumerate(names)),
+        label2id={name: i for i, name in enumerate(names)},
+    )
+    transformers.ASTForAudioClassification(config).save_pretrained(directory)
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
     "nsfw": _nsfw,
     "dfine": _dfine,
     "vitpose": _vitpose,
+    "ast": _ast,
 }
 """Encoder → writer of its tiny model."""

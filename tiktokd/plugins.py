@@ -123,6 +123,8 @@ class Encoder:
     """Model and N items in, N results out; independent of what else is in the batch."""
     items: Callable[[Context], Sequence[Any]] = _the_clip
     """What of one video is encoded; an empty list means "nothing here", and the encoder's features are absent."""
+    nothing: Reason = "too_short"
+    """Why analyzers that need this encoder are skipped where `items` is empty."""
     collect: Callable[[Context, Sequence[Any]], Any] = _the_only
     """The results of one video's items joined to its features."""
     signals: Callable[[Any], dict[str, Any]] | None = None

@@ -95,7 +95,7 @@ class Runner:
             if items:
                 features.values[encoder.name] = encoder.collect(seen, _batches(encoder, model, items))
             else:
-                features.absent[encoder.name] = ("too_short", f"there is nothing in this video for {encoder.name}")
+                features.absent[encoder.name] = (encoder.nothing, f"nothing in this video for {encoder.name}")
             features.ms[encoder.name] = (time.perf_counter() - started) * 1e3
         except ModelMissing as exc:
             features.absent[encoder.name] = ("model_missing", str(exc))
@@ -203,8 +203,8 @@ def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result 
 
 def _tier(analyzer: Analyzer, features: _Features) -> Tier:
     """Return full unless an optional encoder could not run; one with nothing to encode is no loss."""
-    able = (n in features.values or features.absent.get(n, (None, ""))[0] == "too_short" for n in analyzer.optional)
-    return "full" if all(able) else "lite"
+    reasons = {n: features.absent.get(n, (None, ""))[0] for n in analyzer.optional if n not in features.values}
+    return "lite" if any(r is None or r == "model_missing" for r in reasons.values()) else "full"
 
 
 def _signals(plan: graph.Plan, values: Mapping[str, Any]) -> Signals:

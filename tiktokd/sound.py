@@ -90,6 +90,40 @@ class Pitch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Spectrum:
+    """Features of encoder `spectrum`, from 16 kHz mono. Frame i is centred at i * 10 ms."""
+
+    log_mel: NDArray[np.float32]
+    """(n, 40) log(1 + 100 * mean magnitude) of mel bands, 0 silence .. about 4.6."""
+    onset: NDArray[np.float32]
+    """(n,) onset strength, 0..about 2: how much the bands rise, above its mean of 1 s around."""
+    tonal: NDArray[np.float32]
+    """(n // 2, 2) per 20 ms: magnitude of spectral peaks that hold pitch and strength, and of all peaks."""
+    chroma: NDArray[np.float32]
+    """(m, 12) strength of the pitch classes C, C sharp .. B per 0.1 s, tuned to the recording."""
+    duration_s: float
+    silent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beats:
+    """Features of encoder `beats`."""
+
+    times_s: tuple[float, ...]
+    """Beats, rising; empty where nothing has an onset."""
+    tempo_bpm: float | None
+    """Slope of the line through them; `None` with fewer than 4."""
+    candidates_bpm: tuple[float, ...]
+    """Half, whole and double of it, those within 30..300: the metrical level is a matter of taste."""
+    strength: float
+    """0..1, autocorrelation of onset strength over one, two or four beats: speech and noise stay below 0.3."""
+    music: tuple[Span, ...]
+    """Where tones hold their pitch as in music."""
+    music_ratio: float
+    """0..1, share of time of those."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Word:
     """One spoken word of a transcript."""
 
@@ -105,6 +139,18 @@ class Transcript:
     """Features of encoder `whisper`."""
 
     words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundScores:
+    """Features of encoder `ast`."""
+
+    labels: tuple[str, ...]
+    """AudioSet's display names."""
+    windows_s: tuple[Span, ...]
+    """In order; they do not overlap, and long sounds have gaps between them."""
+    scores: NDArray[np.float32]
+    """(windows, labels), 0..1, each class by itself."""
 
 
 def spans_of(mask: NDArray[Any], step_s: float) -> list[Span]:

@@ -163,6 +163,7 @@ ENCODER = Encoder(
     place="gpu",
     load=load,
     items=items,
+    nothing="no_people",
     encode=encode,
     collect=collect,
     uses=("dfine",),

@@ -1,0 +1,87 @@
+"""Sound encoders that need a hub model, through the real loader with tiny random weights."""
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.analysis import analyze_arrays
+from tests.contexts import clip_of, facts, odd_clips, sound
+from tiktokd.analyzers import audio_events
+from tiktokd.encoders import ast
+from tiktokd.plugins import Context, LoadContext
+from tiktokd.runner import Runner
+from tiktokd.sound import SoundScores
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    models = tmp_path_factory.mktemp("models")
+    for name in ("ast",):
+        tiny_models.write(name, models)
+    return LoadContext(models_dir=models, threads=1)
+
+
+def noise_context(seconds):
+    samples = np.random.default_rng(1).normal(0, 0.1, round(seconds * 48000))
+    clip, arrays = clip_of(facts(duration_s=seconds, frames=0, audio=True), sound(samples))
+    return Context(facts=clip.facts, arrays=arrays)
+
+
+@pytest.mark.filterwarnings("ignore:At least one mel filter")  # true of AST's own 128 filters over 257 bins
+def test_the_filter_bank_is_that_of_the_models_own_extractor():
+    import torch
+    from transformers import ASTFeatureExtractor
+    from transformers.audio_utils import mel_filter_bank
+
+    samples = np.random.default_rng(3).normal(0, 0.2, 16000 * 11).clip(-1, 1)
+    extractor = ASTFeatureExtractor()
+    theirs = extractor(samples.astype(np.float32), sampling_rate=16000, return_tensors="np")["input_values"][0]
+    mel = mel_filter_bank(257, 128, 20, 8000, 16000, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True)
+    wide = np.round(samples * 16384).astype(np.int16)
+    ours = ast.filter_bank(wide, torch.from_numpy(mel.astype(np.float32)), 1024).numpy()
+    assert np.abs(ours - theirs).mean() < 1e-3
+
+
+def test_windows_cover_the_sound_and_long_sound_is_sampled():
+    short = ast.items(noise_context(25.0))
+    assert [round(w.start_s, 2) for w in short] == [0.0, 10.24, 20.48]
+    assert short[-1].end_s == pytest.approx(25.0, abs=0.01)
+    assert len(ast.items(noise_context(10.9))) == 1, "a rest below a second is left out"
+    assert len(ast.items(noise_context(200.0))) == ast.WINDOWS_MAX
+
+
+def test_a_window_scores_the_same_alone_and_in_a_batch(context):
+    model = ast.load(context)
+    windows = [*ast.items(noise_context(25.0))]
+    together = ast.encode(model, windows)
+    for window, row in zip(windows, together, strict=True):
+        np.testing.assert_allclose(ast.encode(model, [window])[0].values, row.values, atol=1e-5)
+        assert ((row.values >= 0) & (row.values <= 1)).all()
+
+
+def test_neighbouring_windows_of_a_group_become_one_stretch():
+    scores = SoundScores(
+        labels=("Speech", "Music"),
+        windows_s=((0.0, 10.24), (10.24, 20.48), (20.48, 25.0)),
+        scores=np.array([[0.9, 0.1], [0.5, 0.05], [0.1, 0.8]], np.float32),
+    )
+    clip = Context(facts=facts(duration_s=25.0, frames=0, audio=True), features={"ast": scores})
+    result = audio_events.analyze(clip)
+    found = [(s.group, s.start_s, s.end_s, s.score) for s in result.segments]
+    assert found == [("speech", 0.0, 20.48, 0.9), ("music", 20.48, 25.0, 0.8)]
+    assert result.output.speech_ratio == pytest.approx(20.48 / 25.0, abs=1e-4)
+    assert result.output.singing_ratio == 0.0
+
+
+def test_silence_is_no_audio_and_not_a_class(context):
+    clip, arrays = odd_clips()["silence_only"]
+    seen = Context(facts=clip.facts, arrays=arrays)
+    out = Runner(context).level1(("audio_events",), "gpu", seen, lambda _n: None).outputs["audio_events"]
+    assert (out.status, out.reason) == ("skipped", "no_audio")
+
+
+def test_without_weights_the_answer_is_the_command_that_fetches_them():
+    clip, arrays = odd_clips()["sound_only"]
+    out = analyze_arrays(clip, arrays, ["audio_events"])["audio_events"]
+    assert (out.status, out.reason) == ("skipped", "model_missing")
+    assert "tiktokctl models pull MIT/ast" in (out.message or "")
