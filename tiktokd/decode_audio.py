@@ -23,39 +23,35 @@ class Sound:
     """Takes frames in order and lays them out by time."""
 
     def __init__(self, writer: SlotWriter, samples16: int, samples48: int) -> None:
-        self._writer = writer
         self._tracks = (
             _Track(writer, "audio16", samples16, 16_000, 1),
             _Track(writer, "audio48", samples48, 48_000, 2),
         )
-        self._kind: tuple[str, str, int] | None = None
+        self._batch = _Batch()
         self.start_s: float | None = None
         """Container time of the first sample."""
-        self._next_s = 0.0
-
-    @property
-    def end_s(self) -> float:
+        self.end_s = 0.0
         """Container time after the last sample."""
-        return self._next_s
 
     def add(self, frame: av.AudioFrame) -> None:
         """Append one frame; holes in the time stamps become silence, what is already there is skipped."""
-        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
-        time_s = self._next_s if frame.time is None else float(frame.time)
+        time_s = self.end_s if frame.time is None else float(frame.time)
         if self.start_s is None:
-            self.start_s = self._next_s = time_s
-        gap_s = time_s - self._next_s
-        if gap_s < -GAP_S:
+            self.start_s = self.end_s = time_s
+        gap_s = time_s - self.end_s
+        if gap_s < -GAP_S or frame.samples == 0:
             return
         if gap_s > GAP_S:
-            self._silence(gap_s)
-        if kind != self._kind:
             self._drain()
-            self._kind = kind
-        frame.pts = None
-        for track in self._tracks:
-            track.add(frame)
-        self._next_s += frame.samples / frame.sample_rate
+            for track in self._tracks:
+                track.skip(gap_s)
+            self.end_s = time_s
+        if not self._batch.fits(frame):
+            self._drain()
+        self._batch.add(frame)
+        self.end_s += frame.samples / frame.sample_rate
+        if self._batch.is_full:
+            self._feed()
 
     def close(self, origin_s: float) -> tuple[float, float]:
         """Shift everything so that second 0 is container time `origin_s`; return the seconds held at 16 and 48 kHz."""
@@ -64,15 +60,51 @@ class Sound:
         covers16, covers48 = (track.close(shift_s) for track in self._tracks)
         return covers16, covers48
 
-    def _silence(self, gap_s: float) -> None:
-        self._drain()
-        for track in self._tracks:
-            track.skip(gap_s)
-        self._next_s += gap_s
+    def _feed(self) -> None:
+        frame = self._batch.take()
+        if frame is not None:
+            for track in self._tracks:
+                track.add(frame)
 
     def _drain(self) -> None:
+        self._feed()
         for track in self._tracks:
             track.drain()
+
+
+class _Batch:
+    """Joins frames of one kind into one of about a second: a call of the resampler costs as much as 5,000 samples."""
+
+    def __init__(self) -> None:
+        self._kind: tuple[str, str, int] | None = None
+        self._parts: list[Array] = []
+        self._samples = 0
+
+    @property
+    def is_full(self) -> bool:
+        return self._kind is not None and self._samples >= self._kind[2]
+
+    def fits(self, frame: av.AudioFrame) -> bool:
+        """Return False where the format has changed since the last frame."""
+        return self._kind in (None, _kind(frame))
+
+    def add(self, frame: av.AudioFrame) -> None:
+        self._kind = _kind(frame)
+        self._parts.append(frame.to_ndarray())
+        self._samples += frame.samples
+
+    def take(self) -> av.AudioFrame | None:
+        if self._kind is None or not self._parts:
+            return None
+        sample, layout, rate = self._kind
+        joined = av.AudioFrame.from_ndarray(np.concatenate(self._parts, axis=1), sample, layout)
+        joined.sample_rate = rate
+        self._parts, self._samples = [], 0
+        return joined
+
+
+def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:
+    return frame.format.name, frame.layout.name, frame.sample_rate
 
 
 class _Track:
