@@ -1,0 +1,147 @@
+"""Reading text: rendered lettering, text-free pictures, and real clips with known captions."""
+
+import itertools
+import json
+
+import numpy as np
+import pytest
+
+from tests.analysis import analyze_arrays, analyze_file, media
+from tests.contexts import clip_of, facts
+from tests.lettering import backdrop, full_font, planes, small_luma, write
+from tiktokd.encoders.ocr import ENCODER
+from tiktokd.plugins import ClipArrays, LoadContext
+from tiktokd.texts import edit_distance
+
+SIZE = (540, 960)
+PHRASES = {
+    "English": (0.01, ["Stop scrolling right now", "Here are three easy tricks", "Wait until the very end"]),
+    "German": (0.01, ["Das musst du unbedingt sehen", "Drei schnelle Tipps für heute", "Größe und Übung zählen"]),
+    "French": (0.01, ["Voici comment réussir à coup sûr", "Ça va être très drôle", "Élève de première année"]),
+    "Spanish": (0.01, ["Mira lo que pasó después", "¿Cuál prefieres mañana?", "El niño comió piña"]),
+    "Turkish": (0.05, ["Bunu mutlaka görmelisin", "Güzel bir gün için üç öneri", "Çok şaşırdım doğrusu"]),
+    "Polish": (0.05, ["Zobacz, co się stało później", "Żółty samochód jedzie", "Najlepszy przepis na dziś"]),
+    "Vietnamese": (0.10, ["Xin chào các anh chị nhé", "Món ăn ngon cho gia đình", "Hôm nay trời thật là vui"]),
+}
+"""Language → highest share of wrong letters, and what to read; every size from 20 to 48 px comes up."""
+
+
+@pytest.fixture(scope="module")
+def reader():
+    return ENCODER.load(LoadContext(threads=2))
+
+
+def moving_clip(pages: list[list[tuple[str, int, int]]], seed: int = 1) -> ClipArrays:
+    """Return a clip whose pages of text follow one another every two seconds over a backdrop that moves."""
+    times = np.arange(20 * len(pages)) / 10
+    pictures = [
+        write(backdrop(SIZE, seed, shift_px=3 * i), pages[min(int(t / 2), len(pages) - 1)]) for i, t in enumerate(times)
+    ]
+    return ClipArrays(
+        {
+            "frames": np.stack([planes(p) for p in pictures[::5]]),
+            "frames_pts": times[::5],
+            "low": np.stack([small_luma(p) for p in pictures]),
+            "low_pts": times,
+        }
+    )
+
+
+def errors_in(expected: list[str], found: list[str]) -> float:
+    """Return wrong, missing and added letters as a share of the expected ones, lines matched by their words."""
+    wrong = 0
+    left = list(found)
+    for text in expected:
+        best = min(left, key=lambda one: edit_distance(one, text), default="")
+        wrong += min(edit_distance(best, text), len(text))
+        if best in left:
+            left.remove(best)
+    return (wrong + sum(map(len, left))) / sum(map(len, expected))
+
+
+def test_rendered_lettering_is_read_within_the_pass_mark_of_each_language(reader):
+    languages = PHRASES if full_font() else {"English": PHRASES["English"]}  # Pillow's font lacks most accents
+    pages = [
+        [(text, 120 + 200 * i, size) for i, (text, size) in enumerate(zip(lines, sizes, strict=True))]
+        for (_, lines), sizes in zip(languages.values(), itertools.cycle([(20, 26, 30), (28, 24, 22)]), strict=False)
+    ]
+    (features,) = ENCODER.encode(reader, [moving_clip(pages)])
+    for number, (language, (most, expected)) in enumerate(languages.items()):
+        found = [line.text for line in features.lines if 2 * number - 0.05 <= line.start_s < 2 * number + 1.9]
+        assert errors_in(expected, found) <= most, (language, found)
+
+
+def test_large_lettering_is_read(reader):
+    (features,) = ENCODER.encode(reader, [moving_clip([[("WAIT FOR IT", 300, 48), ("PART 2", 500, 64)]])])
+    assert [line.text for line in features.lines] == ["WAIT FOR IT", "PART 2"]
+
+
+def test_a_static_caption_is_read_once_and_its_time_is_known_to_a_tenth_of_a_second(reader):
+    caption = [("Same words all along", 300, 40)]
+    empty, features = ENCODER.encode(
+        reader, [moving_clip([[]], seed=2), moving_clip([[], caption, caption, []], seed=2)]
+    )
+    assert empty.readings == 0
+    assert features.readings == 1
+    (line,) = features.lines
+    assert line.start_s == pytest.approx(2.0, abs=0.11)
+    assert line.end_s == pytest.approx(6.0, abs=0.11)
+
+
+def test_a_clip_reads_the_same_alone_and_in_a_batch(reader):
+    clips = [moving_clip([[("First clip", 300, 40)]]), moving_clip([[("Second one", 500, 30)]], seed=2)]
+    assert ENCODER.encode(reader, clips) == [ENCODER.encode(reader, [one])[0] for one in clips]
+
+
+def test_a_picture_without_text_gives_none(reader):
+    noise = np.random.default_rng(3).integers(16, 235, (960, 540, 3), np.uint8)
+    grid = np.kron(np.indices((60, 34)).sum(axis=0) % 2, np.ones((16, 16)))[:960, :540].astype(np.uint8) * 200
+    for picture in (backdrop(SIZE, 5), noise, np.repeat(grid[..., None], 3, axis=2)):
+        arrays = {"frames": planes(picture)[None].repeat(4, 0), "frames_pts": np.arange(4) / 2}
+        arrays |= {"low": small_luma(picture)[None].repeat(20, 0), "low_pts": np.arange(20) / 10}
+        clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=SIZE), arrays)
+        envelope = analyze_arrays(*clip, ["on_screen_text"])["on_screen_text"]
+        assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "no_text", {})
+
+
+def truth(name: str) -> dict:
+    return json.loads(media("clips", "ground_truth.json").read_text())[name]
+
+
+def overlap_in_time(a: tuple[float, float], b: tuple[float, float]) -> float:
+    both = max(min(a[1], b[1]) - max(a[0], b[0]), 0.0)
+    return both / (max(a[1], b[1]) - min(a[0], b[0]))
+
+
+@pytest.mark.parametrize("name", ["c01_speech_caption.mp4", "c11_autocaptions.mp4", "c12_transitions.mp4"])
+def test_burnt_in_captions_of_a_real_clip_are_found_with_their_words_times_and_places(name):
+    texts = [t for t in truth(name)["text"] if not t.get("in_source")]
+    envelope = analyze_file(media("clips", name), ["on_screen_text"])["on_screen_text"]
+    width, height = 576, 1024
+    wrong = total = 0
+    for text in texts:
+        x0, y0, x1, y1 = text["bbox_xyxy"]
+        for expected in text["lines"]:
+            span = (text["start"], text["end"])
+            near = [line for line in envelope.summary["lines"] if overlap_in_time(span, _span(line)) > 0.5]
+            best = min(near, key=lambda line: edit_distance(line["text"], expected), default=None)
+            assert best is not None, expected
+            wrong += edit_distance(best["text"], expected)
+            total += len(expected)
+            assert overlap_in_time(span, _span(best)) >= 0.85, (expected, best)
+            x, y, w, h = best["box"]
+            middle = ((x + w / 2) * width, (y + h / 2) * height)
+            assert x0 - 10 <= middle[0] <= x1 + 10, (expected, best)
+            assert y0 - 10 <= middle[1] <= y1 + 10, (expected, best)
+    assert wrong / total <= 0.01
+
+
+def _span(line: dict) -> tuple[float, float]:
+    return line["start_s"], line["end_s"]
+
+
+@pytest.mark.parametrize("name", ["c02_hardcuts_music.mp4", "c05_loop.mp4", "c08_silent_audio.mp4"])
+def test_a_real_clip_without_text_has_no_ghost_lines(name):
+    assert truth(name)["text"] == []
+    envelope = analyze_file(media("clips", name), ["on_screen_text"])["on_screen_text"]
+    assert (envelope.status, envelope.reason) == ("skipped", "no_text")

@@ -1,0 +1,122 @@
+"""Where the picture is searched for text, and how long a line is followed."""
+
+import numpy as np
+import pytest
+
+from tiktokd.encoders._text_gate import LOOK_AGAIN_S, samples_to_read
+from tiktokd.encoders._text_tracks import follow, join
+from tiktokd.texts import TextLine
+
+LOW_PTS = np.arange(100) / 10
+PTS = np.arange(20) / 2
+BOX = (0.25, 0.25, 0.5, 0.1)
+
+
+def lettering(seed: int) -> np.ndarray:
+    """Strokes of 2 px, as high contrast as outlined text at this size."""
+    return np.kron(np.random.default_rng(seed).integers(0, 2, (8, 40)), np.ones((2, 2))).astype(bool)
+
+
+def clip(texts: dict[int, tuple[float, float]], *, moving: bool) -> np.ndarray:
+    """Return (100, 160, 160) luma over ten seconds with a block of strokes at BOX per seed and span."""
+    ramp = np.add.outer(np.arange(160), 2 * np.arange(160)) % 256
+    soft = (96 + 32 * np.sin(ramp / 256 * 2 * np.pi)).astype(np.uint8)
+    frames = np.stack([np.roll(soft, 5 * i if moving else 0, axis=1) for i in range(len(LOW_PTS))])
+    for seed, (start, end) in texts.items():
+        frames[round(start * 10) : round(end * 10), 40:56, 40:120] = np.where(lettering(seed), 250, 10).astype(np.uint8)
+    return frames
+
+
+def test_a_picture_that_never_changes_is_searched_once():
+    assert samples_to_read(clip({1: (0.0, 10.0)}, moving=False), LOW_PTS, PTS) == [0]
+
+
+def test_a_black_clip_is_searched_once():
+    assert samples_to_read(np.full((100, 160, 90), 16, np.uint8), LOW_PTS, PTS) == [0]
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize(("start", "end"), [(2.0, 3.0), (4.2, 9.9), (6.4, 7.2)])
+def test_text_that_comes_up_is_searched_for_while_it_is_there(moving, start, end):
+    chosen = PTS[samples_to_read(clip({2: (start, end)}, moving=moving), LOW_PTS, PTS)]
+    assert any(start <= t < end for t in chosen)
+
+
+def test_each_of_several_captions_at_the_same_place_is_searched_for():
+    spans = {seed: (1.0 * seed, 1.0 * seed + 1.0) for seed in range(1, 8)}
+    chosen = PTS[samples_to_read(clip(spans, moving=False), LOW_PTS, PTS)]
+    assert all(any(start <= t < end for t in chosen) for start, end in spans.values())
+    assert len(chosen) <= 10
+
+
+def test_a_moving_picture_is_searched_at_a_bounded_rate():
+    chosen = PTS[samples_to_read(clip({}, moving=True), LOW_PTS, PTS)]
+    assert len(chosen) <= 9
+    assert np.diff(chosen).max() <= LOOK_AGAIN_S + 0.5
+
+
+def test_a_flickering_picture_stays_within_the_bound():
+    noise = np.random.default_rng(0).integers(0, 255, (100, 160, 90), np.uint8)
+    assert len(samples_to_read(noise, LOW_PTS, PTS)) <= 9
+
+
+def test_a_clip_without_small_frames_is_searched_at_its_first_samples():
+    assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), PTS) == list(range(8))
+    assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), np.zeros(0)) == []
+
+
+@pytest.mark.parametrize("moving", [False, True])
+@pytest.mark.parametrize("at_s", [2.5, 4.0, 6.5])
+def test_a_line_is_followed_to_the_frame_where_it_comes_and_goes(moving, at_s):
+    found = follow(clip({3: (2.3, 6.8)}, moving=moving), LOW_PTS, BOX, at_s, 0.5)
+    assert found == (pytest.approx(2.3), pytest.approx(6.8), True)
+
+
+def test_other_words_at_the_same_place_end_a_line():
+    low = clip({4: (1.0, 3.0), 5: (3.0, 6.0)}, moving=True)
+    assert follow(low, LOW_PTS, BOX, 2.0, 0.5)[:2] == (pytest.approx(1.0), pytest.approx(3.0))
+    assert follow(low, LOW_PTS, BOX, 5.0, 0.5)[:2] == (pytest.approx(3.0), pytest.approx(6.0))
+
+
+def test_one_broken_frame_does_not_end_a_line():
+    low = clip({6: (2.0, 8.0)}, moving=False)
+    low[50] = 255
+    assert follow(low, LOW_PTS, BOX, 3.0, 0.5)[:2] == (pytest.approx(2.0), pytest.approx(8.0))
+
+
+def test_a_line_that_is_never_gone_ends_with_the_clip():
+    assert follow(clip({7: (0.0, 10.0)}, moving=True), LOW_PTS, BOX, 5.0, 0.5)[:2] == (0.0, pytest.approx(10.0))
+
+
+def line(text: str, start: float, end: float, *, score: float = 0.95, y: float = 0.5, still: bool = True) -> TextLine:
+    return TextLine(
+        text=text,
+        score=score,
+        box=(0.1, y, 0.8, 0.05),
+        height_ratio=0.05,
+        start_s=start,
+        end_s=end,
+        samples=3,
+        still=still,
+    )
+
+
+def test_two_readings_of_one_line_are_joined_and_the_surer_text_stays():
+    (joined,) = join([line("NEVER G1VE UP", 0.0, 2.0, score=0.8), line("NEVER GIVE UP", 0.5, 2.5, score=0.97)])
+    assert (joined.text, joined.start_s, joined.end_s) == ("NEVER GIVE UP", 0.0, 2.5)
+
+
+def test_a_caption_that_grows_word_by_word_is_one_line():
+    growing = [line("wait", 0.0, 0.6), line("wait for", 0.6, 1.1), line("wait for it", 1.1, 3.0)]
+    (joined,) = join(growing)
+    assert (joined.text, joined.start_s, joined.end_s) == ("wait for it", 0.0, 3.0)
+
+
+def test_the_same_words_later_or_elsewhere_are_lines_of_their_own():
+    assert len(join([line("follow", 0.0, 2.0), line("follow", 5.0, 7.0)])) == 2
+    assert len(join([line("YOUR COUNTRY", 0.0, 6.0, y=0.2), line("YOUR COUNTRY", 6.0, 11.0, y=0.3)])) == 2
+
+
+def test_text_on_a_thing_that_is_lost_and_found_again_is_one_line():
+    (joined,) = join([line("OPEN", 0.0, 0.8, still=False), line("OPEN", 2.5, 3.2, y=0.6, still=False)])
+    assert (joined.start_s, joined.end_s) == (0.0, 3.2)

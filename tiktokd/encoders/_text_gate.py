@@ -1,0 +1,112 @@
+"""Decides at which samples the picture is searched for text, from edge maps of the small luma frames. Pure numpy.
+
+Overlaid text has strong edges that stay where they are while it is shown, whatever moves behind it. A sample is worth
+reading when edges that stand still have come up since the last one that was read; a static caption is read once.
+"""
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+EDGE_LEVEL = 48
+"""Central difference along x or y that counts as an edge, 0..255; outlined text is above 100."""
+BLOCK_PX = 8
+"""Side of the blocks in which new edges are counted: about the height of a small line at 160 px width."""
+BLOCK_EDGES = 9
+"""New standing edge pixels that make a block new; a letter of 8 px height has about 20."""
+NEW_BLOCKS = 3
+"""New blocks that make a sample worth reading: the shortest useful word covers about four."""
+LOOK_AGAIN_S = 2.5
+"""A picture that moves is searched at least this often: text on things moves with them and never stands still."""
+MOVING_LEVEL = 4.0
+"""Mean absolute luma difference above which the picture moves."""
+READS_PER_S = 1.0
+"""Upper bound for the rate of searches; 30 in 30 s are 2 s of CPU (measured at 0.055-0.075 s each)."""
+READS_MIN, READS_MAX = 8, 60
+
+
+def samples_to_read(low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample_pts: NDArray[np.float64]) -> list[int]:
+    """Return the indices of the samples to search for text, ascending; the first is always there.
+
+    Args:
+        low: (M, h, w) uint8 luma.
+        low_pts: (M,) seconds, ascending.
+        sample_pts: (N,) seconds, ascending: the full-size frames.
+    """
+    if len(sample_pts) == 0:
+        return []
+    if len(low) == 0:
+        return list(range(min(len(sample_pts), READS_MIN)))
+    at = np.array([int(np.abs(low_pts - t).argmin()) for t in sample_pts])
+    standing = [_standing_edges(low, int(i)) for i in at]
+    span_s = float(sample_pts[-1] - sample_pts[0])
+    most = min(max(math.ceil(span_s * READS_PER_S), READS_MIN), READS_MAX)
+    blocks = NEW_BLOCKS
+    while True:
+        chosen = _choose(low, at, standing, sample_pts, blocks)
+        if len(chosen) <= most:
+            return chosen
+        blocks += 1
+        if blocks > low[0].size // BLOCK_PX**2:
+            keep = np.linspace(0, len(chosen) - 1, most).round().astype(int)
+            return [chosen[i] for i in keep]
+
+
+def _choose(
+    low: NDArray[np.uint8],
+    at: NDArray[np.intp],
+    standing: list[NDArray[np.bool_]],
+    pts: NDArray[np.float64],
+    blocks: int,
+) -> list[int]:
+    chosen = [0]
+    known = _dilate(standing[0])
+    for i in range(1, len(pts)):
+        new = _new_blocks(standing[i] & ~known)
+        late = pts[i] - pts[chosen[-1]] >= LOOK_AGAIN_S
+        if new >= blocks or (late and _moved(low[at[i]], low[at[chosen[-1]]])):
+            chosen.append(i)
+            known = _dilate(standing[i])
+    return chosen
+
+
+def _standing_edges(low: NDArray[np.uint8], i: int) -> NDArray[np.bool_]:
+    """Return the (4, h, w) edges, one plane per direction, that are in the frame and in both neighbours."""
+    edges = _edges(low[i])
+    for j in (max(i - 1, 0), min(i + 1, len(low) - 1)):
+        if j != i:
+            edges &= _edges(low[j])
+    return edges
+
+
+def _edges(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Return where luma rises or falls along x, rises or falls along y."""
+    luma = frame.astype(np.int16)
+    across, down = np.zeros_like(luma), np.zeros_like(luma)
+    across[:, 1:-1] = luma[:, 2:] - luma[:, :-2]
+    down[1:-1] = luma[2:] - luma[:-2]
+    return np.stack((across > EDGE_LEVEL, across < -EDGE_LEVEL, down > EDGE_LEVEL, down < -EDGE_LEVEL))
+
+
+def _dilate(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow by one pixel: compression moves edges that much."""
+    tall = edges.copy()
+    tall[:, 1:] |= edges[:, :-1]
+    tall[:, :-1] |= edges[:, 1:]
+    grown = tall.copy()
+    grown[:, :, 1:] |= tall[:, :, :-1]
+    grown[:, :, :-1] |= tall[:, :, 1:]
+    return grown
+
+
+def _new_blocks(new: NDArray[np.bool_]) -> int:
+    """Return how many blocks hold enough new edges of any direction."""
+    any_way = np.asarray(new.any(axis=0))
+    h, w = (n - n % BLOCK_PX for n in any_way.shape)
+    counts = any_way[:h, :w].reshape(h // BLOCK_PX, BLOCK_PX, w // BLOCK_PX, BLOCK_PX).sum(axis=(1, 3))
+    return int((counts >= BLOCK_EDGES).sum())
+
+
+def _moved(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
+    return float(np.abs(a.astype(np.int16) - b).mean()) > MOVING_LEVEL

@@ -1,0 +1,183 @@
+"""Follows lines of text through the small luma frames and joins what is the same line. Pure: reads no letters itself.
+
+A line is followed by the gradients inside its box: while it is shown they correlate with those at the moment it was
+read, whatever moves behind it. So its start and end are known to the step of the small frames (0.1 s), not to that of
+the full-size samples (0.5 s).
+"""
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.texts import Box, TextLine, similarity, squeezed
+
+PRESENT = 0.5
+"""Share of a line's gradient energy that must be found again. Measured on burnt-in captions: shown 0.8..1.0, another
+text at the same place 0.0..0.4."""
+GAP_FRAMES = 2
+"""So many frames in a row may miss (a flash, a broken frame) before a line counts as gone."""
+CHUNK_FRAMES = 64
+SAME_BOX_IOU = 0.5
+SAME_TEXT = 0.75
+"""Least similarity (1 - edit distance / longer length) of two readings of one line."""
+STILL_S = 1.2
+"""Followed at least this long, a line is laid over the picture; what stands on things that move is lost sooner."""
+JOIN_GAP_S = 0.35
+"""Laid-over lines with the same words and less than this between them are one line."""
+LOST_GAP_S = 2.6
+"""For text on things, which is lost and found again: just above `LOOK_AGAIN_S` of the gate."""
+DRIFT = 0.25
+"""Text on things moves between two readings by at most this share of the picture."""
+SEARCH_PX = 6
+"""Text on things moves by at most this much between two small frames (0.1 s): 1.1 picture heights in 5 s."""
+MATCH = 0.65
+"""Least normalised correlation, -1..1, at which moving text counts as found again."""
+
+
+def follow(
+    low: NDArray[np.uint8], low_pts: NDArray[np.float64], box: Box, at_s: float, step_s: float
+) -> tuple[float, float, bool]:
+    """Return from when to when the picture shows what it shows inside `box` at `at_s`, and whether it stays there.
+
+    Seconds; the end is the moment of the first frame without it. Without small frames: one step around `at_s`.
+    """
+    if len(low) < 2:
+        return max(at_s - step_s / 2, 0.0), at_s + step_s / 2, True
+    h, w = low.shape[1:]
+    x0, x1 = _span(box[0], box[2], w)
+    y0, y1 = _span(box[1], box[3], h)
+    here = int(np.abs(low_pts - at_s).argmin())
+    template = _gradients(low[here : here + 1, y0:y1, x0:x1])[0]
+    near = _gradients(low[max(here - 10, 0) : here + 11, y0:y1, x0:x1])
+    alike = _scores(near, template) > PRESENT
+    if alike.sum() > 1:  # the mean over a second keeps the letters and loses what moves behind them
+        template = near[alike].mean(axis=0)
+    first = _walk(low[:, y0:y1, x0:x1], template, here, -1)
+    last = _walk(low[:, y0:y1, x0:x1], template, here, +1)
+    still = True
+    if low_pts[last] - low_pts[first] < STILL_S:
+        back, on = (_chase(low, (y0, y1, x0, x1), here, direction) for direction in (-1, +1))
+        still = back >= first - GAP_FRAMES and on <= last + GAP_FRAMES
+        first, last = min(first, back), max(last, on)
+    gap = float(np.median(np.diff(low_pts)))
+    end = float(low_pts[last + 1]) if last + 1 < len(low_pts) else float(low_pts[-1]) + gap
+    return float(low_pts[first]), end, still
+
+
+def join(lines: list[TextLine]) -> list[TextLine]:
+    """Return the lines with repeated and growing readings joined, by start, then top to bottom, left to right."""
+    joined: list[TextLine] = []
+    for line in sorted(lines, key=lambda one: (one.start_s, one.end_s)):
+        for i, other in enumerate(joined):
+            if _same(other, line):
+                joined[i] = _merge(other, line)
+                break
+        else:
+            joined.append(line)
+    return sorted(joined, key=lambda one: (round(one.start_s, 1), one.box[1], one.box[0]))
+
+
+def overlap(a: Box, b: Box) -> float:
+    """Return intersection over union of two boxes, 0..1."""
+    both = _shared(a, b)
+    return both / max(a[2] * a[3] + b[2] * b[3] - both, 1e-12)
+
+
+def contains(outer: Box, inner: Box) -> bool:
+    """Return whether nine tenths of `inner` lie inside `outer`."""
+    return _shared(outer, inner) >= 0.9 * inner[2] * inner[3]
+
+
+def _same(a: TextLine, b: TextLine) -> bool:
+    gap_s = b.start_s - a.end_s
+    alike = similarity(a.text, b.text) >= SAME_TEXT
+    if overlap(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
+        longest_gap_s = JOIN_GAP_S if a.still and b.still else LOST_GAP_S
+        return (alike and gap_s <= longest_gap_s) or (gap_s <= 0.2 and _grows(a.text, b.text))
+    moved = max(abs(a.box[0] - b.box[0]), abs(a.box[1] - b.box[1]))
+    return alike and not (a.still and b.still) and gap_s <= LOST_GAP_S and moved <= DRIFT
+
+
+def _grows(a: str, b: str) -> bool:
+    """Word-by-word captions: one reading is the beginning of the other."""
+    a, b = squeezed(a), squeezed(b)
+    return bool(a) and bool(b) and (a.startswith(b) or b.startswith(a))
+
+
+def _merge(a: TextLine, b: TextLine) -> TextLine:
+    best = b if b.score > a.score else a
+    if _grows(a.text, b.text) and len(a.text) != len(b.text):
+        best = max(a, b, key=lambda one: len(one.text))
+    return replace(
+        best,
+        start_s=min(a.start_s, b.start_s),
+        end_s=max(a.end_s, b.end_s),
+        still=a.still and b.still,
+        samples=a.samples + b.samples if b.start_s >= a.end_s else max(a.samples, b.samples),
+    )
+
+
+def _shared(a: Box, b: Box) -> float:
+    w = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    h = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    return max(w, 0.0) * max(h, 0.0)
+
+
+def _span(start: float, length: float, size: int) -> tuple[int, int]:
+    """Return the pixels that a box covers along one axis, at least four of them."""
+    first = min(max(int(start * size), 0), max(size - 4, 0))
+    return first, max(min(int(np.ceil((start + length) * size)), size), min(first + 4, size))
+
+
+def _gradients(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Return (n, 2, h-1, w-1) differences along x and y."""
+    values = patch.astype(np.float32)
+    return np.stack((np.diff(values, axis=2)[:, :-1], np.diff(values, axis=1)[:, :, :-1]), axis=1)
+
+
+def _scores(gradients: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return how much of the template is found in each frame, about 0 (nothing) to 1 (all of it)."""
+    energy = max(float((template * template).sum()), 1e-6)
+    return np.asarray(np.tensordot(gradients, template, axes=3) / energy, np.float32)
+
+
+def _walk(patches: NDArray[np.uint8], template: NDArray[np.float32], here: int, direction: int) -> int:
+    """Return the last frame index from `here` on, in one direction, that shows the template."""
+    last, missed = here, 0
+    i = here
+    while missed <= GAP_FRAMES:
+        stop = i + direction * CHUNK_FRAMES
+        indices = np.arange(i + direction, stop + direction, direction)
+        indices = indices[(indices >= 0) & (indices < len(patches))]
+        if len(indices) == 0:
+            break
+        for index, score in zip(indices, _scores(_gradients(patches[indices]), template), strict=True):
+            missed = 0 if score > PRESENT else missed + 1
+            if missed > GAP_FRAMES:
+                break
+            if score > PRESENT:
+                last = int(index)
+        i = stop
+    return last
+
+
+def _chase(low: NDArray[np.uint8], box: tuple[int, int, int, int], here: int, direction: int) -> int:
+    """Return the last frame index, in one direction, up to which what is inside `box` is found again nearby."""
+    import cv2
+
+    y0, y1, x0, x1 = box
+    template = low[here, y0:y1, x0:x1]
+    last = here
+    for i in range(here + direction, len(low) if direction > 0 else -1, direction):
+        top, left = max(y0 - SEARCH_PX, 0), max(x0 - SEARCH_PX, 0)
+        around = low[i, top : y1 + SEARCH_PX, left : x1 + SEARCH_PX]
+        if around.shape[0] < template.shape[0] or around.shape[1] < template.shape[1] or template.std() < 4.0:
+            break
+        _, found, _, place = cv2.minMaxLoc(cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED))
+        if found < MATCH:
+            break
+        y0, x0 = top + place[1], left + place[0]
+        y1, x1 = y0 + template.shape[0], x0 + template.shape[1]
+        template, last = low[i, y0:y1, x0:x1], i  # it turns and grows: compare with how it looked a moment ago
+    return last

@@ -1,0 +1,189 @@
+"""The words of a video: lines in the picture, and where words come from. Knows no model and no file.
+
+Times are seconds from the start of the video. What people wrote is data here: it is compared and measured, never run,
+opened or followed.
+"""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import JsonValue
+
+from tiktokd.plugins import Context
+
+Box = tuple[float, float, float, float]
+"""x, y, w, h as shares (0..1) of the picture."""
+Kind = Literal["caption", "ocr", "speech"]
+TOGETHER_S = 0.25
+"""Lines that come and go within this of one another are one block."""
+
+
+def _marks() -> str:
+    """Return a character class body of all combining marks: vowel signs of Hindi, Thai, Arabic … are no `\\w`."""
+    marks = [n for n in range(0x300, 0x1E000) if unicodedata.category(chr(n))[0] == "M"]
+    starts = [n for n in marks if unicodedata.category(chr(n - 1))[0] != "M"]
+    ends = [n for n in marks if unicodedata.category(chr(n + 1))[0] != "M"]
+    return "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
+
+
+IN_WORD = rf"\w\u200c\u200d{_marks()}"
+"""Body of a regular expression's character class: what words of any script are made of."""
+IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
+"""The same for Han and kana, which are written without spaces."""
+_TAG = rf"[#＃](?!\d{{1,3}}(?![{IN_WORD}]))[{IN_WORD}]+"
+TAGS = re.compile(rf"(?<![\w&/])(?:{_TAG})+")
+"""Hashtags, also several without space between them: letters, digits, underscores and joiners of any script after # or
+the full-width ＃; a number of up to three digits is a rank ("we are #1"), and &#39; or a/b#c are no tags."""
+_LETTER = rf"(?:(?![_{IDEOGRAPHS}])[{IN_WORD}])"
+_WORD = re.compile(rf"[{IDEOGRAPHS}]|{_LETTER}+(?:['’]{_LETTER}+)*")
+_LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[@＠][\w.]+")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextLine:
+    """One line of text in the picture, as long as it is shown."""
+
+    text: str
+    score: float
+    """Mean letter probability of the best reading, 0..1."""
+    box: Box
+    height_ratio: float
+    """Height of the line (across its reading direction) as a share of the picture's height, 0..1."""
+    start_s: float
+    end_s: float
+    samples: int
+    """Full-size samples that show it, at least 1."""
+    still: bool
+    """It stays where it is: laid over the picture, or on a thing before a resting camera."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OcrFeatures:
+    """What encoder `ocr` reads in the picture of one clip."""
+
+    lines: tuple[TextLine, ...]
+    """By start, then top to bottom."""
+    searched_s: tuple[float, ...]
+    """Moments at which the picture was searched, seconds."""
+    readings: int
+    """Lines that were read letter by letter; a static caption counts once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Passage:
+    """A stretch of text from one source."""
+
+    kind: Kind
+    text: str
+    start_s: float | None = None
+    """When it is shown or said; `None` for the caption, which has no time."""
+    end_s: float | None = None
+
+
+def passages(context: Context) -> list[Passage]:
+    """Return the caption, the lines in the picture and the spoken sentences of a video, in this order.
+
+    Reads the outputs of `on_screen_text` and `speech_transcription` where they have run; what is not there is left out.
+    """
+    found = [Passage(kind="caption", text=context.metadata.description or "")]
+    found += _shown(context)
+    found += _spoken(context)
+    return [passage for passage in found if passage.text.strip()]
+
+
+def by_kind(found: Iterable[Passage]) -> dict[Kind, str]:
+    """Return the whole text of each source that says something, lines joined by newlines."""
+    texts: dict[Kind, list[str]] = {}
+    for passage in found:
+        texts.setdefault(passage.kind, []).append(passage.text)
+    return {kind: "\n".join(parts) for kind, parts in texts.items()}
+
+
+def blocks(found: Iterable[Passage]) -> list[Passage]:
+    """Return the passages with lines that are shown at the same time joined: a sentence often takes several lines."""
+    joined: list[Passage] = []
+    for passage in found:
+        last = joined[-1] if joined else None
+        if last and passage.kind == last.kind == "ocr" and _together(last, passage):
+            joined[-1] = Passage(kind="ocr", text=f"{last.text} {passage.text}", start_s=last.start_s, end_s=last.end_s)
+        else:
+            joined.append(passage)
+    return joined
+
+
+def words(text: str) -> list[str]:
+    """Return the words in lower case; each ideograph or kana is a word of its own, as no spaces divide them."""
+    return [match.group().lower() for match in _WORD.finditer(text)]
+
+
+def hashtags(text: str) -> list[str]:
+    """Return the hashtags as written, without #, in order, repeated ones too."""
+    return [tag for chain in TAGS.findall(text) for tag in re.split("[#＃]", chain) if tag]
+
+
+def without_tags(text: str) -> str:
+    """Return the text without hashtags, mentions and links."""
+    return " ".join(TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).split())
+
+
+def edit_distance(a: str, b: str) -> int:
+    """Return the Levenshtein distance."""
+    row = list(range(len(b) + 1))
+    for i, left in enumerate(a, 1):
+        diagonal, row[0] = row[0], i
+        for j, right in enumerate(b, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
+    return row[-1]
+
+
+def similarity(a: str, b: str) -> float:
+    """Return 1 - edit distance / length of the longer text, 0..1, blind to case and spaces."""
+    a, b = squeezed(a), squeezed(b)
+    return 1.0 - edit_distance(a, b) / max(len(a), len(b), 1)
+
+
+def squeezed(text: str) -> str:
+    """Return the text in lower case without white space."""
+    return "".join(text.lower().split())
+
+
+def _together(a: Passage, b: Passage) -> bool:
+    return (
+        abs((a.start_s or 0.0) - (b.start_s or 0.0)) <= TOGETHER_S
+        and abs((a.end_s or 0.0) - (b.end_s or 0.0)) <= TOGETHER_S
+    )
+
+
+def _shown(context: Context) -> Iterator[Passage]:
+    envelope = context.outputs.get("on_screen_text")
+    lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
+    for line in lines if isinstance(lines, list) else []:
+        if isinstance(line, dict) and isinstance(line.get("text"), str):
+            yield Passage(
+                kind="ocr", text=str(line["text"]), start_s=_time(line, "start_s"), end_s=_time(line, "end_s")
+            )
+
+
+def _spoken(context: Context) -> Iterator[Passage]:
+    envelope = context.outputs.get("speech_transcription")
+    if envelope is None or envelope.status not in ("ok", "partial"):
+        return
+    timed = [segment for segment in envelope.segments if isinstance(segment.get("text"), str)]
+    for segment in timed:
+        yield Passage(
+            kind="speech",
+            text=str(segment["text"]),
+            start_s=_time(segment, "start_s"),
+            end_s=_time(segment, "end_s"),
+        )
+    text = envelope.summary.get("text")
+    if not timed and isinstance(text, str):
+        yield Passage(kind="speech", text=text)
+
+
+def _time(fields: Mapping[str, JsonValue], key: str) -> float | None:
+    value = fields.get(key)
+    return float(value) if isinstance(value, int | float) else None
