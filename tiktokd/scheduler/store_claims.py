@@ -5,6 +5,7 @@ Knows no policy: whether a failure is retried, when and at whose charge, comes i
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -14,6 +15,7 @@ from tiktokd.errors import Failure
 from tiktokd.model import IN_FLIGHT, Claim, Envelope, MediaFacts, Metadata, Signals, State
 from tiktokd.scheduler import schema
 from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.states import Event
 
 _queue = schema.processing_queue
@@ -62,7 +64,6 @@ def downloaded(
         "spooled": True,
         "not_before": 0.0,
         "throttles": 0,
-        "crashes": 0,
         "failure": None,
     }
     seq = moves.transition(conn, token, Event.DOWNLOADED, now=now, values=values)
@@ -87,14 +88,12 @@ def complete(
     Where single analyzers were asked for again, they replace their own results and leave the others' alone.
     """
     seq = _seq_of(token)
-    found = conn.execute(_RERUN, {"of": seq, "held": token}).first()
-    if found is None:
-        return False
+    rerun = _IS_RERUN.run(conn, {"of": seq, "held": token}).first()
     if moves.transition(conn, token, Event.COMPLETE, now=now, values={"rerun": None, "failure": None}) is None:
         return False
     results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
-    if found.rerun is not None:
-        results = {name: {**(getattr(found, name) or {}), **new} for name, new in results.items()}
+    if rerun is not None and (kept := conn.execute(_RESULTS, {"of": seq}).first()) is not None:
+        results = {name: {**(getattr(kept, name) or {}), **new} for name, new in results.items()}
     if facts is not None:
         results["facts"] = facts
     _save(conn, seq, {**results, "updated_at": now})
@@ -183,17 +182,28 @@ def _reason(failure: Failure) -> str:
     return f"{failure.failure_class} in {failure.stage}: {failure.message}"[:500]
 
 
-_RERUN = (
-    sa.select(_queue.c.rerun, _analysis.c.outputs, _analysis.c.signals, _analysis.c.timings)
-    .select_from(_queue.outerjoin(_analysis, _analysis.c.seq == _queue.c.seq))
-    .where(_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
+_IS_RERUN = Prepared(
+    sa.select(_queue.c.seq).where(
+        _queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"), _queue.c.rerun.is_not(None)
+    )
+)
+_RESULTS = sa.select(_analysis.c.outputs, _analysis.c.signals, _analysis.c.timings).where(
+    _analysis.c.seq == sa.bindparam("of")
 )
 
 
+@cache
+def _writes(columns: tuple[str, ...]) -> tuple[Prepared, Prepared]:
+    """Return the statement that updates these columns of an analysis, and the one that makes its row."""
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
+    return (
+        Prepared(sa.update(_analysis).where(_analysis.c.seq == sa.bindparam("of")).values(values)),
+        Prepared(sa.insert(_analysis).values({"seq": sa.bindparam("of"), **values})),
+    )
+
+
 def _save(conn: Connection, seq: int, values: Mapping[str, Any]) -> None:
-    """Update the row of the analysis, or make it."""
-    statement = sa.update(_analysis).where(_analysis.c.seq == sa.bindparam("of"))
-    named: dict[str, Any] = {name: sa.bindparam(f"new_{name}") for name in values}
-    params = {f"new_{name}": value for name, value in values.items()}
-    if conn.execute(statement.values(**named), {"of": seq, **params}).rowcount == 0:
-        conn.execute(sa.insert(_analysis), {"seq": seq, **values})
+    """Update the row of the analysis, or make it. (Two statements: each database spells its own upsert.)"""
+    update, insert = _writes(tuple(values))
+    if update.run(conn, {"of": seq, **values}).rowcount == 0:
+        insert.run(conn, {"of": seq, **values})

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 
 from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
 from tiktokd.scheduler import schema
+from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event
 from tiktokd.scheduler.store_rows import claim_from
 
@@ -33,7 +34,7 @@ _ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCE
 
 def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now: float) -> Claim | None:
     """Give the first ready video of a lane to `worker`; `None` where none is ready. The lane is `event`'s."""
-    conn.execute(_ripen(event), {"at": now})
+    _ripen(event).run(conn, {"at": now})
     row = conn.execute(_claim(event), {"by": worker, "life": incarnation, "at": now}).first()
     if row is None:
         return None
@@ -66,7 +67,7 @@ def transition(
         return None
     changes = {**_NO_CLAIM, **_stamp(after, now), **values}
     statement = _move(after, tuple(changes), tuple(more))
-    if conn.execute(statement, {"of": seq, "held": token, **changes}).rowcount != 1:
+    if statement.run(conn, {"of": seq, "held": token, **changes}).rowcount != 1:
         return None
     _record(conn, [(seq, event, before, after, reason)], now)
     _count(conn, {before: -1, after: 1})
@@ -146,18 +147,18 @@ def _stamp(after: State, now: float) -> dict[str, Any]:
 
 
 @cache
-def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...]) -> sa.Update:
+def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...]) -> Prepared:
     """The fence: a claim that was taken away matches no row."""
     held = (_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
     values = {**{name: sa.bindparam(name) for name in columns}, **{name: _queue.c[name] + 1 for name in more}}
-    return sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values)
+    return Prepared(sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values))
 
 
 @cache
-def _ripen(event: Event) -> sa.Update:
+def _ripen(event: Event) -> Prepared:
     """Videos whose time has come join the ready ones; each does so once per delay."""
     where = sa.text(schema.DELAYED[WAITING[event]])
-    return sa.update(_queue).where(where, _queue.c.not_before <= sa.bindparam("at")).values(not_before=0)
+    return Prepared(sa.update(_queue).where(where, _queue.c.not_before <= sa.bindparam("at")).values(not_before=0))
 
 
 @cache
@@ -196,12 +197,14 @@ def _claim(event: Event) -> sa.UpdateBase:
 def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, State, str | None]], now: float) -> None:
     """Append `(seq, event, from, to, reason)` to the history."""
     columns = ("seq", "event", "from_state", "to_state", "reason")
-    conn.execute(_INSERT_EVENT, [{**dict(zip(columns, move, strict=True)), "at": now} for move in moves])
+    _INSERT_EVENT.run_many(conn, ({**dict(zip(columns, move, strict=True)), "at": now} for move in moves))
 
 
 _METADATA = sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of"))
-_INSERT_EVENT = sa.insert(_events)
-_ADD_COUNT = (
+_INSERT_EVENT = Prepared(
+    sa.insert(_events).values({c.name: sa.bindparam(c.name) for c in _events.c if c.name != "event_id"})
+)
+_ADD_COUNT = Prepared(
     sa.update(_counters)
     .where(_counters.c.state == sa.bindparam("of"))
     .values(videos=_counters.c.videos + sa.bindparam("more"))
@@ -209,4 +212,4 @@ _ADD_COUNT = (
 
 
 def _count(conn: Connection, changes: Mapping[State, int]) -> None:
-    conn.execute(_ADD_COUNT, [{"of": state, "more": more} for state, more in changes.items()])
+    _ADD_COUNT.run_many(conn, ({"of": state, "more": more} for state, more in changes.items()))
