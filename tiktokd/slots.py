@@ -5,21 +5,30 @@ tracker can destroy it (on Python 3.11 a process that merely attaches a named se
 Who may write which slot when is the daemon's table (`SlotTable`), in its private memory; children only get numbers.
 """
 
+import fcntl
 import mmap
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.errors import ProtocolError
+from tiktokd.errors import ConfigError, ProtocolError
 from tiktokd.model import Block
 from tiktokd.plugins import Array
 
 ALIGN_BYTES = 64
 """Arrays start on a cache line."""
+MOST_OF_FREE_RATIO = 0.9
+"""The rest is for the models."""
+CGROUP_FILES = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
+    ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
+)
+"""Limit and usage, of version 2 and 1, as a container sees its own."""
 
 
 class Region:
@@ -31,12 +40,27 @@ class Region:
 
     @classmethod
     def create(cls, slots: int, slot_bytes: int) -> "Region":
-        """Return a new region; raises `OSError` where memory is too small, now and not in the middle of a write."""
+        """Return a new region whose memory is there already (0.3 s per GiB), so that no write can fail later.
+
+        Raises:
+            ConfigError: this machine has too little memory left for it.
+        """
         if slot_bytes % mmap.PAGESIZE:
             raise ValueError(f"slot_bytes must be a multiple of {mmap.PAGESIZE}, got {slot_bytes}")
-        fd = os.memfd_create("tiktokd-slots", os.MFD_CLOEXEC)
-        os.ftruncate(fd, slots * slot_bytes)
-        return cls(fd, slots, slot_bytes)
+        size = slots * slot_bytes
+        free = available_bytes()
+        # Asked first: the kernel does not refuse to allocate too much, it kills somebody.
+        if size > free * MOST_OF_FREE_RATIO:
+            raise ConfigError(_too_little(slots, slot_bytes, f"{free >> 20} MiB are free"))
+        fd = os.memfd_create("tiktokd-slots", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        try:
+            os.posix_fallocate(fd, 0, size)
+            # A file that shrinks under a mapping is a SIGBUS in whoever touches it next.
+            fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
+            return cls(fd, slots, slot_bytes)
+        except OSError as exc:
+            os.close(fd)
+            raise ConfigError(_too_little(slots, slot_bytes, exc.strerror or str(exc))) from exc
 
     def view(self, slot: int) -> NDArray[np.uint8]:
         """Return the bytes of one slot, writable, without a copy."""
@@ -64,6 +88,28 @@ class Region:
         """Give the mapping and the descriptor back; views must be gone."""
         self._map.close()
         os.close(self.fd)
+
+
+def available_bytes() -> int:
+    """Return how much memory can still be taken: what the kernel calls available, or less where a cgroup limits it."""
+    fields = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
+    free = int(fields["MemAvailable"].split()[0]) * 1024
+    for limit, used in CGROUP_FILES:
+        try:
+            most, now = Path(limit).read_text().strip(), int(Path(used).read_text())
+        except (OSError, ValueError):
+            continue
+        if most.isdigit():  # "max": no limit
+            free = min(free, max(0, int(most) - now))
+    return free
+
+
+def _too_little(slots: int, slot_bytes: int, why: str) -> str:
+    need = slots * slot_bytes >> 20
+    return (
+        f"cannot set {need} MiB aside for {slots} frame slots of {slot_bytes >> 20} MiB: {why};"
+        " lower analysis.slots or analysis.slot_mib"
+    )
 
 
 class SlotWriter:
