@@ -110,21 +110,6 @@ def _attach(descriptor: Any, slots: int, slot_bytes: int) -> Region:
     return Region(descriptor.detach(), slots, slot_bytes)
 
 
-def environment(config: Config) -> dict[str, str]:
-    """Return variables that children must inherit: libraries read their thread counts when they are first imported.
-
-    Several workers run side by side; a pool of threads per core in each would only make them wait for one another.
-    """
-    threads = str(config.cpu.threads)
-    names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "BLIS")
-    return {f"{name}_NUM_THREADS": threads for name in names} | {
-        "OPENCV_FOR_THREADS_NUM": threads,
-        "TOKENIZERS_PARALLELISM": "false",
-        # NVML numbers the GPUs by bus id; `cuda:0` must be the same card to torch.
-        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
-    }
-
-
 def run(target: str, name: str, config: Config, conn: Connection, extras: Extras) -> None:
     """Be the worker `name` until `Stop`, the end of the pipe, or the end of the daemon."""
     _bind_to_parent(name, extras.parent_pid)

@@ -5,6 +5,7 @@ asyncio, so that a child which stops in the middle of a message cannot stop the 
 """
 
 import asyncio
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -12,7 +13,6 @@ import signal
 import socket
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -69,13 +69,11 @@ class Child:
             name=f"tiktokd-{spec.kind}-{spec.index}",
             args=(spec.target, spec.name, config, connection, extras),
         )
-        try:
-            self._process.start()
-        except BaseException:
-            ours.close()
-            raise
-        finally:
-            connection.close()
+        with contextlib.ExitStack() as undo:
+            undo.callback(ours.close)
+            with connection:
+                self._process.start()
+            undo.pop_all()
         self.pid = self._process.pid or 0
         self._writer: asyncio.StreamWriter | None = None
         self._unsent = b""
@@ -121,7 +119,7 @@ class Child:
         await asyncio.wait({reading}, timeout=DRAIN_PIPE_S)
         reading.cancel()
         writer.close()
-        with suppress(OSError):
+        with contextlib.suppress(OSError):
             # What it started and left behind, while the unreaped leader keeps the group's number from being reused.
             os.killpg(self.pid, signal.SIGKILL)
         self._process.join()

@@ -66,6 +66,8 @@ class Settle:
     """The failure is the death of a worker."""
     crashes: int
     """Deaths counted against this video before this one."""
+    requests: int = 0
+    """HTTP requests that the failed download made, for the rate gate."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -188,7 +188,7 @@ def _failed(state: State, job: Job, done: Step, answer: Failed, *, crashed: bool
         _wait_again(state, done)
         return []
     job.steps.remove(done)
-    job.failure, job.crashed = answer.failure, crashed
+    job.failure, job.crashed, job.requests = answer.failure, crashed, answer.requests
     return []
 
 
@@ -234,9 +234,15 @@ def _close_finished(state: State) -> list[Command]:
             commands.append(Dropped(claim=job.claim, lane=job.lane))
             continue
         job.sealed = True
-        crashes = job.claim.crashes + job.crashes
         commands.append(
-            Settle(claim=job.claim, lane=job.lane, failure=job.failure, crashed=job.crashed, crashes=crashes)
+            Settle(
+                claim=job.claim,
+                lane=job.lane,
+                failure=job.failure,
+                crashed=job.crashed,
+                crashes=job.claim.crashes + job.crashes,
+                requests=job.requests,
+            )
         )
     return commands
 

@@ -58,6 +58,8 @@ class Job:
     """The job ends with it as soon as nothing is under way."""
     crashed: bool = False
     """The failure was a worker's death."""
+    requests: int = 0
+    """HTTP requests that the failed download made."""
     crashes: int = 0
     """Deaths of workers during this claim whose work was taken up again."""
     gpu_failures: int = 0

@@ -27,7 +27,7 @@ LOG_LINES = 5
 """Last lines of a dead worker's log that go into the report."""
 STOP_S = 10.0
 """A child that was told to stop and is still there after this long is killed."""
-_STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
+STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
 
 _logger = logging.getLogger(__name__)
 
@@ -155,7 +155,7 @@ class Supervisor:
         elif worker.state == "stopping" and now - worker.since > STOP_S:
             self.kill(name, f"still there {STOP_S:g} s after it was told to stop")
         elif worker.state == "busy" and worker.request is not None and now - worker.sent_at > self._deadline_s(worker):
-            stage = _STAGES[type(worker.request).__name__]
+            stage = STAGES[type(worker.request).__name__]
             self.kill(name, f"no result of {stage} within {self._deadline_s(worker):g} s", blame=stage != "download")
         elif now - worker.alive_at > limits.stall_s:
             self.kill(name, f"no sign of life for {limits.stall_s:g} s", blame=True)
@@ -241,7 +241,7 @@ class Supervisor:
         self._enter(worker, "backoff" if worker.health.restart_at is not None else "out_of_service")
 
     def _obituary(self, worker: Worker, request: Work, how: str, *, crashed: bool) -> Failure:
-        stage = _STAGES[type(request).__name__]
+        stage = STAGES[type(request).__name__]
         lines = log.last_lines(self._config.log_dir / f"{worker.spec.name}.log", LOG_LINES)
         last = "; last log lines: " + " | ".join(lines) if lines and crashed else ""
         doing = f" ({worker.heartbeat.detail})" if worker.heartbeat and worker.heartbeat.detail else ""

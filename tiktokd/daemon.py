@@ -1,0 +1,138 @@
+"""The program `tiktokd`: arguments, early checks, exit codes. What it then runs is put together in `daemon_run`.
+
+Imports nothing heavy: every worker process imports the main module once more.
+"""
+
+import argparse
+import fcntl
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from tiktokd import __version__, config
+from tiktokd.config import Config
+from tiktokd.errors import ConfigError
+from tiktokd.paths import SOCKET_PATH_MAX_BYTES
+
+EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 2
+_GROUPS = ("all", "video", "audio", "text", "fusion", "metadata")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Targets:
+    """Dotted names of the functions that make the workers' handlers; tests put toys here."""
+
+    download: str = "tiktokd.download:start"
+    cpu: str = "tiktokd.cpu:start"
+    gpu: str = "tiktokd.gpu.worker:start"
+
+
+class AlreadyRunning(Exception):
+    """Another daemon holds the state directory."""
+
+
+def main(argv: Sequence[str] | None = None, *, targets: Targets | None = None) -> int:
+    """Run the daemon until SIGTERM and return its exit code: 0, 1 (failed) or 2 (the operator must act)."""
+    options = _parser().parse_args(argv)
+    try:
+        settings = config.load(options.config)
+        # Before numpy is imported: thread pools are sized then, ours as well as the children's.
+        os.environ.update(environment(settings))
+        check(settings)
+        if options.check_config:
+            print(f"the configuration is fine; state directory {settings.state_dir}")  # noqa: T201
+            return EXIT_OK
+        with locked(settings.state_dir):
+            from tiktokd.daemon_run import run
+
+            return run(settings, targets or Targets())
+    except ConfigError as exc:
+        print(f"tiktokd: {exc}", file=sys.stderr)  # noqa: T201
+        return EXIT_CONFIG
+    except AlreadyRunning as exc:
+        print(f"tiktokd: {exc}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
+
+
+def check(settings: Config) -> None:
+    """Refuse settings that cannot work on this machine.
+
+    Raises:
+        ConfigError: with every problem.
+    """
+    from tiktokd import plugins
+
+    problems = []
+    known = plugins.names("tiktokd.analyzers")
+    problems += [
+        f'analysis.analyzers: "{word}" is no analyzer; there are {", ".join((*_GROUPS, *known))}'
+        for word in settings.analysis.analyzers
+        if word not in _GROUPS and word not in known
+    ]
+    length = len(os.fsencode(settings.socket_path))
+    if length > SOCKET_PATH_MAX_BYTES:
+        problems.append(
+            f"daemon.runtime_dir: the socket {settings.socket_path} has {length} bytes and Unix allows "
+            f"{SOCKET_PATH_MAX_BYTES}; choose a shorter directory"
+        )
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def environment(settings: Config) -> dict[str, str]:
+    """Return variables that children must inherit: libraries read their thread counts when they are first imported.
+
+    Several workers run side by side; a pool of threads per core in each would only make them wait for one another.
+    """
+    threads = str(settings.cpu.threads)
+    names = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB", "BLIS")
+    return {f"{name}_NUM_THREADS": threads for name in names} | {
+        "OPENCV_FOR_THREADS_NUM": threads,
+        "TOKENIZERS_PARALLELISM": "false",
+        # NVML numbers the GPUs by bus id; `cuda:0` must be the same card to torch.
+        "CUDA_DEVICE_ORDER": "PCI_BUS_ID",
+    }
+
+
+@contextmanager
+def locked(state_dir: Path) -> Iterator[None]:
+    """Hold the state directory, made where it is missing; the kernel lets go of it however we end.
+
+    Raises:
+        ConfigError: the directory cannot be written to.
+        AlreadyRunning: another daemon holds it.
+    """
+    path = state_dir / "tiktokd.lock"
+    try:
+        state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
+        file = path.open("a+")
+    except OSError as exc:
+        raise ConfigError(
+            f"cannot write to the state directory {state_dir}: {exc.strerror}; see daemon.state_dir"
+        ) from exc
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            file.seek(0)
+            pid = file.read(20).strip() or "unknown"
+            raise AlreadyRunning(f"another tiktokd (pid {pid}) uses the state directory {state_dir}") from None
+        file.truncate(0)
+        file.write(f"{os.getpid()}\n")
+        file.flush()
+        yield
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tiktokd", description="The daemon; `tiktokctl` feeds and questions it.")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="settings; default: the user's, then /etc/tiktokd")
+    parser.add_argument("--check-config", action="store_true", help="check the settings and exit (0 or 2)")
+    parser.add_argument("--version", action="version", version=f"tiktokd {__version__}")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,52 @@
+"""Why a lane hands out no work: a person paused it, or something is in its way for a while. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from tiktokd.protocol import LANES, Lane, LaneSnapshot
+
+SETTING = "paused_lanes"
+"""Key of the setting that holds the lanes which a person has paused."""
+BY_A_PERSON = "paused by a person"
+
+
+@dataclass(slots=True)
+class Lanes:
+    """State of both lanes. Times are monotonic seconds."""
+
+    paused: set[Lane] = field(default_factory=set)
+    _hindered: dict[Lane, tuple[str, float]] = field(default_factory=dict)
+    """Lane → reason, until when."""
+
+    def restore(self, value: Any) -> None:
+        """Take over the stored setting; anything else than a list of lanes counts as nothing paused."""
+        self.paused = {lane for lane in LANES if isinstance(value, list) and lane in value}
+
+    def stored(self) -> list[str]:
+        """Return the value of the setting."""
+        return sorted(self.paused)
+
+    def hinder(self, lane: Lane, reason: str, until: float) -> bool:
+        """Let a lane rest; return whether this is news."""
+        before = self._hindered.get(lane)
+        self._hindered[lane] = (reason, until)
+        return before is None or before[0] != reason
+
+    def clear(self, lane: Lane) -> bool:
+        """Nothing is in the way any more; return whether this is news."""
+        return self._hindered.pop(lane, None) is not None
+
+    def free_at(self, lane: Lane, now: float) -> float:
+        """Return when the lane may be tried again; not after `now`: it may be now."""
+        hindered = self._hindered.get(lane)
+        return now if hindered is None else max(hindered[1], now)
+
+    def snapshot(self) -> tuple[LaneSnapshot, ...]:
+        """Return both lanes for people."""
+        return tuple(LaneSnapshot(lane=lane, paused=lane in self.paused, reason=self._reason(lane)) for lane in LANES)
+
+    def _reason(self, lane: Lane) -> str | None:
+        if lane in self.paused:
+            return BY_A_PERSON
+        hindered = self._hindered.get(lane)
+        return hindered[0] if hindered else None

@@ -1,0 +1,150 @@
+"""The running daemon as its users see it: implements `protocol.Runtime`. Decides nothing."""
+
+import logging
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+
+from tiktokd.messages import AnalyzerFacts
+from tiktokd.protocol import Event, Lane, Rates, RuntimeSnapshot, WorkerSnapshot
+from tiktokd.scheduler import store
+from tiktokd.scheduler.database import Database
+from tiktokd.scheduler.downloads import Downloads
+from tiktokd.scheduler.effects import Effects
+from tiktokd.scheduler.events import Pause, Wake
+from tiktokd.scheduler.feed import Feed
+from tiktokd.scheduler.gpus import Gpus
+from tiktokd.scheduler.lanes import SETTING, Lanes
+from tiktokd.scheduler.loop import Loop
+from tiktokd.scheduler.rates import Load, bottleneck
+from tiktokd.scheduler.supervisor import STAGES, Supervisor, Worker
+
+_logger = logging.getLogger(__name__)
+
+
+class LiveRuntime:
+    """Everything that runs, behind the few questions and orders that the verbs need."""
+
+    def __init__(
+        self,
+        *,
+        loop: Loop,
+        supervisor: Supervisor,
+        effects: Effects,
+        downloads: Downloads,
+        lanes: Lanes,
+        feed: Feed,
+        gpus: Gpus,
+        devices: Sequence[str],
+        database: Database,
+        incarnation: str,
+        clock: Callable[[], float],
+        utc: Callable[[], float],
+    ) -> None:
+        self._loop, self._supervisor, self._effects, self._downloads = loop, supervisor, effects, downloads
+        self._lanes, self._feed, self._gpus, self._devices = lanes, feed, gpus, devices
+        self._database, self._incarnation, self._clock, self._utc = database, incarnation, clock, utc
+        self._started_at, self._started_utc = clock(), utc()
+
+    def wake(self) -> None:
+        """Rows have changed: look for work again."""
+        self._loop.emit(Wake())
+
+    async def cancel(self, ids: Collection[str]) -> None:
+        """Stop work in flight on these videos; returns once it has stopped."""
+        await self._loop.cancel(frozenset(ids))
+
+    async def set_paused(self, lane: Lane, paused: bool) -> None:
+        """Pause or resume one lane; resuming also gives workers that died too often another chance."""
+        (self._lanes.paused.add if paused else self._lanes.paused.discard)(lane)
+        await self._database.write(store.set_setting, SETTING, self._lanes.stored())
+        if not paused:
+            self._lanes.clear(lane)
+            self._supervisor.revive()
+            if lane == "download":
+                await self._downloads.reopen()
+        self._loop.emit(Pause(lane=lane, paused=paused))
+        self._loop.emit(Wake())
+        self._feed.publish("lane", id=lane, to_state="paused" if paused else "open")
+        _logger.info("lane %s: %s", lane, "paused" if paused else "resumed")
+
+    def snapshot(self) -> RuntimeSnapshot:
+        """Return the state of this moment."""
+        now = self._clock()
+        state = self._loop.state
+        return RuntimeSnapshot(
+            incarnation=self._incarnation,
+            started_at=self._started_utc,
+            uptime_s=now - self._started_at,
+            draining=state.draining,
+            workers=tuple(self._worker(worker, now) for worker in self._supervisor.workers.values()),
+            slots_free=state.slots.free_count(),
+            slots_total=state.slots.count,
+            lanes=self._lanes.snapshot(),
+            rates=self._rates(now),
+            gate=self._downloads.gate_snapshot(),
+            gpus=self._gpus.snapshot(self._devices),
+            spool=self._downloads.spool_snapshot(),
+            stale_results=self._effects.stale_results,
+            versions=dict(self._supervisor.versions),
+        )
+
+    def analyzers(self) -> tuple[AnalyzerFacts, ...]:
+        """Return what the workers said about their analyzers; empty before the first is ready."""
+        facts = self._supervisor.facts
+        return tuple(facts[name] for name in sorted(facts))
+
+    def analyzer_names(self) -> tuple[str, ...]:
+        """Return the analyzers that the configuration enables; empty before the first worker is ready."""
+        return self._loop.state.analyzers
+
+    def subscribe(self) -> AsyncIterator[Event]:
+        """Return the events from now on."""
+        return self._feed.subscribe()
+
+    def _worker(self, worker: Worker, now: float) -> WorkerSnapshot:
+        beat = worker.heartbeat
+        busy = worker.request is not None
+        about_it = beat is not None and worker.request is not None and beat.ticket == worker.request.ticket
+        return WorkerSnapshot(
+            name=worker.spec.name,
+            kind=worker.spec.kind,
+            pid=worker.child.pid if worker.child else None,
+            state=worker.state,
+            id=worker.request.id if worker.request else None,
+            stage=STAGES[type(worker.request).__name__] if busy else None,
+            progress_ratio=beat.progress_ratio if beat and about_it else None,
+            detail=beat.detail if beat and about_it else None,
+            jobs_done=worker.jobs_done,
+            restarts=worker.restarts,
+            rss_mib=beat.rss_mib if beat and worker.child else None,
+            since_at=self._utc() - (now - worker.since),
+            device=worker.spec.device if worker.spec.kind == "gpu" else None,
+        )
+
+    def _rates(self, now: float) -> Rates:
+        done = self._effects.completed
+        return Rates(
+            downloads_per_minute=self._effects.downloaded.per_second(now, 60.0) * 60,
+            videos_per_hour_1m=done.per_second(now, 60.0) * 3600,
+            videos_per_hour_10m=done.per_second(now, 600.0) * 3600,
+            videos_per_hour_1h=done.per_second(now, 3600.0) * 3600,
+            bottleneck=bottleneck(self._load(now)),
+        )
+
+    def _load(self, now: float) -> Load:
+        state = self._loop.state
+        waiting = [step for job in state.jobs.values() for step in job.waiting()]
+        workers = self._supervisor.workers.values()
+        return Load(
+            downloads_waiting=state.ask_at.get("download", now) <= self._downloads.gate.opens_at(now),
+            gate_closed=self._downloads.gate.opens_at(now) > now,
+            busy={
+                kind: (
+                    sum(w.state == "busy" for w in workers if w.spec.kind == kind),
+                    sum(w.spec.kind == kind for w in workers),
+                )
+                for kind in ("download", "cpu", "gpu")
+            },
+            slots_free=state.slots.free_count(),
+            gpu_backlog=sum(step.place == "gpu" for step in waiting),
+            cpu_backlog=sum(step.place == "cpu" for step in waiting),
+        )
