@@ -58,3 +58,20 @@ class Shots:
     def cut_times_s(self) -> list[float]:
         """Return the times of the hard cuts."""
         return [t.start_s for t in self.transitions if t.kind == "cut"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bars:
+    """What frames the picture, as shares (0..1) of the displayed height and width; 0: nothing on that side."""
+
+    top: float
+    bottom: float
+    left: float
+    right: float
+    fill: Literal["plain", "blurred"] | None
+    """One colour, or a blurred copy of the picture; `None` where there are no bars."""
+
+    @property
+    def content_ratio(self) -> float:
+        """Share (0..1) of the picture's area inside the bars."""
+        return (1.0 - self.top - self.bottom) * (1.0 - self.left - self.right)

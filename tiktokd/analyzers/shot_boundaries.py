@@ -30,6 +30,7 @@ class TransitionFound(Output):
     t_s: float
     """The first frame of the new shot for a cut, the middle for the others."""
     kind: Kind
+    """A fade has one plain end, black or white; a dissolve has none."""
     score: float
     """0..1: for a cut how far it stands out from the motion around it, for the others how clean the mix is. Not a
     probability."""
