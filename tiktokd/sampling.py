@@ -1,7 +1,7 @@
 """How much of a video goes into a slot: sizes, rates and counts, as a pure function of what is known before decoding.
 
-Knows nothing of containers, decoders or memory. The budget, in shares of the slot: `low` 20 %, `audio48` 20 %,
-`audio16` 15 %, `thumbs` 10 %; each takes what it needs up to its share, and `frames` get all that is left (35 % at
+Knows nothing of containers, decoders or memory. The budget, in shares of the slot: `low` 22 %, `audio48` 20 %,
+`audio16` 15 %, `thumbs` 10 %; each takes what it needs up to its share, and `frames` get all that is left (33 % at
 least). A video that is too long for that is sampled thinner; sound is then cut after `audio*_covers_s`. With the
 default 64 MiB a 30 s clip of 576x1024 keeps 48 full frames (1.6 per second), 10 luma pictures per second, each
 thumbnail and all its sound; 48 kHz sound stays complete up to 70 s, 16 kHz sound up to 314 s.
@@ -14,11 +14,11 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
-ALIGN_BYTES = 64
-"""Arrays in a slot start at multiples of this (`slots.ALIGN_BYTES`)."""
-LOW_SHARE, AUDIO48_SHARE, AUDIO16_SHARE, THUMBS_SHARE = 0.20, 0.20, 0.15, 0.10
+from tiktokd.slots import ALIGN_BYTES
+
+LOW_SHARE, AUDIO48_SHARE, AUDIO16_SHARE, THUMBS_SHARE = 0.22, 0.20, 0.15, 0.10
 MAX_SIDE_PX = 1024
-"""Longer side of `frames`; what `download.max_height` asks the site for."""
+"""Longest side of any picture; what `download.max_height` asks the site for."""
 MIN_SHORT_SIDE_PX = 360
 """Frames are not made smaller than this to win a higher count: text of 5 % of the width stays 18 px high."""
 ENOUGH_FRAMES = 32
@@ -32,7 +32,9 @@ SLACK_S = 1.0
 """Room for a stream that runs a little longer than its container says."""
 MIN_SLOT_BYTES = 1 << 20
 ARRAYS = 8
+"""In a clip; each may lose up to `ALIGN_BYTES` to padding."""
 ASSUMED_FPS = 30.0
+"""Where the container names no rate; the most usual one on TikTok."""
 JITTER_S = 0.002
 """A picture this much before its time counts as on time: containers round times to 1 ms."""
 
@@ -180,8 +182,9 @@ class Thinner:
 
 
 def scaled_to_short_side(width_px: int, height_px: int, short_side_px: int) -> tuple[int, int]:
-    """Return an even (width, height) of the same shape whose short side is at most `short_side_px`; never larger."""
-    return _scaled(width_px, height_px, min(1.0, short_side_px / min(width_px, height_px)))
+    """Return an even (width, height) of this shape with a short side of `short_side_px` or less; never enlarges."""
+    most = MAX_SIDE_PX / max(width_px, height_px)
+    return _scaled(width_px, height_px, min(1.0, most, short_side_px / min(width_px, height_px)))
 
 
 def _scaled(width_px: int, height_px: int, ratio: float) -> tuple[int, int]:
