@@ -88,7 +88,7 @@ def complete(
     Where single analyzers were asked for again, they replace their own results and leave the others' alone.
     """
     seq = _seq_of(token)
-    rerun = _IS_RERUN.run(conn, {"of": seq, "held": token}).first()
+    rerun = _IS_RERUN.first(conn, {"of": seq, "held": token})
     if moves.transition(conn, token, Event.COMPLETE, now=now, values={"rerun": None, "failure": None}) is None:
         return False
     results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
@@ -205,5 +205,5 @@ def _writes(columns: tuple[str, ...]) -> tuple[Prepared, Prepared]:
 def _save(conn: Connection, seq: int, values: Mapping[str, Any]) -> None:
     """Update the row of the analysis, or make it. (Two statements: each database spells its own upsert.)"""
     update, insert = _writes(tuple(values))
-    if update.run(conn, {"of": seq, **values}).rowcount == 0:
+    if update.run(conn, {"of": seq, **values}) == 0:
         insert.run(conn, {"of": seq, **values})

@@ -35,7 +35,7 @@ _ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCE
 def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now: float) -> Claim | None:
     """Give the first ready video of a lane to `worker`; `None` where none is ready. The lane is `event`'s."""
     _ripen(event).run(conn, {"at": now})
-    row = conn.execute(_claim(event), {"by": worker, "life": incarnation, "at": now}).first()
+    row = _claim(event).first(conn, {"by": worker, "life": incarnation, "at": now})
     if row is None:
         return None
     before = WAITING[event]
@@ -43,8 +43,8 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
     _record(conn, [(row.seq, event, before, after, worker)], now)
     _count(conn, {before: -1, after: 1})
     # not a subquery in RETURNING: SQLAlchemy drops table names there, and `seq = seq` would match any video
-    metadata = conn.scalar(_METADATA, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
-    return claim_from(row, metadata=metadata)
+    metadata = _METADATA.first(conn, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
+    return claim_from(row, metadata=None if metadata is None else metadata.metadata)
 
 
 def transition(
@@ -67,7 +67,7 @@ def transition(
         return None
     changes = {**_NO_CLAIM, **_stamp(after, now), **values}
     statement = _move(after, tuple(changes), tuple(more))
-    if statement.run(conn, {"of": seq, "held": token, **changes}).rowcount != 1:
+    if statement.run(conn, {"of": seq, "held": token, **changes}) != 1:
         return None
     _record(conn, [(seq, event, before, after, reason)], now)
     _count(conn, {before: -1, after: 1})
@@ -162,7 +162,7 @@ def _ripen(event: Event) -> Prepared:
 
 
 @cache
-def _claim(event: Event) -> sa.UpdateBase:
+def _claim(event: Event) -> Prepared:
     """One statement, so that nobody else can take the same row; on PostgreSQL others skip it instead of waiting."""
     before = WAITING[event]
     after = TRANSITIONS[event][before]
@@ -179,7 +179,7 @@ def _claim(event: Event) -> sa.UpdateBase:
         sa.literal(f"{after}.").concat(sa.cast(_queue.c.seq, sa.String)).concat(".").concat(sa.cast(number, sa.String))
     )
     returned = (_queue.c[name] for name in _RETURNED)
-    return (
+    return Prepared(
         sa.update(_queue)
         .where(_queue.c.seq == first)
         .values(
@@ -200,7 +200,7 @@ def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, Stat
     _INSERT_EVENT.run_many(conn, ({**dict(zip(columns, move, strict=True)), "at": now} for move in moves))
 
 
-_METADATA = sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of"))
+_METADATA = Prepared(sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of")))
 _INSERT_EVENT = Prepared(
     sa.insert(_events).values({c.name: sa.bindparam(c.name) for c in _events.c if c.name != "event_id"})
 )
