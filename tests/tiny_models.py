@@ -132,11 +132,62 @@ def _ast(directory: Path) -> None:
     transformers.ASTForAudioClassification(config).save_pretrained(directory)
 
 
+def _whisper(directory: Path) -> None:
+    names = "endoftext startoftranscript en de zh translate transcribe startoflm startofprev nospeech notimestamps"
+    words, special = 100, [f"<|{name}|>" for name in names.split()]
+    ids = {token: words + i for i, token in enumerate(special)}
+    end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
+    config = transformers.WhisperConfig(
+        vocab_size=words + len(special) + 1501,
+        d_model=16,
+        encoder_layers=1,
+        decoder_layers=2,
+        encoder_attention_heads=2,
+        decoder_attention_heads=2,
+        encoder_ffn_dim=32,
+        decoder_ffn_dim=32,
+        num_mel_bins=80,
+        max_target_positions=64,
+        pad_token_id=end,
+        bos_token_id=end,
+        eos_token_id=end,
+        decoder_start_token_id=start,
+    )
+    model = transformers.WhisperForConditionalGeneration(config)
+    model.generation_config = transformers.GenerationConfig(
+        bos_token_id=end,
+        pad_token_id=end,
+        eos_token_id=end,
+        decoder_start_token_id=start,
+        max_length=64,
+        is_multilingual=True,
+        lang_to_id={t: ids[t] for t in ("<|en|>", "<|de|>", "<|zh|>")},
+        task_to_id={"translate": ids["<|translate|>"], "transcribe": ids["<|transcribe|>"]},
+        no_timestamps_token_id=ids["<|notimestamps|>"],
+        prev_sot_token_id=ids["<|startofprev|>"],
+        max_initial_timestamp_index=50,
+        alignment_heads=[[0, 0], [1, 1]],
+    )
+    model.save_pretrained(directory)
+    vocabulary = {f"w{i}": i for i in range(words)} | ids
+    vocabulary |= {f"<|{i * 0.02:.2f}|>": words + len(special) + i for i in range(1501)}
+    raw = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
+    raw.pre_tokenizer = pre_tokenizers.Whitespace()
+    fast = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=raw,
+        unk_token="w0",
+        eos_token="<|endoftext|>",
+        additional_special_tokens=[t for t in vocabulary if t.startswith("<|")],
+    )
+    fast.save_pretrained(directory)
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
     "nsfw": _nsfw,
     "dfine": _dfine,
     "vitpose": _vitpose,
     "ast": _ast,
+    "whisper": _whisper,
 }
 """Encoder → writer of its tiny model."""

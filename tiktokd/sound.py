@@ -94,11 +94,12 @@ class Spectrum:
     """Features of encoder `spectrum`, from 16 kHz mono. Frame i is centred at i * 10 ms."""
 
     log_mel: NDArray[np.float32]
-    """(n, 40) log(1 + 100 * mean magnitude) of mel bands, 0 silence .. about 4.6."""
+    """(n, 40) log(1 + 100 * mean magnitude) of mel bands, 0 silence .. about 9."""
     onset: NDArray[np.float32]
     """(n,) onset strength, 0..about 2: how much the bands rise, above its mean of 1 s around."""
     tonal: NDArray[np.float32]
-    """(n // 2, 2) per 20 ms: magnitude of spectral peaks that hold pitch and strength, and of all peaks."""
+    """(n // 2, 5) per 20 ms: magnitude of spectral peaks that hold pitch and strength; of all peaks; root of the former;
+    and that root as a vector whose angle is the place between two semitones (two columns)."""
     chroma: NDArray[np.float32]
     """(m, 12) strength of the pitch classes C, C sharp .. B per 0.1 s, tuned to the recording."""
     duration_s: float
@@ -135,10 +136,33 @@ class Word:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sentence:
+    """One stretch of a transcript, as the model divides it."""
+
+    start_s: float
+    end_s: float
+    text: str
+    avg_logprob: float
+    """Mean natural logarithm of the tokens' probabilities; near 0 is sure, below -1 is a guess."""
+    no_speech_prob: float
+    """0..1."""
+    words: tuple[Word, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
     """Features of encoder `whisper`."""
 
     words: tuple[Word, ...]
+    sentences: tuple[Sentence, ...] = ()
+    dropped: int = 0
+    """Sentences left out because they look invented."""
+    language: str = "und"
+    """BCP-47, of most of the speech."""
+    language_prob: float = 0.0
+    """0..1, the model's own."""
+    no_speech_prob: float = 0.0
+    """0..1, of the most certain window."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

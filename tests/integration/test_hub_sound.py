@@ -7,7 +7,7 @@ from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, odd_clips, sound
 from tiktokd.analyzers import audio_events
-from tiktokd.encoders import ast
+from tiktokd.encoders import _transcript, ast, whisper
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.sound import SoundScores
@@ -85,3 +85,40 @@ def test_without_weights_the_answer_is_the_command_that_fetches_them():
     out = analyze_arrays(clip, arrays, ["audio_events"])["audio_events"]
     assert (out.status, out.reason) == ("skipped", "model_missing")
     assert "tiktokctl models pull MIT/ast" in (out.message or "")
+
+
+@pytest.fixture(scope="module")
+def listener(tmp_path_factory):
+    models = tmp_path_factory.mktemp("whisper")
+    tiny_models.write("whisper", models)
+    return whisper.load(LoadContext(models_dir=models, threads=1))
+
+
+def window(seconds, seed):
+    samples = (np.random.default_rng(seed).normal(0, 0.1, round(seconds * 16000)) * 16384).astype(np.int16)
+    return whisper.Window(start_s=10.0, samples=samples, speech=((10.0, 10.0 + seconds),))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_a_window_is_heard_the_same_alone_and_in_a_batch(listener):
+    windows = [window(2.0, 1), window(9.0, 2), window(29.0, 3)]
+    together = whisper.encode(listener, windows)
+    alone = [whisper.encode(listener, [w])[0] for w in windows]
+    for a, b in zip(together, alone, strict=True):
+        assert [w.text for w in a.words] == [w.text for w in b.words]
+        assert (a.language, a.dropped) == (b.language, b.dropped)
+        assert 0 <= a.language_prob <= 1
+        assert 0 <= a.no_speech_prob <= 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_tokens_keep_times_inside_the_window_and_real_probabilities(listener, monkeypatch):
+    monkeypatch.setattr(_transcript, "invented", lambda _sentence, _speech: None)
+    heard = whisper.encode(listener, [window(9.0, 2)])[0]
+    assert heard.sentences, "the tiny model writes something for any sound"
+    for sentence in heard.sentences:
+        assert 10.0 <= sentence.start_s <= sentence.end_s <= 40.1
+        assert sentence.avg_logprob <= 0
+        for word in sentence.words:
+            assert 10.0 <= word.start_s <= word.end_s <= 40.1
+            assert 0 < word.p <= 1

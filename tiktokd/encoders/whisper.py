@@ -1,0 +1,184 @@
+"""What is said, word by word, by Whisper on the stretches in which somebody speaks. 99 languages.
+
+Only windows with detected speech are decoded: silence and music cost nothing and cannot be "heard" wrongly. Greedy
+decoding, so that the same sound gives the same words alone or in a batch; what looks invented is left out
+(`_transcript`).
+
+Bad at: lyrics against speech, two people at once, code switching inside a window, names; word times are good to about
+0.2 s.
+Source: Radford et al. 2022, arXiv 2212.04356; openai/whisper-large-v3-turbo, MIT.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.encoders import _hub, _transcript, _whisper_decode
+from tiktokd.model import ModelUsed
+from tiktokd.plugins import Context, Encoder, LoadContext, Weights
+from tiktokd.sound import SOUND_FULL_SCALE, Span, Speech, Transcript
+
+WEIGHTS = Weights(
+    hub_id="openai/whisper-large-v3-turbo",
+    revision="41f01f3fe87f28c78e2fbf8b568835947dd65ed9",
+    licence="MIT",
+    size_mib=1544,
+)
+RATE_HZ = 16_000
+WINDOW_S = 30.0
+"""What the encoder was trained on; shorter windows are padded."""
+JOIN_GAP_S = 3.0
+"""Longer pauses start a new window: nothing is gained by decoding them."""
+PAD_S = 0.2
+SPEECH_MIN_S = 0.5
+FRAME_SAMPLES = 320
+"""One frame of the encoder's output: 20 ms."""
+TOKENS_MAX = 224
+"""Per window, as in whisper's decoder: half of the text context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """One stretch of speech."""
+
+    start_s: float
+    samples: NDArray[np.int16]
+    speech: tuple[Span, ...]
+    """Of the whole clip, for the guards."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Whisper:
+    """The model, its tokenizer and its spectrogram."""
+
+    hub: _hub.HubModel
+    tokenizer: Any
+    extractor: Any
+    special: _whisper_decode.Special
+
+    @property
+    def used(self) -> tuple[ModelUsed, ...]:
+        """Weights behind the words."""
+        return self.hub.used
+
+
+def load(context: LoadContext) -> Whisper:
+    """Return the model."""
+    import transformers
+
+    hub = _hub.load(WEIGHTS, context, "WhisperForConditionalGeneration")
+    tokenizer = _hub.tokenizer(hub)
+    config = hub.model.generation_config
+    end = config.eos_token_id
+    quiet = [tokenizer.convert_tokens_to_ids(name) for name in ("<|nospeech|>", "<|nocaptions|>")]
+    known = [i for i in quiet if i is not None and i != tokenizer.unk_token_id]
+    special = _whisper_decode.Special(
+        start=config.decoder_start_token_id,
+        end=end[0] if isinstance(end, list) else end,
+        transcribe=config.task_to_id["transcribe"],
+        no_timestamps=config.no_timestamps_token_id,
+        languages={i: token.strip("<|>") for token, i in config.lang_to_id.items()},
+        no_speech=known[0] if known else None,
+    )
+    extractor = transformers.WhisperFeatureExtractor(feature_size=hub.model.config.num_mel_bins)
+    return Whisper(hub=hub, tokenizer=tokenizer, extractor=extractor, special=special)
+
+
+def items(context: Context) -> Sequence[Window]:
+    """Return the windows with speech; none where somebody speaks for less than half a second."""
+    speech: Speech = context.features["vad"]
+    samples = context.arrays["audio16"]
+    if speech.total_s < SPEECH_MIN_S:
+        return []
+    found = []
+    for start_s, end_s in windows(speech.spans):
+        first, last = round(max(start_s - PAD_S, 0.0) * RATE_HZ), round((end_s + PAD_S) * RATE_HZ)
+        last = min(last, first + round(WINDOW_S * RATE_HZ))
+        found.append(Window(start_s=first / RATE_HZ, samples=samples[first:last], speech=speech.spans))
+    return found
+
+
+def windows(spans: Sequence[Span]) -> list[Span]:
+    """Return stretches of at most 30 s that hold all speech: neighbours joined, monologues cut at pauses where any."""
+    longest = WINDOW_S - 2 * PAD_S
+    found: list[Span] = []
+    for start, end in spans:
+        at = start
+        while end - at > longest:
+            found.append((at, at + longest))
+            at += longest
+        if found and at - found[-1][1] <= JOIN_GAP_S and end - found[-1][0] <= longest:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((at, end))
+    return found
+
+
+def encode(model: Whisper, batch: Sequence[Window]) -> Sequence[Transcript]:
+    """Return the words of each window."""
+    import torch
+
+    hub = model.hub
+    sound = [w.samples.astype(np.float32) / SOUND_FULL_SCALE for w in batch]
+    mel = model.extractor(sound, sampling_rate=RATE_HZ, return_tensors="pt")["input_features"]
+    frames = [min(len(s) // FRAME_SAMPLES, hub.model.config.max_source_positions) for s in sound]
+    limit = min(TOKENS_MAX, hub.model.config.max_target_positions - 4)
+    with torch.inference_mode():
+        encoded = hub.model.model.encoder(mel.to(hub.device, hub.dtype))
+        decoded = _whisper_decode.decode(hub.model, model.special, encoded, frames, limit)
+    return [_transcript_of(model, window, heard) for window, heard in zip(batch, decoded, strict=True)]
+
+
+def _transcript_of(model: Whisper, window: Window, heard: _whisper_decode.Decoded) -> Transcript:
+    def text(tokens: Sequence[int]) -> str:
+        return str(model.tokenizer.decode(list(tokens), skip_special_tokens=True))
+
+    end_s = len(window.samples) / RATE_HZ
+    pieces = _transcript.pieces(heard, model.special.first_timestamp, model.special.end, window.start_s, end_s)
+    found = [_transcript.sentence(piece, text, heard.language) for piece in pieces]
+    kept = tuple(s for s in found if _transcript.invented(s, window.speech) is None)
+    return Transcript(
+        words=tuple(word for s in kept for word in s.words),
+        sentences=kept,
+        dropped=len(found) - len(kept),
+        language=heard.language,
+        language_prob=heard.language_prob,
+        no_speech_prob=heard.no_speech_prob,
+    )
+
+
+def collect(_context: Context, results: Sequence[Transcript]) -> Transcript:
+    """Return one transcript; the language is that of most of the speech."""
+    weight: dict[str, float] = {}
+    for part in results:
+        spoken = sum(s.end_s - s.start_s for s in part.sentences)
+        weight[part.language] = weight.get(part.language, 0.0) + spoken + 1e-6
+    language = max(weight, key=lambda code: weight[code])
+    return Transcript(
+        words=tuple(word for part in results for word in part.words),
+        sentences=tuple(s for part in results for s in part.sentences),
+        dropped=sum(part.dropped for part in results),
+        language=language,
+        language_prob=max(part.language_prob for part in results if part.language == language),
+        no_speech_prob=min(part.no_speech_prob for part in results),
+    )
+
+
+ENCODER = Encoder(
+    name="whisper",
+    title="Words with times of the stretches in which somebody speaks",
+    input="audio16",
+    place="gpu",
+    load=load,
+    items=items,
+    nothing="no_speech",
+    encode=encode,
+    collect=collect,
+    uses=("vad",),
+    weights=WEIGHTS,
+    max_batch=8,
+    gflop_per_item=2348.1,
+)
