@@ -39,6 +39,7 @@ TAGS = re.compile(rf"(?<![\w&/])(?:{_TAG})+")
 the full-width ＃; a number of up to three digits is a rank ("we are #1"), and &#39; or a/b#c are no tags."""
 _LETTER = rf"(?:(?![_{IDEOGRAPHS}])[{IN_WORD}])"
 _WORD = re.compile(rf"[{IDEOGRAPHS}]|{_LETTER}+(?:['’]{_LETTER}+)*")
+_SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
 _LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[@＠][\w.]+")
 
 
@@ -112,6 +113,24 @@ def blocks(found: Iterable[Passage]) -> list[Passage]:
         else:
             joined.append(passage)
     return joined
+
+
+def language_units(context: Context) -> dict[str, list[str]]:
+    """Return per source (caption, ocr, speech, hashtags) the stretches whose language is asked for, tags taken out.
+
+    The first is the whole source, the others its sentences or blocks; a source that says nothing is not there.
+    """
+    found = passages(context)
+    units: dict[str, list[str]] = {}
+    for kind, text in by_kind(found).items():
+        parts = [without_tags(part.text) for part in blocks(found) if part.kind == kind]
+        whole = " ".join(parts)
+        if any(char.isalpha() for char in whole):
+            units[kind] = [whole, *(sentence for part in parts for sentence in _SENTENCE.split(part) if sentence)]
+        tags = " ".join(hashtags(text)).replace("_", " ")
+        if tags:
+            units["hashtags"] = [f"{units['hashtags'][0]} {tags}" if "hashtags" in units else tags]
+    return units
 
 
 def words(text: str) -> list[str]:

@@ -1,0 +1,1 @@
+"""Tables of phrases that several tests read."""
