@@ -152,7 +152,7 @@ class _Pass:
             self._progress(ratio)
 
     def _check(self) -> None:
-        name, promised_s, measured_s = self._source.path.name, self._source.promised_s, self._measured_s()
+        name, promised_s, measured_s = self._source.path.name, self._promised_s(), self._measured_s()
         for kind, health in self._health.items():
             if health.errors > (1 - READABLE_SHARE) * health.packets:
                 raise CorruptMedia(
@@ -172,17 +172,22 @@ class _Pass:
             return self._clock.origin_s
         return (self._sound.start_s if self._sound is not None else None) or 0.0
 
+    def _promised_s(self) -> float | None:
+        """Length that the container promises, from second 0 on."""
+        source = self._source
+        return None if source.promised_s is None else source.promised_s - (self._origin_s() - source.start_s)
+
     def _measured_s(self) -> float:
         heard = self._sound is not None and self._sound.start_s is not None
         sound_s = self._sound.end_s - self._origin_s() if self._sound is not None and heard else 0.0
         return max(self._clock.end_s, sound_s)
 
     def _facts(self) -> MediaFacts:
-        source, promised_s, measured_s = self._source, self._source.promised_s, self._measured_s()
+        source, promised_s, measured_s = self._source, self._promised_s(), self._measured_s()
         audio = source.audio if self._health["audio"].frames else None
         bit_rate = source.container.bit_rate
         return MediaFacts(
-            duration_s=promised_s if promised_s and measured_s < promised_s + SHORT_BY_S else measured_s,
+            duration_s=promised_s if promised_s and abs(measured_s - promised_s) < SHORT_BY_S else measured_s,
             size_bytes=source.path.stat().st_size,
             container=source.container.format.name,
             bitrate_kbps=bit_rate / 1000 if bit_rate else None,

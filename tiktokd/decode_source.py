@@ -29,6 +29,8 @@ class Source:
     audio: av.AudioStream | None
     promised_s: float | None
     """Length; `None` where the container does not say."""
+    start_s: float
+    """Container time from which `promised_s` counts."""
     max_duration_s: float
 
     @property
@@ -72,13 +74,15 @@ def open_source(path: Path, max_duration_s: float) -> Source:
 
 
 def _chosen(path: Path, container: InputContainer, max_duration_s: float) -> Source:
-    duration = container.duration
+    duration, start = container.duration, container.start_time
     source = Source(
         path=path,
         container=container,
         video=_first([s for s in container.streams.video if not s.disposition & NOT_MOVING]),
         audio=_first(container.streams.audio),
         promised_s=duration / av.time_base if duration and duration > 0 else None,
+        # Matroska's length counts from 0, even where nothing begins there.
+        start_s=0.0 if start is None or "matroska" in container.format.name else start / av.time_base,
         max_duration_s=max_duration_s,
     )
     if not source.streams:
