@@ -98,8 +98,8 @@ class Spectrum:
     onset: NDArray[np.float32]
     """(n,) onset strength, 0..about 2: how much the bands rise, above its mean of 1 s around."""
     tonal: NDArray[np.float32]
-    """(n // 2, 5) per 20 ms: magnitude of spectral peaks that hold pitch and strength; of all peaks; root of the former;
-    and that root as a vector whose angle is the place between two semitones (two columns)."""
+    """(n // 2, 5) per 20 ms: magnitude of spectral peaks that hold pitch and strength; of all peaks; root of
+    the former; and that root as a vector (two columns) whose angle is the place between two semitones."""
     chroma: NDArray[np.float32]
     """(m, 12) strength of the pitch classes C, C sharp .. B per 0.1 s, tuned to the recording."""
     duration_s: float

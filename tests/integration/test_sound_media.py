@@ -150,3 +150,57 @@ def test_a_reader_of_low_voice_is_lower_than_one_of_high_voice():
     high = analyze("vocal_delivery", context_of(audio16=load(media("speech", "en_lj001-0005.flac")))).summary
     assert 80 < low["f0_median_hz"] < 140 < 180 < high["f0_median_hz"] < 300
     assert high["f0_iqr_st"] > low["f0_iqr_st"], "she reads with more melody"
+
+
+@pytest.mark.parametrize("name", ["cuts_music.mp4", "slideshow.mp4"])
+def test_tempo_of_composites_is_that_of_the_ground_truth(name):
+    result = analyze("music_analysis", context_of(audio16=load(media("composites", name))))
+    assert result.summary["music_present"]
+    assert result.summary["tempo_bpm"] == pytest.approx(truth("composites")[name]["tempo_bpm"], rel=0.01)
+    assert result.summary["tempo_confidence"] > 0.8
+
+
+def test_a_sped_up_sound_has_a_faster_tempo():
+    facts = truth("composites")["sound_reuse.mp4"]
+    slow = truth("composites")[facts["sound_of"]]["tempo_bpm"]
+    summary = analyze("music_analysis", context_of(audio16=load(media("composites", "sound_reuse.mp4")))).summary
+    assert summary["tempo_bpm"] == pytest.approx(slow * facts["speed_ratio"], rel=0.01)
+
+
+@pytest.mark.parametrize("name", [*INSTRUMENTAL[:3], "lets_go_fishin_vocals.ogg"])
+def test_songs_are_music(name):
+    summary = analyze("music_analysis", context_of(audio16=load(media("music", name))[: 16_000 * 40])).summary
+    assert summary["music_present"]
+    assert summary["music_ratio"] > 0.6
+
+
+def test_a_known_piece_has_its_key():
+    summary = analyze("music_analysis", context_of(audio16=load(media("music", "sugar_plum_fairy.ogg")))).summary
+    assert (summary["key"], summary["mode"]) == ("E", "minor"), "Tchaikovsky, opus 71, No. 14c"
+
+
+def test_clips_have_music_where_the_ground_truth_says_so():
+    for name, facts in truth("clips").items():
+        if facts["audio"] is None or any(s["start"] is None for s in facts["speech"]):
+            continue
+        result = analyze("music_analysis", context_of(audio16=load(media("clips", name))))
+        assert result.status in (("ok", "partial") if facts["music"] else ("skipped",)), (name, result)
+        assert bool(result.summary.get("music_present")) == bool(facts["music"]), name
+
+
+@pytest.mark.parametrize("name", ["real/jfk.flac", "speech/zh_autumn.wav", "speech/en_lj001-0005.flac"])
+def test_speech_is_not_music(name):
+    result = analyze("music_analysis", context_of(audio16=load(media(*name.split("/")))))
+    assert (result.status, result.reason) == ("skipped", "no_music")
+
+
+def test_a_bird_over_and_over_is_not_music():
+    bird = load(media("music", "sound_robin_bird.ogg"))
+    result = analyze("music_analysis", context_of(audio16=np.tile(bird, 4)))
+    assert not result.summary.get("music_present", False)
+
+
+def test_a_room_is_not_music():
+    for name in ("chair-orig-22-sd-bar", "pattern-longer-no-bar"):
+        sound = load(media("real", f"ThreatExchange__{name}.mp4"))
+        assert analyze("music_analysis", context_of(audio16=sound)).reason == "no_music", name

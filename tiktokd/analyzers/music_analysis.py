@@ -1,0 +1,146 @@
+"""Is there music, how fast, where are its beats, in which key?
+
+Tempo in beats per minute, beats in seconds, key as a note name and a mode, confidences 0..1 (not probabilities). Genres
+and moods need the full tier.
+
+Bad at: half and double tempo (`tempo_candidates_bpm` has all), rubato, songs that change key, a minor key against its
+relative major, speech over music, drums alone (a beat, but `music_present` only where it is very regular).
+
+Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
+`partial/low_quality` with tempo and beats left out.
+
+Source: Ellis 2007 (beats); Krumhansl and Kessler, Psychological Review 89, 1982 (key profiles).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tiktokd.model import Output, Segment
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.sound import Beats, Span, Spectrum, cut_off_at
+
+MIN_SOUND_S = 6.0
+MUSIC_RATIO = 0.3
+"""Share of time with music from which a video has music."""
+STRENGTH_NOTHING, STRENGTH_CERTAIN = 0.15, 0.6
+"""Autocorrelation of onsets that gives confidence 0 and 1: speech and noise reach 0.3, drum machines 0.9."""
+REGULAR_BEAT = 0.5
+"""Strength from which a beat is reported without any tones, and ..."""
+PERCUSSION = 0.7
+"""... makes music by itself; no speech, footsteps or applause comes near."""
+CHROMA_STEP_S = 0.1
+MAJOR = np.array((6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88))
+MINOR = np.array((6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17))
+"""How well each of the twelve pitch classes fits a key (Krumhansl and Kessler 1982)."""
+NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+KEY_MARGIN = 0.15
+"""Lead of the best key's correlation over the second that counts as certain."""
+
+
+class MusicAnalysisOutput(Output):
+    """The music of the video; `None` where it is not known."""
+
+    music_present: bool
+    music_ratio: float = Field(ge=0, le=1)
+    """Share of time in which tones hold their pitch as in music."""
+    tempo_bpm: float | None
+    """30..240; slope of the line through the beats."""
+    tempo_candidates_bpm: list[float]
+    """Half, whole and double tempo within 30..300; listeners differ."""
+    tempo_confidence: float = Field(ge=0, le=1)
+    """0: no steady beat .. 1: like a drum machine. Below 0.3 do not lean on the beats."""
+    beats_s: list[float]
+    """Times of the beats, rising; empty without a steady beat."""
+    key: str | None
+    """C, C#, D .. B."""
+    mode: str | None
+    """`major` or `minor`."""
+    key_confidence: float | None = Field(ge=0, le=1)
+    """Lead over the second best key; low between relative keys."""
+    genres: list[str] | None
+    """Full tier only."""
+    moods: list[str] | None
+    """Full tier only."""
+
+
+class MusicSegment(Segment):
+    """A stretch of music."""
+
+
+def key_of(chroma: NDArray[np.floating]) -> tuple[str, str, float] | None:
+    """Return note, mode and confidence for the summed strength of pitch classes C .. B; `None` for none."""
+    if float(chroma.sum()) <= 0.0 or float(chroma.std()) <= 1e-9:
+        return None
+    scores = np.array([np.corrcoef(chroma, np.roll(p, k))[0, 1] for p in (MAJOR, MINOR) for k in range(12)])
+    first, second = np.argsort(scores)[::-1][:2]
+    confidence = float(np.clip((scores[first] - scores[second]) / KEY_MARGIN, 0.0, 1.0))
+    return NOTES[first % 12], "major" if first < 12 else "minor", round(confidence, 3)
+
+
+def tempo_confidence(strength: float) -> float:
+    """Return 0..1 for the strength of a beat."""
+    share = (strength - STRENGTH_NOTHING) / (STRENGTH_CERTAIN - STRENGTH_NOTHING)
+    return round(float(np.clip(share, 0.0, 1.0)), 3)
+
+
+def music_chroma(chroma: NDArray[np.float32], music: tuple[Span, ...]) -> NDArray[np.float64]:
+    """Return the pitch classes `(12,)` summed over the spans of music, each 0.1 s with the same weight."""
+    total = np.zeros(12)
+    for start, end in music:
+        part = chroma[round(start / CHROMA_STEP_S) : round(end / CHROMA_STEP_S) + 1].astype(np.float64)
+        sums = part.sum(axis=1, keepdims=True)
+        total += np.divide(part, sums, out=np.zeros_like(part), where=sums > 0).sum(axis=0)
+    return total
+
+
+def _summary(beats: Beats, spectrum: Spectrum, present: bool) -> MusicAnalysisOutput:
+    confidence = tempo_confidence(beats.strength)
+    steady = confidence > 0.0 and beats.tempo_bpm is not None
+    key = key_of(music_chroma(spectrum.chroma, beats.music)) if beats.music_ratio >= MUSIC_RATIO else None
+    return MusicAnalysisOutput(
+        music_present=present,
+        music_ratio=round(beats.music_ratio, 3),
+        tempo_bpm=round(beats.tempo_bpm, 2) if steady and beats.tempo_bpm is not None else None,
+        tempo_candidates_bpm=[round(b, 2) for b in beats.candidates_bpm] if steady else [],
+        tempo_confidence=confidence,
+        beats_s=list(beats.times_s) if steady else [],
+        key=key[0] if key else None,
+        mode=key[1] if key else None,
+        key_confidence=key[2] if key else None,
+        genres=None,
+        moods=None,
+    )
+
+
+def analyze(context: Context) -> Result:
+    """Decide whether there is music and describe it."""
+    spectrum: Spectrum = context.features["spectrum"]
+    beats: Beats = context.features["beats"]
+    if spectrum.silent:
+        return skipped("no_audio", "the sound track holds only silence")
+    if spectrum.duration_s < MIN_SOUND_S:
+        return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
+    tones = beats.music_ratio >= MUSIC_RATIO
+    if not tones and beats.strength < REGULAR_BEAT:
+        return skipped("no_music", "neither steady tones nor a steady beat")
+    output = _summary(beats, spectrum, present=tones or beats.strength >= PERCUSSION)
+    segments = [MusicSegment(start_s=round(a, 2), end_s=round(b, 2)) for a, b in beats.music]
+    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
+    if cut_s is not None:
+        return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", segments)
+    if output.tempo_bpm is None:
+        return partial(output, "low_quality", "the music has no steady beat", segments)
+    return ok(output, segments)
+
+
+ANALYZER = Analyzer(
+    name="music_analysis",
+    title="Is there music, how fast is it, where are its beats, in which key?",
+    group="audio",
+    output=MusicAnalysisOutput,
+    analyze=analyze,
+    uses=("spectrum", "beats"),
+    optional=("ast",),
+    needs=frozenset({"audio"}),
+)
