@@ -182,6 +182,53 @@ def _whisper(directory: Path) -> None:
     fast.save_pretrained(directory)
 
 
+SMALL = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "intermediate_size": 64,
+    "vocab_size": 512,
+    "max_position_embeddings": 64,
+}
+
+
+def _e5(directory: Path) -> None:
+    transformers.BertModel(transformers.BertConfig(**SMALL)).save_pretrained(directory)
+    tokenizer(directory)
+
+
+def _sentiment(directory: Path) -> None:
+    config = transformers.DistilBertConfig(
+        vocab_size=512,
+        max_position_embeddings=64,
+        dim=32,
+        n_layers=2,
+        n_heads=2,
+        hidden_dim=64,
+        id2label={0: "positive", 1: "neutral", 2: "negative"},
+        label2id={"positive": 0, "neutral": 1, "negative": 2},
+    )
+    transformers.DistilBertForSequenceClassification(config).save_pretrained(directory)
+    tokenizer(directory)
+
+
+def _xlmr(names: list[str]) -> transformers.XLMRobertaConfig:
+    labels = {"id2label": dict(enumerate(names)), "label2id": {n: i for i, n in enumerate(names)}}
+    return transformers.XLMRobertaConfig(**SMALL, type_vocab_size=1, pad_token_id=1, **labels)
+
+
+def _toxicity(directory: Path) -> None:
+    names = ["toxicity", "severe_toxicity", "obscene", "identity_attack", "insult", "threat", "sexual_explicit"]
+    transformers.XLMRobertaForSequenceClassification(_xlmr(names)).save_pretrained(directory)
+    tokenizer(directory)
+
+
+def _ner(directory: Path) -> None:
+    names = ["O", "B-PER", "I-PER", "B-ORG", "I-ORG", "B-LOC", "I-LOC"]
+    transformers.XLMRobertaForTokenClassification(_xlmr(names)).save_pretrained(directory)
+    tokenizer(directory)
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
     "nsfw": _nsfw,
@@ -189,5 +236,9 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "vitpose": _vitpose,
     "ast": _ast,
     "whisper": _whisper,
+    "e5": _e5,
+    "sentiment": _sentiment,
+    "toxicity": _toxicity,
+    "ner": _ner,
 }
 """Encoder → writer of its tiny model."""

@@ -1,0 +1,88 @@
+"""Text encoders that need a hub model, through the real loader with tiny random weights."""
+
+import numpy as np
+import pytest
+
+from tests import tiny_models
+from tests.contexts import facts
+from tiktokd import graph
+from tiktokd.encoders import e5, ner
+from tiktokd.errors import ModelMissing
+from tiktokd.model import Envelope, Metadata
+from tiktokd.plugins import Context, LoadContext
+
+NAMES = ("e5", "sentiment", "toxicity", "ner")
+CATALOGUE = graph.load()
+TEXTS = ["w20 w21 w22", "w30", " ".join(f"w{i}" for i in range(10, 140))]
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    models = tmp_path_factory.mktemp("models")
+    for name in NAMES:
+        tiny_models.write(name, models)
+    return LoadContext(models_dir=models, threads=1)
+
+
+def post(caption):
+    lines = [{"text": "LINK IN BIO", "start_s": 0.0, "end_s": 2.0}, {"text": "now", "start_s": 0.0, "end_s": 2.0}]
+    read = Envelope(analyzer="on_screen_text", version="1", status="ok", tier="full", summary={"lines": lines})
+    return Context(
+        facts=facts(duration_s=3.0, frames=0, audio=True),
+        metadata=Metadata(description=caption),
+        outputs={"on_screen_text": read},
+    )
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_text_gives_the_same_alone_and_in_a_batch_whatever_the_padding(name, context):
+    spec = CATALOGUE.encoders[name]
+    model = spec.load(context)
+    together = spec.encode(model, TEXTS)
+    for text, row in zip(TEXTS, together, strict=True):
+        alone = spec.encode(model, [text])[0]
+        if name == "ner":
+            assert [(e.text, e.type) for e in alone] == [(e.text, e.type) for e in row]
+        else:
+            field = "vector" if name == "e5" else "values"
+            np.testing.assert_allclose(getattr(alone, field), getattr(row, field), atol=1e-5)
+
+
+def test_scores_are_shares_or_each_by_itself(context):
+    for name, total in (("sentiment", True), ("toxicity", False)):
+        spec = CATALOGUE.encoders[name]
+        for row in spec.encode(spec.load(context), TEXTS):
+            assert ((row.values >= 0) & (row.values <= 1)).all()
+            assert (abs(row.values.sum() - 1) < 1e-5) == total
+
+
+def test_what_is_read_is_the_caption_and_whole_blocks_of_the_picture(context):
+    spec = CATALOGUE.encoders["e5"]
+    seen = post("w20 w21")
+    items = spec.items(seen)
+    assert items == ["w20 w21", "LINK IN BIO now"]
+    features = spec.collect(seen, spec.encode(spec.load(context), items))
+    assert features.cosine("w20 w21", "w20 w21") == pytest.approx(1.0, abs=1e-5)
+    assert features.cosine("w20 w21", "never seen") is None
+    assert len(features.taxonomies["content_categories"].labels) > 30
+
+
+def test_no_text_is_nothing_to_encode():
+    seen = Context(facts=facts(duration_s=3.0, frames=0, audio=True))
+    assert e5.ENCODER.items(seen) == []
+    assert e5.ENCODER.nothing == "no_text"
+
+
+def test_names_are_joined_from_their_tokens():
+    text = "Anna Berg visits Oslo and Rome"
+    words = [(0, 0), (0, 4), (5, 9), (10, 16), (17, 21), (22, 25), (26, 30), (0, 0)]
+    tags = ["O", "B-PER", "I-PER", "O", "B-LOC", "O", "B-LOC", "O"]
+    found = ner.join(text, words, tags, [0.9] * 8)
+    assert [(e.text, e.type) for e in found] == [("Anna Berg", "PER"), ("Oslo", "LOC"), ("Rome", "LOC")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_missing_weights_name_the_command_that_fetches_them(name, tmp_path):
+    spec = CATALOGUE.encoders[name]
+    with pytest.raises(ModelMissing, match=f"tiktokctl models pull {spec.weights.hub_id}"):
+        spec.load(LoadContext(models_dir=tmp_path))

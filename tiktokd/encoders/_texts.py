@@ -1,0 +1,43 @@
+"""What text models share: which stretches of a video they read, and tokens in padded batches. Knows no model."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from tiktokd.encoders import _hub
+from tiktokd.plugins import Context
+from tiktokd.texts import blocks, passages
+
+STRETCHES_MAX = 64
+"""Per video; a wall of text is read from the top."""
+CHARACTERS_MAX = 2000
+"""Per stretch; longer ones are cut by the tokenizer anyway."""
+
+
+def stretches(context: Context) -> list[str]:
+    """Return the different stretches of text of one video: caption, blocks in the picture, spoken sentences."""
+    found = [part.text.strip()[:CHARACTERS_MAX] for part in blocks(passages(context))]
+    return [text for text in dict.fromkeys(found) if any(c.isalpha() for c in text)][:STRETCHES_MAX]
+
+
+def run(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str], head: Callable[[Any, Any], Any]) -> Any:
+    """Return `head(model output, tokens)` for a batch of texts, padded to the longest, cut to the model's length.
+
+    The tokens have `input_ids`, `attention_mask` and `offset_mapping`, each (texts, longest).
+    """
+    import torch
+
+    config = hub.model.config
+    # XLM-R's positions start after the padding id (fairseq): two of them cannot be used.
+    offset = 2 if config.model_type == "xlm-roberta" else 0
+    limit = int(config.max_position_embeddings) - offset
+    tokens = tokenizer(
+        list(texts),
+        padding=True,
+        truncation=True,
+        max_length=limit,
+        return_offsets_mapping=tokenizer.is_fast,
+        return_tensors="pt",
+    )
+    kept = {k: v.to(hub.device) for k, v in tokens.items() if k in ("input_ids", "attention_mask")}
+    with torch.inference_mode():
+        return head(hub.model(**kept), tokens)

@@ -1,0 +1,101 @@
+"""Names of people, organisations and places in ten languages. Names in text, never the identity of somebody seen.
+
+Bad at slang, all-capitals captions, brand names that are common words, and languages it was not trained on.
+Source: Davlan/xlm-roberta-base-ner-hrl (AFL-3.0 by its card; check before you redistribute), CoNLL-style tags.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tiktokd.encoders import _hub, _texts
+from tiktokd.model import ModelUsed
+from tiktokd.plugins import Context, Encoder, LoadContext, Weights
+from tiktokd.text_features import NamedEntity, TextEntities
+
+WEIGHTS = Weights(
+    hub_id="Davlan/xlm-roberta-base-ner-hrl",
+    revision=None,
+    licence="AFL-3.0",
+    size_mib=1059,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ner:
+    """The tagger and its tags."""
+
+    hub: _hub.HubModel
+    tokenizer: Any
+    tags: tuple[str, ...]
+
+    @property
+    def used(self) -> tuple[ModelUsed, ...]:
+        """Weights behind the names."""
+        return self.hub.used
+
+
+def load(context: LoadContext) -> Ner:
+    """Return the tagger."""
+    hub = _hub.load(WEIGHTS, context, "XLMRobertaForTokenClassification")
+    names = hub.model.config.id2label
+    return Ner(hub=hub, tokenizer=_hub.tokenizer(hub), tags=tuple(str(names[i]) for i in range(len(names))))
+
+
+def encode(model: Ner, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
+    """Return the names in each text."""
+
+    def head(out: Any, tokens: Any) -> Any:
+        scores, tags = out.logits.float().softmax(dim=-1).max(dim=-1)
+        return scores.cpu().tolist(), tags.cpu().tolist(), tokens["offset_mapping"].tolist()
+
+    scores, tags, offsets = _texts.run(model.hub, model.tokenizer, batch, head)
+    rows = zip(batch, offsets, tags, scores, strict=True)
+    return [join(text, where, [model.tags[t] for t in row], sure) for text, where, row, sure in rows]
+
+
+def join(
+    text: str, offsets: Sequence[Sequence[int]], tags: Sequence[str], scores: Sequence[float]
+) -> tuple[NamedEntity, ...]:
+    """Return the names in a text: tags `B-X`, `I-X`, `O` joined while the type stays and nothing lies between.
+
+    Args:
+        text: what was tagged.
+        offsets: per token, start and end in the text; empty for tokens that are not text.
+        tags: per token.
+        scores: per token, 0..1.
+    """
+    found: list[tuple[int, int, str, list[float]]] = []
+    for (start, end), tag, score in zip(offsets, tags, scores, strict=True):
+        kind = tag.partition("-")[2]
+        if end <= start or not kind:
+            continue
+        last = found[-1] if found else None
+        if last and last[2] == kind and not text[last[1] : start].strip() and not tag.startswith("B-"):
+            found[-1] = (last[0], end, kind, [*last[3], score])
+        else:
+            found.append((start, end, kind, [score]))
+    return tuple(
+        NamedEntity(text=text[a:b].strip(), type=kind, score=round(sum(s) / len(s), 4)) for a, b, kind, s in found
+    )
+
+
+def collect(context: Context, results: Sequence[tuple[NamedEntity, ...]]) -> TextEntities:
+    """Return the names by text."""
+    return TextEntities(entities=dict(zip(_texts.stretches(context), results, strict=True)))
+
+
+ENCODER = Encoder(
+    name="ner",
+    title="Names of people, organisations and places in caption, read text and speech",
+    input="text",
+    place="cpu",
+    load=load,
+    items=_texts.stretches,
+    nothing="no_text",
+    encode=encode,
+    collect=collect,
+    weights=WEIGHTS,
+    max_batch=16,
+    gflop_per_item=0.17 * 32,
+)

@@ -1,0 +1,30 @@
+"""Positive, neutral or negative: the tone of a text in a dozen languages.
+
+Bad at irony, slang, lyrics and single words; trained on reviews, so short video captions are unusual to it.
+Source: lxyuan/distilbert-base-multilingual-cased-sentiments-student, Apache-2.0.
+"""
+
+from tiktokd.encoders import _classify, _texts
+from tiktokd.plugins import Encoder, Weights
+
+WEIGHTS = Weights(
+    hub_id="lxyuan/distilbert-base-multilingual-cased-sentiments-student",
+    revision="cf991100d706c13c0a080c097134c05b7f436c45",
+    licence="Apache-2.0",
+    size_mib=516,
+)
+
+ENCODER = Encoder(
+    name="sentiment",
+    title="Tone of caption, read text and speech: positive, neutral, negative",
+    input="text",
+    place="cpu",
+    load=_classify.loader(WEIGHTS, "DistilBertForSequenceClassification", "softmax"),
+    items=_texts.stretches,
+    nothing="no_text",
+    encode=_classify.encode,
+    collect=_classify.collect,
+    weights=WEIGHTS,
+    max_batch=16,
+    gflop_per_item=0.085 * 32,
+)

@@ -1,0 +1,31 @@
+"""Toxic, insulting, threatening, obscene or hateful text in seven languages. A review signal, not a verdict.
+
+Bad at reclaimed words, quotations and dialects (toxicity models score some dialects higher without reason), and at
+spellings made to escape it.
+Source: Hanu and Unitary 2020, "Detoxify"; unitary/multilingual-toxic-xlm-roberta, Apache-2.0.
+"""
+
+from tiktokd.encoders import _classify, _texts
+from tiktokd.plugins import Encoder, Weights
+
+WEIGHTS = Weights(
+    hub_id="unitary/multilingual-toxic-xlm-roberta",
+    revision=None,
+    licence="Apache-2.0",
+    size_mib=1061,
+)
+
+ENCODER = Encoder(
+    name="toxicity",
+    title="Toxicity of caption, read text and speech, each kind by itself",
+    input="text",
+    place="cpu",
+    load=_classify.loader(WEIGHTS, "XLMRobertaForSequenceClassification", "sigmoid"),
+    items=_texts.stretches,
+    nothing="no_text",
+    encode=_classify.encode,
+    collect=_classify.collect,
+    weights=WEIGHTS,
+    max_batch=16,
+    gflop_per_item=0.17 * 32,
+)
