@@ -75,3 +75,32 @@ class Bars:
     def content_ratio(self) -> float:
         """Share (0..1) of the picture's area inside the bars."""
         return (1.0 - self.top - self.bottom) * (1.0 - self.left - self.right)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LumaStatistics:
+    """Technical measurements of the luma inside the bars, full range 0..255; F frames, P pairs of `low` pictures."""
+
+    frame_s: NDArray[np.float64]
+    """(F,) times of the full-size frames that were measured, at most 32, spread over the video."""
+    mean: Floats
+    """(F,) mean luma, 0..255."""
+    contrast: Floats
+    """(F,) standard deviation of the luma, 0..127."""
+    sharpness: Floats
+    """(F,) variance of the Laplacian at a short side of 360 px: 0 for a flat picture, tens for a soft one, hundreds for
+    a crisp one."""
+    clipped: Floats
+    """(F,) share 0..1 of pixels that are white or black to within 2 levels."""
+    noise_sigma: Floats
+    """(F,) standard deviation of the noise in the smoothest fifth of the picture, levels of 255."""
+    spatial_information: Floats
+    """(F,) ITU-T P.910 SI of each frame: standard deviation of the Sobel gradient, at a short side of 160 px."""
+    temporal_information: Floats
+    """(P,) ITU-T P.910 TI of each pair of neighbours in `low`: standard deviation of the difference, at up to 10 Hz."""
+    pair_s: NDArray[np.float64]
+    """(P, 2) times of the two pictures of each pair."""
+    black: tuple[tuple[float, float], ...]
+    """Stretches (start, end) of black, seconds, to the frame."""
+    frozen: tuple[tuple[float, float], ...]
+    """Stretches of at least 1 s in which the picture stands still (black ones are not counted), to the frame."""

@@ -1,0 +1,145 @@
+"""Technical measurements on made-up pictures whose truth is known."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.analysis import analyze_arrays
+from tests.contexts import clip_of, facts
+from tiktokd.encoders import _stillness as stillness
+from tiktokd.encoders.luma_statistics import Item, measure
+from tiktokd.footage import Bars
+
+NO_BARS = Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
+
+
+def detail(seed=0, size=(640, 360)):
+    random = np.random.default_rng(seed)
+    coarse = cv2.resize(
+        random.uniform(60, 200, (size[0] // 8, size[1] // 8)), size[::-1], interpolation=cv2.INTER_CUBIC
+    )
+    return np.clip(coarse + random.normal(0, 25, size), 20, 230)
+
+
+def statistics(pictures, thumbs=None):
+    frames = [np.round(p).astype(np.uint8) for p in pictures]
+    low = np.stack([cv2.resize(f, (160, 284), interpolation=cv2.INTER_AREA) for f in frames])
+    times = np.arange(len(frames)) / 10.0
+    thumbs = np.full((len(frames), 27, 48, 3), 128, np.uint8) if thumbs is None else thumbs
+    return measure(
+        Item(
+            frames=frames,
+            frame_s=times,
+            low=low,
+            low_s=times,
+            thumbs=thumbs,
+            thumb_s=np.arange(len(thumbs)) / 30.0,
+            bars=NO_BARS,
+            end_s=len(thumbs) / 30.0,
+        )
+    )
+
+
+def test_a_flat_field_has_no_spatial_and_no_temporal_information():
+    found = statistics([np.full((640, 360), 120.0)] * 3)
+    assert found.spatial_information.tolist() == [0, 0, 0]
+    assert found.temporal_information.tolist() == [0, 0]
+    assert found.sharpness.tolist() == [0, 0, 0]
+    assert found.noise_sigma.max() == 0
+
+
+def test_sharpness_falls_with_every_step_of_blur():
+    sharp = detail()
+    blurred = [sharp] + [cv2.GaussianBlur(sharp, None, sigma) for sigma in (0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4)]
+    values = statistics(blurred).sharpness
+    assert (np.diff(values) < 0).all(), values
+
+
+@pytest.mark.parametrize("sigma", [2.0, 5.0, 10.0])
+def test_noise_is_measured_in_levels_of_full_range(sigma):
+    ramp = np.repeat(np.linspace(60, 190, 640)[:, None], 360, 1)
+    limited = ramp + np.random.default_rng(1).normal(0, sigma * 219 / 255, ramp.shape)
+    assert statistics([limited]).noise_sigma[0] == pytest.approx(sigma, rel=0.15)
+
+
+def test_clipped_pixels_are_counted():
+    picture = np.full((640, 360), 120.0)
+    picture[:64], picture[64:96] = 235, 16
+    assert statistics([picture]).clipped[0] == pytest.approx(0.15, abs=0.005)
+
+
+def test_temporal_information_is_the_deviation_of_the_difference():
+    before = np.full((640, 360), 100.0)
+    after = before.copy()
+    after[:320] = 110
+    half_moved = 5.0 * 255 / 219
+    assert statistics([before, after]).temporal_information[0] == pytest.approx(half_moved, rel=0.01)
+
+
+def moving_thumbs(frames, seed=3):
+    random = np.random.default_rng(seed)
+    big = cv2.resize(random.uniform(20, 230, (20, 60, 3)), (480, 27), interpolation=cv2.INTER_CUBIC)
+    return np.stack([np.clip(big[:, i : i + 48], 0, 255) for i in range(frames)]).astype(np.uint8)
+
+
+def test_black_and_frozen_stretches_end_on_their_frames():
+    thumbs = moving_thumbs(270)
+    thumbs[:30] = 1
+    thumbs[120:180] = thumbs[120]
+    pts = np.arange(270) / 30.0
+    black = stillness.black_spans(thumbs, pts, 9.0)
+    assert black == ((0.0, 1.0),)
+    assert stillness.frozen_spans(thumbs, pts, 9.0, black) == ((4.0, 6.0),)
+
+
+def test_a_still_scene_with_camera_noise_is_not_frozen():
+    random = np.random.default_rng(0)
+    scene = moving_thumbs(1)[0]
+    thumbs = np.clip(scene + random.normal(0, 0.4, (90, 27, 48, 3)), 0, 255).round().astype(np.uint8)
+    assert stillness.frozen_spans(thumbs, np.arange(90) / 30.0, 3.0, ()) == ()
+
+
+def test_a_slow_zoom_on_a_photo_is_not_frozen():
+    photo = cv2.resize(
+        np.random.default_rng(5).uniform(20, 230, (20, 36, 3)), (960, 540), interpolation=cv2.INTER_CUBIC
+    )
+    thumbs = []
+    for i in range(90):
+        cut = i // 2
+        view = photo[cut * 9 // 16 : 540 - cut * 9 // 16, cut : 960 - cut]
+        thumbs.append(cv2.resize(view, (48, 27), interpolation=cv2.INTER_AREA))
+    clip = np.clip(np.stack(thumbs), 0, 255).astype(np.uint8)
+    assert stillness.frozen_spans(clip, np.arange(90) / 30.0, 3.0, ()) == ()
+
+
+def test_a_caption_that_pops_up_does_not_end_a_freeze():
+    thumbs = np.repeat(moving_thumbs(1), 90, axis=0)
+    thumbs[40:, 20:23, 10:40] = 240
+    assert stillness.frozen_spans(thumbs, np.arange(90) / 30.0, 3.0, ()) == ((0.0, 3.0),)
+
+
+def test_a_fade_from_black_is_black_only_while_it_is():
+    light = np.concatenate([np.zeros(45), np.linspace(0, 1, 31)])
+    thumbs = (np.repeat(moving_thumbs(1), 76, 0) * light[:, None, None, None]).astype(np.uint8)
+    ((start_s, end_s),) = stillness.black_spans(thumbs, np.arange(76) / 30.0, 76 / 30.0)
+    assert start_s == 0.0
+    assert end_s == pytest.approx(46 / 30.0, abs=1.1 / 30.0)
+
+
+def test_a_black_video_has_nulls_and_a_reason():
+    black = np.full((256, 144), 16, np.uint8)
+    arrays = {
+        "frames": np.stack([np.concatenate([black, np.full((128, 144), 128, np.uint8)])] * 4),
+        "frames_pts": np.arange(4) / 2.0,
+        "low": np.stack([black] * 20),
+        "low_pts": np.arange(20) / 10.0,
+        "thumbs": np.zeros((60, 27, 48, 3), np.uint8),
+        "thumbs_pts": np.arange(60) / 30.0,
+    }
+    clip, clip_arrays = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=(144, 256)), arrays)
+    envelope = analyze_arrays(clip, clip_arrays, ["visual_quality"])["visual_quality"]
+    assert (envelope.status, envelope.reason) == ("partial", "low_quality")
+    assert envelope.summary["black_ratio"] == 1.0
+    assert envelope.summary["sharpness"] is None
+    assert envelope.summary["cover_frame_s"] is None
+    assert [(s["start_s"], s["end_s"], s["kind"]) for s in envelope.segments] == [(0.0, 2.0, "black")]

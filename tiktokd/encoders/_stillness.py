@@ -1,0 +1,88 @@
+"""Where a video is black and where it stands still, to the frame, from a thumbnail of every frame.
+
+A frozen picture is not a still scene: a camera always adds a little noise, an encoder repeats a frozen picture without
+any. So nearly all changes must be zero, and the last picture must equal the first. Overlays that pop up for a moment
+do not end a freeze.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.plugins import Array
+
+Span = tuple[float, float]
+BLACK = 25.5
+"""Brightness under which 98 % of a dark picture lie (0.1 of full scale, as in ffmpeg's blackdetect)."""
+BLACK_RISE = 3.0
+"""How far the frames of a black stretch may rise above its typical level: cuts off the first frames of a fade."""
+BLACK_S = 0.1
+FROZEN_S = 1.0
+"""A shorter stop is a pause; ffmpeg's freezedetect asks for 2 s."""
+FROZEN_CHANGE = 0.05
+"""Mean |change| per frame, 0..255, up to which it repeats: frozen pictures after H.264 <= 0.037, a static camera
+0.05-0.2."""
+FROZEN_TYPICAL = 0.015
+"""The same for the median over the stretch: frozen <= 0.003, the calmest static camera 0.02."""
+FROZEN_DRIFT = 0.3
+"""Mean |last - first| over the calmest 85 % of the picture: frozen <= 0.05, a slow zoom or a static camera >= 0.5."""
+POP_FRAMES = 4
+"""Frames without change that must lie on both sides of an overlay's change."""
+CHUNK = 256
+
+
+def black_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float) -> tuple[Span, ...]:
+    """Return stretches of black in `(T, 27, 48, 3)` uint8 RGB thumbnails, T >= 1."""
+    level = np.concatenate([np.quantile(part.max(-1).reshape(len(part), -1), 0.98, axis=1) for part in _chunks(thumbs)])
+    dark = level <= BLACK
+    for first, after in _runs(dark):
+        dark[first:after] &= level[first:after] <= np.median(level[first:after]) + BLACK_RISE
+    return _spans(_runs(dark), pts, end_s, BLACK_S)
+
+
+def frozen_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float, black: tuple[Span, ...]) -> tuple[Span, ...]:
+    """Return stretches in which one picture is repeated, without those that are black."""
+    if len(thumbs) < 2:
+        return ()
+    change, wide = _changes(thumbs)
+    still = change <= FROZEN_CHANGE
+    bridged = still.copy()
+    for i in np.flatnonzero(~still & ~wide):
+        beside = np.concatenate([still[max(0, i - POP_FRAMES) : i], still[i + 1 : i + 1 + POP_FRAMES]])
+        bridged[i] = len(beside) == 2 * POP_FRAMES and bool(beside.all())
+    runs = []
+    for first, after in _runs(bridged):
+        # Change i lies between thumbnails i and i + 1: the run shows pictures first..after.
+        apart = np.abs(thumbs[after].astype(np.int16) - thumbs[first]).mean(-1).ravel()
+        drift = float(np.sort(apart)[: int(0.85 * apart.size)].mean())
+        if np.median(change[first:after]) <= FROZEN_TYPICAL and drift <= FROZEN_DRIFT:
+            runs.append((first, after + 1))
+    spans = _spans(runs, pts, end_s, FROZEN_S)
+    return tuple(s for s in spans if not any(b[0] < s[1] and s[0] < b[1] for b in black))
+
+
+def _changes(thumbs: Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """Return the mean |change| of each frame but the first, and whether it touches more than a fifth of the picture."""
+    change, wide = np.zeros(len(thumbs) - 1, np.float32), np.zeros(len(thumbs) - 1, bool)
+    for start in range(0, len(thumbs) - 1, CHUNK):
+        part = thumbs[start : start + CHUNK + 1].astype(np.int16)
+        apart = np.abs(np.diff(part, axis=0))
+        change[start : start + CHUNK] = apart.mean((1, 2, 3), dtype=np.float32)
+        wide[start : start + CHUNK] = (apart.max(-1) > 1).mean((1, 2)) > 0.2
+    return change, wide
+
+
+def _chunks(thumbs: Array) -> list[Array]:
+    return [thumbs[start : start + CHUNK] for start in range(0, len(thumbs), CHUNK)]
+
+
+def _runs(flags: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Return (first, after) of each stretch of True."""
+    edges = np.flatnonzero(np.diff(flags.astype(np.int8), prepend=0, append=0)).reshape(-1, 2)
+    return [(int(first), int(after)) for first, after in edges]
+
+
+def _spans(runs: list[tuple[int, int]], pts: NDArray[np.float64], end_s: float, least_s: float) -> tuple[Span, ...]:
+    """Return the times of runs of frames that last: a frame is shown until the next one comes."""
+    until = np.append(pts[1:], max(end_s, float(pts[-1])))
+    spans = [(float(pts[first]), float(until[after - 1])) for first, after in runs if after > first]
+    return tuple(s for s in spans if s[1] - s[0] >= least_s - 1e-6)

@@ -1,0 +1,171 @@
+"""Technical measurements of the picture: sharpness, exposure, noise, ITU-T P.910 SI and TI, black and frozen stretches.
+
+Bars are left out. Luma is brought from the limited range (16..235) to 0..255.
+
+Bad at: noise in frames that were made smaller than the video (it averages out), noise where nothing is smooth
+(texture counts as noise), sharpness of pictures that are meant to be soft.
+Source: ITU-T P.910 (2008) 7.3, 7.4 for SI and TI, at 160 px short side and at most 10 Hz, so comparable among results
+of this program only; Pech-Pacheco et al., ICPR 2000 (variance of Laplacian); Immerkaer, CVIU 64(2), 1996 (noise).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.encoders import _stillness as stillness
+from tiktokd.footage import Bars, Floats, LumaStatistics
+from tiktokd.plugins import Array, Context, Encoder, LoadContext
+
+FRAMES = 32
+"""Full-size frames measured at most, spread over the video."""
+NOISE_FRAMES = 8
+SHARP_SHORT_SIDE_PX = 360
+"""Sharpness depends on the size; every sampled frame has at least this, unless the video is smaller."""
+SI_SHORT_SIDE_PX = 160
+TO_FULL = 255.0 / 219.0
+"""One level of limited range in levels of full range."""
+CLIPPED_LOW, CLIPPED_HIGH = 18, 233
+"""Limited range: within 2 levels of black (16) and white (235)."""
+NOISE_BLOCK = 16
+NOISE_QUANTILE = 0.2
+NOISE_KERNEL = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
+"""Immerkaer's difference of two Laplacians: blind to edges of constant slope."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One video's pictures; T thumbnails."""
+
+    frames: Sequence[Array]
+    """Luma planes (H, W) uint8, limited range."""
+    frame_s: NDArray[np.float64]
+    low: Array
+    low_s: NDArray[np.float64]
+    thumbs: Array
+    thumb_s: NDArray[np.float64]
+    bars: Bars
+    end_s: float
+
+
+def measure(item: Item) -> LumaStatistics:
+    """Return the measurements of one video."""
+    lumas = [_inside(frame, item.bars) for frame in item.frames]
+    sharp = [_to_short_side(luma, SHARP_SHORT_SIDE_PX) for luma in lumas]
+    with_noise = set(np.unique(np.linspace(0, len(lumas) - 1, min(NOISE_FRAMES, len(lumas))).round().astype(int)))
+    black = stillness.black_spans(item.thumbs, item.thumb_s, item.end_s)
+    return LumaStatistics(
+        frame_s=item.frame_s,
+        mean=np.array([(picture.mean() - 16.0) * TO_FULL for picture in sharp], np.float32).clip(0, 255),
+        contrast=np.array([picture.std() * TO_FULL for picture in sharp], np.float32),
+        sharpness=np.array([_sharpness(picture) for picture in sharp], np.float32),
+        clipped=np.array([((p <= CLIPPED_LOW) | (p >= CLIPPED_HIGH)).mean() for p in sharp], np.float32),
+        noise_sigma=np.array([_noise(luma) for i, luma in enumerate(lumas) if i in with_noise], np.float32),
+        spatial_information=np.array([_spatial(picture) for picture in sharp], np.float32),
+        temporal_information=_temporal(item.low, item.bars),
+        pair_s=np.stack([item.low_s[:-1], item.low_s[1:]], axis=1),
+        black=black,
+        frozen=stillness.frozen_spans(item.thumbs, item.thumb_s, item.end_s, black),
+    )
+
+
+def _inside(picture: Array, bars: Bars) -> Array:
+    height, width = picture.shape
+    rows = slice(round(bars.top * height), height - round(bars.bottom * height))
+    return picture[rows, round(bars.left * width) : width - round(bars.right * width)]
+
+
+def _to_short_side(picture: Array, side_px: int) -> Array:
+    import cv2
+
+    factor = side_px / min(picture.shape)
+    if factor >= 1.0:
+        return picture
+    size = (max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor)))
+    return np.asarray(cv2.resize(np.ascontiguousarray(picture), size, interpolation=cv2.INTER_AREA))
+
+
+def _sharpness(picture: Array) -> float:
+    import cv2
+
+    laplacian = cv2.Laplacian(np.ascontiguousarray(picture), cv2.CV_16S)
+    return float(cv2.meanStdDev(laplacian)[1][0, 0] * TO_FULL) ** 2
+
+
+def _spatial(picture: Array) -> float:
+    import cv2
+
+    small = np.ascontiguousarray(_to_short_side(picture, SI_SHORT_SIDE_PX))
+    across, down = (cv2.Sobel(small, cv2.CV_32F, dx, 1 - dx, ksize=3) for dx in (1, 0))
+    return float(cv2.meanStdDev(cv2.magnitude(across, down)[1:-1, 1:-1])[1][0, 0]) * TO_FULL
+
+
+def _temporal(low: Array, bars: Bars) -> Floats:
+    import cv2
+
+    inside = [_inside(picture, bars) for picture in low]
+    apart = [cv2.subtract(b, a, dtype=cv2.CV_16S) for a, b in pairwise(inside)]
+    return np.array([cv2.meanStdDev(d)[1][0, 0] * TO_FULL for d in apart], np.float32)
+
+
+def _noise(picture: Array) -> float:
+    """Return the standard deviation of the noise where the picture is smoothest and not clipped."""
+    import cv2
+
+    rows, columns = (n // NOISE_BLOCK for n in picture.shape)
+    if not rows or not columns:
+        return 0.0
+    picture = np.ascontiguousarray(picture[: rows * NOISE_BLOCK, : columns * NOISE_BLOCK])
+    apart = np.abs(cv2.filter2D(picture, cv2.CV_16S, np.array(NOISE_KERNEL, np.float32)))
+
+    def blocks(values: Array) -> Floats:
+        tiles = values.reshape(rows, NOISE_BLOCK, columns, NOISE_BLOCK)
+        return np.asarray(tiles.mean((1, 3)), np.float32)
+
+    level, rough = blocks(picture), blocks(apart)
+    usable = rough[(level > CLIPPED_LOW + 4) & (level < CLIPPED_HIGH - 4)]
+    if not usable.size:
+        return 0.0
+    return float(np.quantile(usable, NOISE_QUANTILE)) * float(np.sqrt(np.pi / 2)) / 6.0 * TO_FULL
+
+
+def _items(context: Context) -> list[Item]:
+    arrays = context.arrays
+    if not all(name in arrays and len(arrays[name]) for name in ("frames", "low", "thumbs")):
+        return []
+    frames, height = arrays["frames"], arrays["frames"].shape[1] * 2 // 3
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
+    return [
+        Item(
+            frames=[frames[i, :height] for i in chosen],
+            frame_s=arrays["frames_pts"][chosen],
+            low=arrays["low"],
+            low_s=arrays["low_pts"],
+            thumbs=arrays["thumbs"],
+            thumb_s=arrays["thumbs_pts"],
+            bars=context.features["letterbox"],
+            end_s=context.facts.duration_s,
+        )
+    ]
+
+
+def _load(_context: LoadContext) -> None:
+    """There is nothing to load."""
+
+
+def _encode(_model: None, batch: Sequence[Item]) -> list[LumaStatistics]:
+    return [measure(item) for item in batch]
+
+
+ENCODER = Encoder(
+    name="luma_statistics",
+    title="Sharpness, exposure, noise, SI and TI, black and frozen stretches",
+    input="frames",
+    place="cpu",
+    load=_load,
+    encode=_encode,
+    items=_items,
+    uses=("letterbox",),
+)
