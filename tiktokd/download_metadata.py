@@ -1,0 +1,59 @@
+"""yt-dlp's fields as our `Metadata`: what the post says, without cookies and links that expire. Knows no network."""
+
+from typing import Any
+
+from tiktokd.model import Metadata
+
+MAX_TEXT_CHARS = 10_000
+"""TikTok allows 4,000 characters in a caption."""
+MAX_ARTISTS = 50
+
+
+def metadata(info: dict[str, Any], item: dict[str, Any]) -> Metadata:
+    """Return the post's own statements.
+
+    Args:
+        info: yt-dlp's processed fields, the chosen rendition among them.
+        item: TikTok's record of the post; may be empty.
+    """
+    music = item.get("music")
+    return Metadata(
+        title=_text(info.get("title")),
+        description=_text(info.get("description")),
+        created_at_s=_amount(info.get("timestamp")),
+        duration_s=_amount(info.get("duration")),
+        uploader=_text(info.get("uploader")),
+        uploader_id=_text(info.get("uploader_id")),
+        channel=_text(info.get("channel")),
+        channel_id=_text(info.get("channel_id")),
+        track=_text(info.get("track")),
+        artists=[text for each in (info.get("artists") or [])[:MAX_ARTISTS] if (text := _text(each))],
+        album=_text(info.get("album")),
+        music_id=_text(music.get("id")) if isinstance(music, dict) else None,
+        view_count=_count(info.get("view_count")),
+        like_count=_count(info.get("like_count")),
+        repost_count=_count(info.get("repost_count")),
+        comment_count=_count(info.get("comment_count")),
+        save_count=_count(info.get("save_count")),
+        width_px=_count(info.get("width")),
+        height_px=_count(info.get("height")),
+        format_id=_text(info.get("format_id")),
+        fetched_at_s=_amount(info.get("epoch")),
+    )
+
+
+def _text(value: object) -> str | None:
+    """Return a text that every encoder takes: half characters, which TikTok's JSON can hold, become `?`."""
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    text = str(value)[:MAX_TEXT_CHARS].encode("utf-8", "replace").decode().strip()
+    return text or None
+
+
+def _count(value: object) -> int | None:
+    """Return a count; a negative one is TikTok's way of not saying."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _amount(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) and value > 0 else None
