@@ -1,0 +1,62 @@
+"""`tiktokctl`: words from the command line to verbs, errors to one line and an exit code. Knows no verb by name."""
+
+import os
+import signal
+import sys
+from collections.abc import Sequence
+
+from tiktokd.cli._verb import (
+    EXIT_BROKEN_PIPE,
+    EXIT_INTERRUPTED,
+    EXIT_PARTIAL,
+    EXIT_UNREACHABLE,
+    EXIT_USAGE,
+)
+from tiktokd.errors import ConfigError, TiktokdError
+from tiktokd.printable import escape
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command line and return the exit code; `None` takes the process's own."""
+    # Text that the terminal's encoding lacks must not end a listing of 1000 videos.
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        code = run(sys.argv[1:] if arguments is None else arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        # A second Ctrl-C while Python winds down must not print a traceback.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # `tiktokctl list | head`: nobody reads any more. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_BROKEN_PIPE
+    return code
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line; what is known to go wrong becomes one line on standard error."""
+    from tiktokd.cli._parser import build, verbs
+    from tiktokd.cli._session import Session
+
+    args = build(verbs()).parse_args(arguments)
+    try:
+        code: int = args.verb.run(Session(args), args)
+    except TiktokdError as exc:
+        sys.stdout.flush()
+        message = "\n".join(escape(line) for line in str(exc).splitlines())
+        sys.stderr.write(f"tiktokctl: {message}\n")
+        return _code_of(exc)
+    return code
+
+
+def _code_of(error: TiktokdError) -> int:
+    from tiktokd.client import Refused, Unreachable
+
+    if isinstance(error, Unreachable):
+        return EXIT_UNREACHABLE
+    if isinstance(error, ConfigError) or (isinstance(error, Refused) and error.status in (400, 413)):
+        return EXIT_USAGE
+    return EXIT_UNREACHABLE if isinstance(error, Refused) and error.status in (401, 403) else EXIT_PARTIAL

@@ -1,0 +1,142 @@
+"""What every verb needs: the daemon, the terminal, the settings; each made when first asked for. Knows no verb."""
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tiktokd import paths
+from tiktokd.printable import escape
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from tiktokd.client import Client
+    from tiktokd.config import Config
+
+WIDTH_WITHOUT_TERMINAL = 160
+"""Characters per line in a file or a pipe, where nothing tells."""
+
+
+class Session:
+    """One run of `tiktokctl`."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self.args = args
+        self.json: bool = getattr(args, "json", False)
+
+    @cached_property
+    def client(self) -> "Client":
+        """The daemon."""
+        from tiktokd.client import Client
+
+        return Client(socket_path(self.args.socket, self.args.config))
+
+    @cached_property
+    def config(self) -> "Config":
+        """The settings; loading them takes a fifth of a second, so only verbs that need them ask."""
+        from tiktokd.config import load
+
+        return load(Path(self.args.config) if self.args.config else None)
+
+    @cached_property
+    def console(self) -> "Console":
+        """Standard output; colours where it is a terminal and NO_COLOR is not set."""
+        return _console(stderr=False)
+
+    @cached_property
+    def errors(self) -> "Console":
+        """Standard error, for progress and complaints."""
+        return _console(stderr=True)
+
+    def say(self, text: str) -> None:
+        """Print a line that is ours; foreign parts have been escaped."""
+        sys.stdout.write(text + "\n")
+
+    def complain(self, text: str) -> None:
+        """Print a line to standard error, made harmless."""
+        sys.stdout.flush()  # so that the two streams keep their order where they meet
+        sys.stderr.write(escape(text) + "\n")
+
+    def show(self, renderable: "RenderableType") -> None:
+        """Print a table or styled text."""
+        self.console.print(renderable)
+
+    def dump(self, value: Any) -> None:
+        """Print a value as JSON."""
+        from tiktokd.client import as_json
+
+        self.say(as_json(value))
+
+    @contextmanager
+    def progress(self, title: str, total: float | None) -> Iterator["Progress"]:
+        """Yield a progress bar on standard error; silent where that is no terminal or --json was given."""
+        if self.json or not sys.stderr.isatty():
+            yield Progress(None)
+            return
+        from rich import progress as bars
+
+        columns: list[Any] = [bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()]
+        columns += [bars.TimeElapsedColumn(), bars.TimeRemainingColumn()]
+        with bars.Progress(*columns, console=self.errors, transient=True) as shown:
+            yield Progress((shown, shown.add_task(title, total=total)))
+
+
+class Progress:
+    """A bar, or nothing where nobody would see it."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+
+    def update(self, done: float, total: float | None = None, title: str | None = None) -> None:
+        """Show how much is done."""
+        if self._bar is not None:
+            shown, task = self._bar
+            changes = {"total": total, "description": title}
+            shown.update(task, completed=done, **{key: value for key, value in changes.items() if value is not None})
+
+
+def socket_path(option: str | None, config_file: str | None) -> Path:
+    """Return the control socket: the option, else what the configuration and the environment say.
+
+    Reads the one table that matters, and not the whole configuration, because that would load pydantic.
+    """
+    if option:
+        return Path(option).expanduser().absolute()
+    table = _daemon_table(Path(config_file) if config_file else paths.standard_file())
+    for key in ("runtime_dir", "state_dir"):
+        table[key] = os.environ.get(f"TIKTOKD_DAEMON__{key.upper()}", table.get(key, ""))
+    found = paths.socket_path(table)
+    # An operator's shell has other XDG directories than the system's daemon.
+    if config_file is None and not found.exists() and paths.SYSTEM_SOCKET.exists():
+        return paths.SYSTEM_SOCKET
+    return found
+
+
+def _daemon_table(file: Path | None) -> dict[str, str]:
+    if file is None:
+        return {}
+    import tomllib
+
+    try:
+        table = tomllib.loads(file.read_text(encoding="utf-8-sig")).get("daemon", {})
+    except (OSError, ValueError):
+        table = None
+    if not isinstance(table, Mapping) or not all(isinstance(value, str | int | float) for value in table.values()):
+        from tiktokd.config import load
+
+        load(file)  # says everything that is wrong with the file
+        return {}
+    return {key: str(value) for key, value in table.items()}
+
+
+def _console(*, stderr: bool) -> "Console":
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(stderr=stderr, width=width, highlight=False, markup=False, emoji=False)

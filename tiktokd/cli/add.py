@@ -1,0 +1,256 @@
+"""Verbs that queue videos: add-urls, add-files, process-now."""
+
+import argparse
+import glob
+import json
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiktokd.cli._session import Progress, Session
+from tiktokd.cli._verb import EXIT_PARTIAL, EXIT_USAGE, Verb, names, priority
+from tiktokd.printable import escape
+
+if TYPE_CHECKING:
+    from tiktokd.protocol import ItemOutcome
+
+BATCH_ITEMS = 1000
+"""Texts per request: one commit each; ten requests for 10,000 URLs."""
+BATCH_FILES = 8
+"""Paths per request: the daemon reads each file to its end before it answers."""
+FILES_TIMEOUT_S = 900.0
+FEW = 20
+"""Up to this many items each is printed; of more, only what was not done."""
+MEDIA_SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".flv", ".ts", ".mpg", ".mpeg", ".3gp", ".wmv", ".ogv",
+}  # fmt: skip
+"""What is taken out of a directory; a file that is named is always taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One thing to queue, and where it stood."""
+
+    text: str
+    source: str
+    """`urls.txt:17`, or empty for one from the command line."""
+    problem: str | None = None
+    """Why it is not even worth sending."""
+
+
+Send = Callable[[list[str]], "tuple[ItemOutcome, ...]"]
+
+
+class Report:
+    """Prints outcomes as they come, and remembers only their number."""
+
+    def __init__(self, session: Session, *, each: bool) -> None:
+        self._session, self._each = session, each
+        self.counts: dict[str, int] = {}
+        self.ids: list[str] = []
+        """Of the duplicates, for process-now."""
+        if session.json:
+            session.say('{"items": [')
+
+    def take(self, candidate: Candidate, item: "ItemOutcome") -> None:
+        """Report one outcome."""
+        first = not self.counts
+        self.counts[item.outcome] = self.counts.get(item.outcome, 0) + 1
+        if self._session.json:
+            fields = ("input", "outcome", "id", "url", "state", "reason")
+            record = {"source": candidate.source or None, **{name: getattr(item, name) for name in fields}}
+            self._session.say(("" if first else ",") + json.dumps(record, ensure_ascii=False))
+        elif item.outcome == "invalid":
+            where = candidate.source or candidate.text
+            self._session.complain(
+                f"{where}: invalid: {item.reason}" + (f": {candidate.text}" if candidate.source else "")
+            )
+        elif self._each:
+            state = f" ({item.state})" if item.outcome == "duplicate" else ""
+            self._session.say(escape(f"{item.outcome:9} {item.id}{state}"))
+
+    def finish(self) -> int:
+        """Print the sum and return the exit code."""
+        counts = {name: self.counts.get(name, 0) for name in ("added", "duplicate", "invalid")}
+        if self._session.json:
+            self._session.say(f'], "counts": {json.dumps(counts)}}}')
+        else:
+            self._session.say(", ".join(f"{number:,} {name}" for name, number in counts.items()))
+        return EXIT_PARTIAL if counts["invalid"] else 0
+
+
+def _add_urls(session: Session, args: argparse.Namespace) -> int:
+    if not args.urls and not args.file:
+        session.complain("tiktokctl add-urls: give URLs, or -f FILE, or -f - for standard input")
+        return EXIT_USAGE
+    candidates = _candidates(args.urls, args.file, args.column)
+    report = Report(session, each=args.verbose or (len(args.urls) <= FEW and not args.file))
+
+    def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
+        return session.client.add(texts, priority=args.priority, analyzers=args.analyzers).items
+
+    with session.progress("queueing", None) as bar:
+        _send_all(candidates, BATCH_ITEMS, send, report, bar)
+    return _monitor(session, args, report.finish())
+
+
+def _process_now(session: Session, args: argparse.Namespace) -> int:
+    report = Report(session, each=True)
+    outcomes = session.client.add(args.urls, priority=10, analyzers=args.analyzers).items
+    waiting = [item.id for item in outcomes if item.outcome == "duplicate" and item.id is not None]
+    raised = {item.id for item in session.client.set_priority(waiting, 10).items} if waiting else set()
+    for text, item in zip(args.urls, outcomes, strict=True):
+        report.take(Candidate(text, ""), item)
+        if item.id in raised and item.state in ("completed", "failed", "cancelled"):
+            session.complain(f"{item.id} is {item.state}; `tiktokctl requeue {item.id}` does it again")
+    return report.finish()
+
+
+def _add_files(session: Session, args: argparse.Namespace) -> int:
+    from tiktokd.client import Client
+
+    candidates = list(_files(args.paths))
+    report = Report(session, each=args.verbose or len(candidates) <= FEW)
+    client = Client(session.client.socket_path, timeout_s=FILES_TIMEOUT_S)
+
+    def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
+        paths = [Path(text) for text in texts]
+        return client.add_files(paths, priority=args.priority, analyzers=args.analyzers).items
+
+    with session.progress("reading files", len(candidates)) as bar:
+        _send_all(candidates, BATCH_FILES, send, report, bar)
+    return _monitor(session, args, report.finish())
+
+
+def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: Report, bar: Progress) -> None:
+    """Send candidates in batches, in order; memory holds one batch."""
+    from tiktokd.protocol import ItemOutcome
+
+    rest, done = iter(candidates), 0
+    while group := list(islice(rest, batch)):
+        good = [each.text for each in group if each.problem is None]
+        outcomes = iter(send(good) if good else ())
+        for each in group:
+            bad = each.problem is not None
+            report.take(
+                each, ItemOutcome(input=each.text, outcome="invalid", reason=each.problem) if bad else next(outcomes)
+            )
+        done += len(group)
+        bar.update(done)
+
+
+def _candidates(urls: list[str], files: list[str], column: str | None) -> Iterator[Candidate]:
+    yield from (Candidate(text, "") for text in urls)
+    if not files:
+        return
+    from tiktokd import inputs
+
+    for file in files:
+        name = "stdin" if file == "-" else file
+        source = sys.stdin.buffer if file == "-" else Path(file)
+        for line in inputs.read(source, name=name, column=column):
+            yield Candidate(line.text, f"{name}:{line.number}", line.problem)
+
+
+def _files(arguments: list[str]) -> Iterator[Candidate]:
+    """Yield absolute paths: files as named, directories' media files at any depth, matches of patterns."""
+    for argument in arguments:
+        path = Path(argument).expanduser()
+        if path.is_dir():
+            found = [
+                each for each in sorted(path.rglob("*")) if each.suffix.lower() in MEDIA_SUFFIXES and each.is_file()
+            ]
+            problem = f"no video files in it ({', '.join(sorted(MEDIA_SUFFIXES))})"
+        elif not path.exists() and glob.has_magic(argument):
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207  Path.glob takes no absolute pattern
+            found = [Path(match) for match in matches if Path(match).is_file()]
+            problem = "no file matches"
+        else:
+            found, problem = [path], ""
+        if not found:
+            yield Candidate(argument, "", problem)
+        yield from (Candidate(str(each.absolute()), "") for each in found)
+
+
+def _monitor(session: Session, args: argparse.Namespace, code: int) -> int:
+    """Open the monitor where -m asks for it, on the same daemon."""
+    if not args.monitor:
+        return code
+    from tiktokd.cli import run
+
+    return run(["--socket", str(session.client.socket_path), "monitor"]) or code
+
+
+def _common_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-p", "--priority", type=priority, default=5, metavar="1..10", help="10 is urgent (default 5)")
+    parser.add_argument("-m", "--monitor", action="store_true", help="then open the monitor")
+    _analyzers_argument(parser)
+    parser.add_argument("-v", "--verbose", action="store_true", help="print every outcome, not only what is invalid")
+
+
+def _analyzers_argument(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--analyzers", type=names, metavar="A,B", help="run these alone; see `tiktokctl analyzers`")
+
+
+def _urls_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("urls", nargs="*", metavar="URL", help="a link in any form, a short link, or a video id")
+    parser.add_argument(
+        "-f", "--file", action="append", default=[], metavar="FILE", help="read them from a file; - is standard input"
+    )
+    parser.add_argument("--column", metavar="NAME", help="name or number of the column, where FILE is a table")
+    _common_arguments(parser)
+
+
+def _now_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("urls", nargs="+", metavar="URL", help="a link in any form, a short link, or a video id")
+    _analyzers_argument(parser)
+
+
+def _files_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="+", metavar="PATH", help="a file, a directory, or a quoted pattern")
+    _common_arguments(parser)
+
+
+VERBS = (
+    Verb(
+        name="add-urls",
+        aliases=("add",),
+        section="Queue",
+        title="Queue videos by URL",
+        about="FILE may be plain text, CSV, TSV, JSON or JSONL, TikTok's own data export among them; the column or the "
+        "fields with links are found. Every line is answered: added, duplicate, or invalid with the reason.",
+        run=_add_urls,
+        arguments=_urls_arguments,
+        examples=(
+            ("add-urls https://www.tiktok.com/@name/video/7212345678901234567", "one video"),
+            ("add-urls -f urls.txt -p 8", "a file, before ordinary work"),
+            ("add-urls -f table.csv --column link -m", "one column of a table; then watch"),
+            ("add-urls -f - < urls.txt", "from standard input"),
+        ),
+    ),
+    Verb(
+        name="add-files",
+        section="Queue",
+        title="Queue video files that are already on this machine",
+        about="The daemon reads each file where it lies; it is never moved or deleted. The id is `file-` and the first "
+        "16 hex digits of its SHA-256, so the same file is queued once wherever it lies.",
+        run=_add_files,
+        arguments=_files_arguments,
+        examples=(
+            ("add-files clip.mp4", "one file"),
+            ("add-files ~/videos", "every video below a directory"),
+            ("add-files '~/videos/**/2026-*.mp4' -p 9", "a pattern, quoted so that the shell leaves it alone"),
+        ),
+    ),
+    Verb(
+        name="process-now",
+        section="Queue",
+        title="Queue videos with priority 10, or raise them to it",
+        run=_process_now,
+        arguments=_now_arguments,
+        examples=(("process-now 7212345678901234567", "next in line"),),
+    ),
+)

@@ -1,0 +1,107 @@
+"""The verb that shows the log files: logs. Works without the daemon."""
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
+
+from tiktokd.cli._session import Session
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, Verb, count
+from tiktokd.printable import escape
+
+POLL_S = 0.25
+TAIL_BYTES = 1024
+"""Bytes read from the end per line that is wanted; lines are about 150 bytes, tracebacks more."""
+
+
+def _logs(session: Session, args: argparse.Namespace) -> int:
+    directory = session.config.log_dir
+    files = sorted(directory.glob("*.log"))
+    if args.worker:
+        files = [file for file in files if file.stem == args.worker.removesuffix(".log")]
+    if not files:
+        there = ", ".join(sorted(file.stem for file in directory.glob("*.log"))) or "none"
+        session.complain(f"no log {args.worker or ''} in {directory}; there are: {there}")
+        return EXIT_PARTIAL
+    lines = [line for file in files for line in _tail(file, args.lines)]
+    # Lines begin with the time, so sorting them merges the files; a traceback stays with its line.
+    for line in sorted(lines, key=lambda entry: entry[0])[-args.lines :]:
+        session.say("\n".join(line))
+    if args.follow:
+        for text in _follow(files):
+            session.say(text)
+            session.console.file.flush()
+    return EXIT_OK
+
+
+def _tail(file: Path, wanted: int) -> list[list[str]]:
+    """Return the last entries of a file, each as its line and the indented ones below it."""
+    try:
+        with file.open("rb") as stream:
+            end = stream.seek(0, os.SEEK_END)
+            start = max(0, end - wanted * TAIL_BYTES)
+            stream.seek(start)
+            texts = stream.read().decode("utf-8", "replace").splitlines()
+    except OSError:
+        return []
+    entries: list[list[str]] = []
+    for text in texts[1 if start else 0 :]:
+        if text.startswith("  ") and entries:
+            entries[-1].append(escape(text))
+        else:
+            entries.append([escape(text)])
+    return entries[-wanted:]
+
+
+def _follow(files: list[Path]) -> Iterator[str]:
+    """Yield new lines for ever, over rotations."""
+    streams = {file: _open_at_end(file) for file in files}
+    while True:
+        quiet = True
+        for file, stream in streams.items():
+            while line := stream.readline():
+                quiet = False
+                yield escape(line.rstrip("\n"))
+            if _rotated(file, stream):
+                stream.close()
+                streams[file] = file.open(encoding="utf-8", errors="replace")
+        if quiet:
+            time.sleep(POLL_S)
+
+
+def _open_at_end(file: Path) -> IO[str]:
+    stream = file.open(encoding="utf-8", errors="replace")
+    stream.seek(0, os.SEEK_END)
+    return stream
+
+
+def _rotated(file: Path, stream: IO[str]) -> bool:
+    try:
+        return file.stat().st_ino != os.fstat(stream.fileno()).st_ino
+    except FileNotFoundError:  # between the rename and the new file
+        return False
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("worker", nargs="?", metavar="WORKER", help="tiktokd, download_worker_0, cpu_worker_0, …; all")
+    parser.add_argument("-f", "--follow", action="store_true", help="go on until Ctrl-C")
+    parser.add_argument("-n", "--lines", type=count, default=50, metavar="N", help="the last N lines (default 50)")
+
+
+VERBS = (
+    Verb(
+        name="logs",
+        section="Machine",
+        title="Show the logs of the daemon and its workers",
+        run=_logs,
+        arguments=_arguments,
+        json=False,
+        examples=(
+            ("logs", "the last lines of all, merged by time"),
+            ("logs cpu_worker_0 -f", "one worker, as it happens"),
+            ("logs -n 1000 | grep 7212345678901234567", "everything about one video"),
+        ),
+    ),
+)

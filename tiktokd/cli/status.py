@@ -1,0 +1,136 @@
+"""Verbs that show how things stand: status, workers, wait."""
+
+import argparse
+import json
+import time
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tiktokd.cli._session import Session
+from tiktokd.cli._verb import EXIT_OK, EXIT_TIMEOUT, Verb, positive
+
+if TYPE_CHECKING:
+    from tiktokd.protocol import StatusAnswer
+
+OPEN_STATES = ("pending", "downloading", "downloaded", "processing")
+POLL_S = 0.5
+
+
+def _status(session: Session, args: argparse.Namespace) -> int:
+    if args.watch:
+        return _watch(session, args.interval)
+    status = session.client.status()
+    if session.json:
+        session.dump(status)
+        return EXIT_OK
+    from tiktokd.cli._overview import overview
+
+    session.show(overview(status, time.time()))
+    return EXIT_OK
+
+
+def _watch(session: Session, interval_s: float) -> int:
+    """Show the status again and again, in place on a terminal, until Ctrl-C."""
+    if session.json:
+        while True:
+            session.say(json.dumps(asdict(session.client.status())))
+            session.console.file.flush()
+            time.sleep(interval_s)
+    from rich.live import Live
+
+    from tiktokd.cli._overview import overview
+
+    with Live(overview(session.client.status(), time.time()), console=session.console, auto_refresh=False) as live:
+        while True:
+            live.update(overview(session.client.status(), time.time()), refresh=True)
+            time.sleep(interval_s)
+
+
+def _workers(session: Session, _args: argparse.Namespace) -> int:
+    status = session.client.status()
+    if session.json:
+        session.dump([asdict(worker) for worker in status.workers])
+        return EXIT_OK
+    from tiktokd.cli._overview import workers_table
+
+    session.show(workers_table(status.workers, time.time()))
+    return EXIT_OK
+
+
+def _wait(session: Session, args: argparse.Namespace) -> int:
+    end = None if args.timeout is None else time.monotonic() + args.timeout
+    start = status = session.client.status()
+    with session.progress("waiting", None) as bar:
+        while (left := _open(status)) and (end is None or time.monotonic() < end):
+            done = max(_done(status) - _done(start), 0)
+            bar.update(done, total=done + left, title=_what(status))
+            pause_s = POLL_S if end is None else min(POLL_S, max(end - time.monotonic(), 0.0))
+            time.sleep(pause_s)
+            status = session.client.status()
+    if session.json:
+        session.dump({"counts": status.counts, "timed_out": bool(_open(status))})
+    elif left := _open(status):
+        session.complain(f"{left:,} videos are not finished after {args.timeout:g} s ({_what(status)})")
+    else:
+        session.say(f"nothing is waiting: {status.counts['completed']:,} completed, {status.counts['failed']:,} failed")
+    return EXIT_TIMEOUT if _open(status) else EXIT_OK
+
+
+def _open(status: "StatusAnswer") -> int:
+    return sum(status.counts[state] for state in OPEN_STATES)
+
+
+def _done(status: "StatusAnswer") -> int:
+    return sum(number for state, number in status.counts.items() if state not in OPEN_STATES)
+
+
+def _what(status: "StatusAnswer") -> str:
+    """Return what is going on, and what is in the way."""
+    busy = ", ".join(f"{status.counts[state]:,} {state}" for state in OPEN_STATES if status.counts[state])
+    paused = [f"{lane.lane} paused" for lane in status.lanes if lane.paused]
+    return "; ".join([busy, *paused])
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("-w", "--watch", action="store_true", help="refresh until Ctrl-C")
+    parser.add_argument(
+        "--interval", type=positive, default=1.0, metavar="S", help="seconds between refreshes (default 1)"
+    )
+
+
+def _wait_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--timeout", type=positive, metavar="S", help="give up after S seconds with exit code 3")
+
+
+VERBS = (
+    Verb(
+        name="status",
+        section="Look",
+        title="Show counts, rates, workers and what is in the way",
+        run=_status,
+        arguments=_status_arguments,
+        examples=(
+            ("status", "once"),
+            ("status --watch", "refreshed in place"),
+            ("status --json | jq .counts.failed", "one number for a script"),
+        ),
+    ),
+    Verb(
+        name="workers",
+        section="Look",
+        title="Show each worker process and what it is doing",
+        run=_workers,
+        examples=(("workers", "a table"), ("workers --json", "for scripts")),
+    ),
+    Verb(
+        name="wait",
+        section="Look",
+        title="Wait until nothing is pending or in flight",
+        run=_wait,
+        arguments=_wait_arguments,
+        examples=(
+            ("wait && tiktokctl export -o results.json", "export when everything is finished"),
+            ("wait --timeout 3600", "exit code 3 if it takes longer than an hour"),
+        ),
+    ),
+)

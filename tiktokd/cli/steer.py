@@ -1,0 +1,181 @@
+"""Verbs that change what happens to queued videos: requeue, cancel, set-priority, pause, resume, cleanup."""
+
+import argparse
+from typing import TYPE_CHECKING
+
+from tiktokd.cli._session import Session
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, Verb, count, names, priority
+from tiktokd.printable import escape
+
+if TYPE_CHECKING:
+    from tiktokd.protocol import Outcomes
+
+FEW = 20
+BATCH_IDS = 1000
+"""Ids per request."""
+
+
+def _requeue(session: Session, args: argparse.Namespace) -> int:
+    if bool(args.ids) == args.failed:
+        session.complain("tiktokctl requeue: give ids, or --failed for all failed videos")
+        return EXIT_USAGE
+    if args.failed:
+        return _report(session, [session.client.requeue(failed=True, analyzers=args.analyzers)])
+    return _report(session, [session.client.requeue(ids, analyzers=args.analyzers) for ids in _batches(args.ids)])
+
+
+def _cancel(session: Session, args: argparse.Namespace) -> int:
+    return _report(session, [session.client.cancel(ids) for ids in _batches(args.ids)])
+
+
+def _set_priority(session: Session, args: argparse.Namespace) -> int:
+    parts = [session.client.set_priority(ids, args.priority) for ids in _batches(args.ids)]
+    return _report(session, parts)
+
+
+def _pause(session: Session, args: argparse.Namespace) -> int:
+    return _set_paused(session, args.lane, paused=True)
+
+
+def _resume(session: Session, args: argparse.Namespace) -> int:
+    return _set_paused(session, args.lane, paused=False)
+
+
+def _set_paused(session: Session, lane: str, *, paused: bool) -> int:
+    session.client.set_paused(lane, paused)
+    lanes = session.client.status().lanes
+    if session.json:
+        session.dump({each.lane: {"paused": each.paused, "reason": each.reason} for each in lanes})
+        return EXIT_OK
+    for each in lanes:
+        if lane in ("all", each.lane):
+            reason = f" ({escape(each.reason)})" if each.reason else ""
+            session.say(f"{each.lane}: {'paused' if each.paused else 'running'}{reason}")
+    return EXIT_OK
+
+
+def _cleanup(session: Session, args: argparse.Namespace) -> int:
+    days = args.days if args.days is not None else session.config.cleanup.days
+    answer = session.client.cleanup(days, dry_run=args.dry_run)
+    if session.json:
+        session.dump(answer)
+        return EXIT_OK
+    from tiktokd.cli._format import size
+
+    verb = "would remove" if answer.dry_run else "removed"
+    session.say(
+        f"{verb} what belongs to videos finished more than {days} days ago (results stay): "
+        f"{answer.media_files:,} media files ({size(answer.media_bytes)}), {answer.events:,} events, "
+        f"{answer.metrics:,} metrics, {answer.logs:,} old logs"
+    )
+    return EXIT_OK
+
+
+def _report(session: Session, parts: "list[Outcomes]") -> int:
+    """Print what became of each id; exit code 1 where something was not done."""
+    from tiktokd.client import joined
+
+    outcomes = joined(parts)
+    undone = [item for item in outcomes.items if item.outcome in ("unchanged", "not_found")]
+    if session.json:
+        session.dump(outcomes)
+        return EXIT_PARTIAL if undone else EXIT_OK
+    for item in undone:
+        session.complain(f"{item.id or item.input}: {item.outcome.replace('_', ' ')}: {item.reason}")
+    if len(outcomes.items) - len(undone) <= FEW:
+        for item in outcomes.items:
+            if item not in undone:
+                session.say(escape(f"{item.id}: {item.outcome}, now {item.state}"))
+    session.say(", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in outcomes.counts.items()) or "nothing to do")
+    return EXIT_PARTIAL if undone else EXIT_OK
+
+
+def _batches(ids: list[str]) -> list[list[str]]:
+    return [ids[start : start + BATCH_IDS] for start in range(0, len(ids), BATCH_IDS)]
+
+
+def _ids_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="+", metavar="ID", help="as `tiktokctl list` shows it")
+
+
+def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("ids", nargs="*", metavar="ID", help="as `tiktokctl list` shows it")
+    parser.add_argument("--failed", action="store_true", help="all failed videos")
+    parser.add_argument(
+        "--analyzers", type=names, metavar="A,B", help="run these alone and keep the results of the others"
+    )
+
+
+def _priority_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("priority", type=priority, metavar="1..10", help="10 is urgent: always first")
+    _ids_arguments(parser)
+
+
+def _lane_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "lane", nargs="?", choices=("download", "processing", "all"), default="all", help="default: all"
+    )
+
+
+def _cleanup_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--days", type=count, metavar="N", help="age in days (default: cleanup.days of the configuration)"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
+
+
+VERBS = (
+    Verb(
+        name="requeue",
+        section="Steer",
+        title="Queue finished videos again",
+        about="Videos whose media is still here are analyzed again without a download.",
+        run=_requeue,
+        arguments=_requeue_arguments,
+        examples=(
+            ("requeue --failed", "every failed video"),
+            ("requeue 7212345678901234567", "one video, everything anew"),
+            ("requeue 7212345678901234567 --analyzers loudness", "one analysis of it"),
+        ),
+    ),
+    Verb(
+        name="cancel",
+        section="Steer",
+        title="Take videos out of the queue; work on them has stopped when this returns",
+        run=_cancel,
+        arguments=_ids_arguments,
+        examples=(("cancel 7212345678901234567", "one video"),),
+    ),
+    Verb(
+        name="set-priority",
+        section="Steer",
+        title="Change the priority of videos that are not finished",
+        run=_set_priority,
+        arguments=_priority_arguments,
+        examples=(("set-priority 10 7212345678901234567", "next in line"),),
+    ),
+    Verb(
+        name="pause",
+        section="Steer",
+        title="Start no new work, over restarts too; work in hand is finished",
+        run=_pause,
+        arguments=_lane_arguments,
+        examples=(("pause download", "ask TikTok for nothing"), ("pause", "downloads and processing")),
+    ),
+    Verb(
+        name="resume",
+        section="Steer",
+        title="Go on after a pause",
+        run=_resume,
+        arguments=_lane_arguments,
+        examples=(("resume", "everything"),),
+    ),
+    Verb(
+        name="cleanup",
+        section="Steer",
+        title="Remove media, events, metrics and logs of videos that finished long ago; results stay",
+        run=_cleanup,
+        arguments=_cleanup_arguments,
+        examples=(("cleanup --days 7 --dry-run", "what would go"), ("cleanup --days 7", "remove it")),
+    ),
+)

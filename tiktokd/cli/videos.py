@@ -1,0 +1,106 @@
+"""Verbs that show videos: list, show."""
+
+import argparse
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from tiktokd.cli._session import Session
+from tiktokd.cli._verb import EXIT_OK, STATES, Verb, count
+
+if TYPE_CHECKING:
+    from tiktokd.protocol import VideoRow
+
+PAGE = 200
+ERROR_CHARS = 60
+
+
+def _list(session: Session, args: argparse.Namespace) -> int:
+    rows: list[VideoRow] = []
+    after: str | None = None
+    more = True
+    while more and len(rows) < args.limit:
+        page = session.client.videos(state=args.state, limit=min(PAGE, args.limit - len(rows)), after=after)
+        rows += page.videos
+        after, more = page.next, page.next is not None
+    if session.json:
+        session.dump([asdict(row) for row in rows])
+    elif not rows:
+        session.say(f"no {args.state} videos" if args.state else "the queue is empty; `tiktokctl add-urls` fills it")
+    else:
+        _print_rows(session, rows)
+        if more:
+            session.complain(f"the newest {len(rows):,}; --limit {len(rows) * 10} shows more")
+    return EXIT_OK
+
+
+def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from tiktokd.cli._format import STATE_STYLES, local
+    from tiktokd.printable import escape, shortened
+
+    table = Table("id", "state", "prio", "tries", "queued", "note", box=box.SIMPLE_HEAD, pad_edge=False)
+    for row in rows:
+        note = f"next try {local(row.not_before_at)}" if row.not_before_at else row.worker or ""
+        if row.error:
+            reason = shortened(f"{row.error['class']}: {row.error['message']}", ERROR_CHARS)
+            note = f"{reason}; {note}" if note else reason
+        table.add_row(
+            Text(escape(row.id), no_wrap=True),
+            Text(row.state, STATE_STYLES.get(row.state, "")),
+            str(row.priority),
+            str(sum(row.attempts.values())),
+            local(row.enqueued_at),
+            Text(note),
+        )
+    session.show(table)
+
+
+def _show(session: Session, args: argparse.Namespace) -> int:
+    video = session.client.video(args.id)
+    if session.json:
+        session.dump(video)
+        return EXIT_OK
+    from tiktokd.cli._detail import detail
+
+    session.show(detail(video, full=args.full))
+    return EXIT_OK
+
+
+def _list_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--state", choices=STATES, help="only videos in this state")
+    parser.add_argument("--limit", type=count, default=50, metavar="N", help="at most N, the newest (default 50)")
+
+
+def _show_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="as `tiktokctl list` shows it")
+    parser.add_argument("--full", action="store_true", help="every field, segment and event, not only the first ones")
+
+
+VERBS = (
+    Verb(
+        name="list",
+        section="Look",
+        title="List videos, the newest first",
+        run=_list,
+        arguments=_list_arguments,
+        examples=(
+            ("list", "the newest 50"),
+            ("list --state failed --limit 500", "what went wrong, and why"),
+            ("list --json --limit 1000 | jq -r '.[].id'", "ids for a script"),
+        ),
+    ),
+    Verb(
+        name="show",
+        section="Look",
+        title="Show one video: facts, error, every analysis, timeline, history",
+        run=_show,
+        arguments=_show_arguments,
+        examples=(
+            ("show 7212345678901234567", "readable"),
+            ("show 7212345678901234567 --json | jq .analysis.loudness", "one analysis"),
+        ),
+    ),
+)
