@@ -23,9 +23,10 @@ TOGETHER_S = 0.25
 
 def _marks() -> str:
     """Return a character class body of all combining marks: vowel signs of Hindi, Thai, Arabic … are no `\\w`."""
-    marks = [n for n in range(0x300, 0x1E000) if unicodedata.category(chr(n))[0] == "M"]
-    starts = [n for n in marks if unicodedata.category(chr(n - 1))[0] != "M"]
-    ends = [n for n in marks if unicodedata.category(chr(n + 1))[0] != "M"]
+    emoji = {*range(0xFE00, 0xFE10), 0x20E3}  # variation selectors and the keycap
+    marks = {n for n in range(0x300, 0x1E000) if unicodedata.category(chr(n))[0] == "M"} - emoji
+    starts = sorted(n for n in marks if n - 1 not in marks)
+    ends = sorted(n for n in marks if n + 1 not in marks)
     return "".join(f"{chr(a)}-{chr(b)}" for a, b in zip(starts, ends, strict=True))
 
 
@@ -33,7 +34,7 @@ IN_WORD = rf"\w\u200c\u200d{_marks()}"
 """Body of a regular expression's character class: what words of any script are made of."""
 IDEOGRAPHS = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff"
 """The same for Han and kana, which are written without spaces."""
-_TAG = rf"[#＃](?!\d{{1,3}}(?![{IN_WORD}]))[{IN_WORD}]+"
+_TAG = rf"[#＃](?=\w)(?!\d{{1,3}}(?![{IN_WORD}]))[{IN_WORD}]+"
 TAGS = re.compile(rf"(?<![\w&/])(?:{_TAG})+")
 """Hashtags, also several without space between them: letters, digits, underscores and joiners of any script after # or
 the full-width ＃; a number of up to three digits is a rank ("we are #1"), and &#39; or a/b#c are no tags."""
@@ -82,6 +83,16 @@ class Passage:
     start_s: float | None = None
     """When it is shown or said; `None` for the caption, which has no time."""
     end_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BrandMatch:
+    """One place that names a brand."""
+
+    name: str
+    kind: Kind
+    start_s: float | None
+    """When it is shown or said; `None` in the caption."""
 
 
 def passages(context: Context) -> list[Passage]:

@@ -1,0 +1,141 @@
+"""Tags, links, emoji, keyphrases and brands."""
+
+import pytest
+
+from tests.tables.brands import SENTENCES
+from tests.written import analyze, context_of
+from tiktokd.analyzers._keyphrases import keyphrases
+from tiktokd.analyzers._parsing import parse
+from tiktokd.encoders.brands import build, load, search
+from tiktokd.errors import ConfigError
+from tiktokd.plugins import LoadContext
+from tiktokd.texts import Passage
+
+NAME = "entities_keywords"
+FAMILY, COUPLE = "👩‍👩‍👧‍👦", "🧑🏻‍❤️‍💋‍🧑🏿"
+ENGLAND = "🏴\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f"
+
+PARSED = [
+    ("#fyp #foryou", {"hashtags": ["fyp", "foryou"]}),
+    (
+        "＃東京 #ไทย #हिन्दी #مرحبا #été2024 #fürDich",
+        {"hashtags": ["東京", "ไทย", "हिन्दी", "مرحبا", "été2024", "fürDich"]},
+    ),
+    ("#one#two,#three.", {"hashtags": ["one", "two", "three"]}),
+    ("#snake_case #50shades #2024", {"hashtags": ["snake_case", "50shades", "2024"]}),
+    ("we are #1 &#39; a/b#c it's#no", {}),
+    ("# alone and ## twice", {}),
+    ("thanks @user.name_1 and ＠太郎.", {"mentions": ["user.name_1", "太郎"]}),
+    ("at@home a @ b @x", {}),
+    ("mail jo.e+x@mail.example.co.uk now", {"emails": ["jo.e+x@mail.example.co.uk"]}),
+    ("a@b.de,c@d.org", {"emails": ["a@b.de", "c@d.org"]}),
+    ("https://a.example/b?c=d#e.", {"urls": ["https://a.example/b?c=d#e"]}),
+    ("(see www.example.org/path)", {"urls": ["www.example.org/path"]}),
+    ("https://en.example.org/wiki/A_(b) ok", {"urls": ["https://en.example.org/wiki/A_(b)"]}),
+    ("linktr.ee/someone! example.com, t.me/group", {"urls": ["linktr.ee/someone", "example.com", "t.me/group"]}),
+    ("今すぐexample.jpへ。https://例え.jp/パス。", {"urls": ["example.jp", "https://例え.jp/パス"]}),
+    ("tiktok.com/@user/video/1", {"urls": ["tiktok.com/@user/video/1"]}),
+    ("I love.it e.g. file.py Mr.Smith v1.2 3.50 end.No", {}),
+    ("$TSLA $brk.b", {"cashtags": ["TSLA", "BRK.B"]}),
+    ("US$5 $100 $$ $TOOLONG", {}),
+    ("no emoji: ★ ✓ © 5 # *", {}),
+    ("☕❤❤️©️", {"emojis": ["☕", "❤", "❤️", "©️"]}),
+    (f"{FAMILY}{COUPLE}👍🏽", {"emojis": [FAMILY, COUPLE, "👍🏽"]}),
+    (f"🇩🇪🇫🇷{ENGLAND}🏳️‍🌈", {"emojis": ["🇩🇪", "🇫🇷", ENGLAND, "🏳️‍🌈"]}),
+    ("1️⃣2️⃣#️⃣", {"emojis": ["1️⃣", "2️⃣", "#️⃣"]}),
+    ("😂😂 #lol @abc", {"emojis": ["😂", "😂"], "hashtags": ["lol"], "mentions": ["abc"]}),
+    ("", {}),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), PARSED)
+def test_tags_names_links_and_emoji_are_parsed_exactly(text, expected):
+    parsed = parse(text)
+    found = {name: getattr(parsed, name) for name in parsed.__dataclass_fields__ if getattr(parsed, name)}
+    assert found == expected
+
+
+def test_brands_are_found_with_precision_and_recall_of_95_percent():
+    model = load(LoadContext())
+    hits = wrong = missed = 0
+    mistakes = []
+    for text, kind, expected in SENTENCES:
+        found = {match.name for match in search(model, Passage(kind=kind, text=text))}
+        hits += len(found & expected)
+        wrong += len(found - expected)
+        missed += len(expected - found)
+        if found != expected:
+            mistakes.append((text, found, expected))
+    assert hits / (hits + wrong) >= 0.95, mistakes
+    assert hits / (hits + missed) >= 0.95, mistakes
+
+
+def test_letters_that_reading_mixes_up_are_forgiven_only_in_the_picture():
+    model = load(LoadContext())
+    assert search(model, Passage(kind="caption", text="STARBUCK5")) == []
+    assert [m.name for m in search(model, Passage(kind="ocr", text="STARBUCK5"))] == ["Starbucks"]
+
+
+def test_each_place_that_names_a_brand_counts_once():
+    model = load(LoadContext())
+    found = search(model, Passage(kind="caption", text="Nike, #nike and @nike: Nikes"))
+    assert [m.name for m in found] == ["Nike", "Nike", "Nike"]
+
+
+def test_the_users_own_list_replaces_the_shipped_one(tmp_path):
+    (tmp_path / "brands.toml").write_text('names = ["Zorblax"]\nambiguous = []\n')
+    model = load(LoadContext(data_dir=tmp_path))
+    assert [m.name for m in search(model, Passage(kind="caption", text="zorblax and nike"))] == ["Zorblax"]
+
+
+@pytest.mark.parametrize("table", [{"names": [1]}, {"names": ["a"], "aliases": ["b"]}])
+def test_a_brand_list_of_another_form_is_refused(table):
+    with pytest.raises(ConfigError, match=r"brands\.toml"):
+        build(table)
+
+
+def test_a_list_without_names_finds_nothing():
+    assert search(build({}), Passage(kind="ocr", text="Nike at the Apple store")) == []
+
+
+def test_keyphrases_are_what_stands_between_stop_words():
+    found = keyphrases(
+        ["The easy banana bread recipe is for beginners", "banana bread is my favourite"],
+        frozenset(["the", "is", "for", "my", "favourite"]),
+        5,
+    )
+    assert found[0] == ("easy banana bread recipe", 1.0)
+    assert {"banana bread", "beginners"} <= {text for text, _ in found}
+    assert all(0 < score <= 1 for _, score in found)
+
+
+def test_keyphrases_of_spaceless_writing_are_runs_of_signs():
+    found = dict(keyphrases(["東京タワーの夜景が綺麗です"], frozenset(["の", "が", "です"]), 5))
+    assert {"東京", "タワー", "夜景", "綺麗"} <= found.keys()
+
+
+def test_everything_that_is_named_is_listed_with_its_source_and_time():
+    context = context_of(
+        "Banana bread recipe 😋 #Baking #baking @bakery ask me: jane@example.org $KO https://example.org/x",
+        ocr=[("STARBUCKS HACK", 1.5, 4.0)],
+        speech=[("today I try starbucks and nutella", 5.0, 8.0)],
+    )
+    summary = analyze(NAME, context).summary
+    assert summary["hashtags"] == ["baking"]
+    assert summary["mentions"] == ["bakery"]
+    assert summary["urls"] == ["https://example.org/x"]
+    assert summary["emojis"] == ["😋"]
+    assert summary["entities"] == [
+        {"text": "j***@example.org", "type": "email", "source": "caption", "t_s": None},
+        {"text": "KO", "type": "cashtag", "source": "caption", "t_s": None},
+    ]
+    assert summary["brands"] == [
+        {"name": "Starbucks", "sources": ["ocr", "speech"], "count": 2, "first_s": 1.5},
+        {"name": "Nutella", "sources": ["speech"], "count": 1, "first_s": 5.0},
+    ]
+    assert any(p["text"] == "banana bread recipe" and p["source"] == "caption" for p in summary["keyphrases"])
+
+
+def test_a_video_without_words_is_no_sources():
+    envelope = analyze(NAME, context_of(None))
+    assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "no_sources", {})

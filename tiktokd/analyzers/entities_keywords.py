@@ -1,0 +1,157 @@
+"""What the words of a video name: tags, names, links, emoji, keyphrases, brands.
+
+Tags and links are parsed exactly; keyphrases are RAKE with stop words of the language; brands come from a word list
+(`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Bad at:
+keyphrases in sentences without a stop word and in languages without a list (they come from all lists then), brands that
+are everyday words, slang, names of people and places (no named-entity model in this tier).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktokd.analyzers._keyphrases import keyphrases
+from tiktokd.analyzers._parsing import Parsed, masked_email, parse
+from tiktokd.analyzers.language_identification import LanguageIdentification
+from tiktokd.model import Output
+from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
+from tiktokd.texts import BrandMatch, Kind, Passage, blocks, passages, without_tags
+
+Source = Literal["caption", "ocr", "speech"]
+PHRASES_PER_SOURCE = 5
+
+
+class Keyphrase(BaseModel):
+    """One phrase that carries the topic."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    """In lower case."""
+    score: float
+    """0..1, relative to the best phrase of the same source."""
+    source: Source
+    """Where it stands."""
+
+
+class Entity(BaseModel):
+    """One thing that is named."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    """As written; an e-mail address as first letter and domain (j***@example.org)."""
+    type: Literal["email", "cashtag"]
+    """Cashtags are ticker symbols without $, in upper case."""
+    source: Source
+    """Where it stands."""
+    t_s: float | None
+    """When it is shown or said, seconds; `None` in the caption."""
+
+
+class Brand(BaseModel):
+    """One brand of the word list."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    """As on the list, whatever the spelling."""
+    sources: list[Source]
+    """Where it is named."""
+    count: int
+    """Places that name it, at least 1."""
+    first_s: float | None
+    """When it is first shown or said, seconds; `None`: in the caption only."""
+
+
+class EntitiesKeywords(Output):
+    """Summary."""
+
+    hashtags: list[str]
+    """Without #, in lower case, each once, in order of caption, picture, speech."""
+    mentions: list[str]
+    """Without @, as written, each once."""
+    urls: list[str]
+    """As written, each once; never opened."""
+    emojis: list[str]
+    """In order, repeated ones too; a joined family, a flag, a skin tone is one emoji."""
+    keyphrases: list[Keyphrase]
+    """Up to five per source, best first."""
+    entities: list[Entity]
+    """E-mail addresses and ticker symbols."""
+    brands: list[Brand]
+    """By count, then name."""
+
+
+def analyze(context: Context) -> Result:
+    """Return what is named, or skipped/no_sources."""
+    found = passages(context)
+    if not found:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+    parsed = [(passage, parse(passage.text)) for passage in found]
+    language = context.output("language_identification", LanguageIdentification)
+    output = EntitiesKeywords(
+        hashtags=_once(tag.lower() for _, one in parsed for tag in one.hashtags),
+        mentions=_once(name for _, one in parsed for name in one.mentions),
+        urls=_once(url for _, one in parsed for url in one.urls),
+        emojis=[emoji for _, one in parsed for emoji in one.emojis],
+        keyphrases=_phrases(found, language, context.features["stopwords"]),
+        entities=[entity for passage, one in parsed for entity in _entities(passage, one)],
+        brands=_brands(context.features.get("brands", ())),
+    )
+    return ok(output, calibrated=None)
+
+
+def _entities(passage: Passage, parsed: Parsed) -> list[Entity]:
+    emails = [
+        Entity(text=masked_email(one), type="email", source=passage.kind, t_s=passage.start_s) for one in parsed.emails
+    ]
+    cashtags = [Entity(text=one, type="cashtag", source=passage.kind, t_s=passage.start_s) for one in parsed.cashtags]
+    return emails + cashtags
+
+
+def _phrases(
+    found: Sequence[Passage], language: LanguageIdentification | None, stop: Mapping[str, frozenset[str]]
+) -> list[Keyphrase]:
+    phrases: list[Keyphrase] = []
+    for kind in ("caption", "ocr", "speech"):
+        detected = language.by_source.get(kind) if language else None
+        code = detected.lang if detected and detected.lang else (language.primary if language else None)
+        words = stop.get(code or "") or frozenset().union(*stop.values())
+        texts = [without_tags(block.text) for block in blocks(found) if block.kind == kind]
+        phrases += [
+            Keyphrase(text=text, score=score, source=kind)
+            for text, score in keyphrases(texts, words, PHRASES_PER_SOURCE)
+        ]
+    return phrases
+
+
+def _brands(matches: Iterable[BrandMatch]) -> list[Brand]:
+    places: dict[str, list[BrandMatch]] = {}
+    for match in matches:
+        places.setdefault(match.name, []).append(match)
+    brands = [_brand(name, found) for name, found in places.items()]
+    return sorted(brands, key=lambda brand: (-brand.count, brand.name))
+
+
+def _brand(name: str, found: Sequence[BrandMatch]) -> Brand:
+    times = [match.start_s for match in found if match.start_s is not None]
+    kinds: list[Kind] = list(dict.fromkeys(match.kind for match in found))
+    return Brand(name=name, sources=kinds, count=len(found), first_s=min(times, default=None))
+
+
+def _once(values: Iterable[str]) -> list[str]:
+    return list(dict.fromkeys(values))
+
+
+ANALYZER = Analyzer(
+    name="entities_keywords",
+    title="Which tags, names, links, brands and topics are named",
+    group="text",
+    output=EntitiesKeywords,
+    analyze=analyze,
+    uses=("stopwords",),
+    optional=("brands",),
+    after=("on_screen_text", "speech_transcription", "language_identification"),
+)
