@@ -229,6 +229,24 @@ def _ner(directory: Path) -> None:
     tokenizer(directory)
 
 
+def _captioner(directory: Path) -> None:
+    config = transformers.SmolVLMConfig(
+        vision_config={
+            "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64,
+            "image_size": 32, "patch_size": 8,
+        },
+        text_config={
+            "model_type": "llama", "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2,
+            "num_key_value_heads": 1, "intermediate_size": 64, "vocab_size": 512, "pad_token_id": 1,
+        },
+        scale_factor=2,
+        image_token_id=511,
+        pad_token_id=1,
+    )  # fmt: skip
+    transformers.SmolVLMForConditionalGeneration(config).save_pretrained(directory)
+    tokenizer(directory, words=511)
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
     "nsfw": _nsfw,
@@ -236,6 +254,7 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "vitpose": _vitpose,
     "ast": _ast,
     "whisper": _whisper,
+    "captioner": _captioner,
     "e5": _e5,
     "sentiment": _sentiment,
     "toxicity": _toxicity,

@@ -96,6 +96,15 @@ class FrameScores:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WrittenCaption:
+    """Features of encoder `captioner`."""
+
+    raw: str
+    """As the model wrote it."""
+    prompt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
     """One label that stands out in a clip or a shot."""
 

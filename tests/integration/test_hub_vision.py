@@ -6,7 +6,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips
-from tiktokd.encoders import dfine, nsfw, siglip2, vitpose
+from tiktokd.encoders import captioner, dfine, nsfw, siglip2, vitpose
 from tiktokd.errors import ModelMissing
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Context, LoadContext
@@ -155,3 +155,22 @@ def test_with_weights_every_picture_analyzer_answers_deterministically(context):
         first, second = (run[name].model_copy(update={"wall_ms": 0.0}) for run in runs)
         assert first.status in ("ok", "partial", "skipped"), first.message
         assert first == second
+
+
+@pytest.fixture(scope="module")
+def writer(tmp_path_factory):
+    models = tmp_path_factory.mktemp("captioner")
+    tiny_models.write("captioner", models)
+    return captioner.load(LoadContext(models_dir=models, threads=1))
+
+
+def test_a_video_is_described_the_same_alone_and_in_a_batch(writer):
+    items = [*captioner.items(clip_context()), *captioner.items(clip_context("square"))]
+    together = captioner.encode(writer, items)
+    assert [captioner.encode(writer, [item])[0] for item in items] == together
+    assert all(written.raw for written in together)
+
+
+def test_the_prompt_has_room_for_every_picture_and_nothing_of_the_post(writer):
+    ids = captioner.prompt_ids(writer, 3)
+    assert ids.count(writer.hub.model.config.image_token_id) == 3 * writer.tokens_per_image

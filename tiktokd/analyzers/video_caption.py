@@ -1,0 +1,96 @@
+"""One sentence that says what happens, a title and tags, as a small vision-language model writes them.
+
+Not a fact but a description by a model: use it for search and for a quick look, never as evidence.
+
+Bad at reading, counting, names and everything that only sound tells; it invents plausible things, and text in the
+picture can mislead it. What it writes is stored and never acted on.
+Source: SmolVLM2 (arXiv 2504.05299), Apache-2.0; the prompt is in encoders/captioner.py.
+"""
+
+import hashlib
+import json
+import re
+from typing import Any
+
+from tiktokd.model import Output
+from tiktokd.pictures import WrittenCaption
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+
+CAPTION_MAX, TITLE_MAX, TAG_MAX, TAGS_MAX = 300, 80, 30, 5
+"""Characters, and tags; a model that loops does not fill the database."""
+
+
+class VideoCaption(Output):
+    """A model's description."""
+
+    caption: str
+    """One sentence, at most 300 characters."""
+    title: str | None
+    """At most 80 characters; `None` where the model gave none."""
+    tags: list[str]
+    """At most five, lower case."""
+    prompt_hash: str
+    """First 16 hex digits of the prompt's sha256: answers of different prompts do not compare."""
+
+
+def analyze(context: Context) -> Result:
+    """Return the caption, read from the model's JSON or from its first sentence."""
+    written: WrittenCaption = context.features["captioner"]
+    fields = answer(written.raw)
+    caption = _clean(fields.get("caption") if fields else first_sentence(written.raw), CAPTION_MAX)
+    if not caption:
+        return skipped("low_quality", "the model wrote nothing that can be read")
+    tags = fields.get("tags")
+    output = VideoCaption(
+        caption=caption,
+        title=_clean(fields.get("title"), TITLE_MAX),
+        tags=unique_tags(tags) if isinstance(tags, list) else [],
+        prompt_hash=hashlib.sha256(written.prompt.encode()).hexdigest()[:16],
+    )
+    if not fields:
+        return partial(output, "low_quality", "the model did not answer in JSON; its first sentence was taken")
+    return ok(output)
+
+
+def answer(raw: str) -> dict[str, Any]:
+    """Return the first JSON object in what the model wrote, or nothing."""
+    decoder = json.JSONDecoder()
+    for match in re.finditer(r"\{", raw):
+        try:
+            value, _end = decoder.raw_decode(raw, match.start())
+        except (json.JSONDecodeError, RecursionError):
+            continue
+        if isinstance(value, dict):
+            return value
+    return {}
+
+
+def first_sentence(raw: str) -> str:
+    """Return the text until the first full stop that ends a word, without JSON's signs."""
+    plain = re.sub(r'[{}"\[\]]', " ", raw).removeprefix(" ").strip()
+    return re.split(r"(?<=[.!?])\s", plain, maxsplit=1)[0]
+
+
+def unique_tags(tags: list[Any]) -> list[str]:
+    """Return the tags in lower case, each once, in order."""
+    clean = (_clean(tag, TAG_MAX) for tag in tags)
+    return list(dict.fromkeys(tag.lower().lstrip("#") for tag in clean if tag))[:TAGS_MAX]
+
+
+def _clean(value: object, limit: int) -> str | None:
+    if not isinstance(value, str):
+        return None
+    text = " ".join(value.split())
+    return text[:limit] or None
+
+
+ANALYZER = Analyzer(
+    name="video_caption",
+    title="What happens in one sentence, a title and tags, in a model's words",
+    group="video",
+    output=VideoCaption,
+    analyze=analyze,
+    uses=("captioner",),
+    needs=frozenset({"video"}),
+    lightweight=False,
+)
