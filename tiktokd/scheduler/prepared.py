@@ -75,7 +75,8 @@ class _Compiled:
             self._slots.append((bind.key, bind.required, convert(value) if convert else value, convert))
         columns = list(statement.selected_columns if isinstance(statement, sa.Select) else statement.exported_columns)
         self._columns = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._row: Any = namedtuple("_row", [column.name for column in columns])
+        make: Any = namedtuple  # mypy knows named tuples only where their names are written down
+        self._row = make("_row", [column.name for column in columns])
 
     def bind(self, params: Mapping[str, Any]) -> Any:
         """Return the driver's parameters: a tuple, or a dict where the driver names them."""
