@@ -37,8 +37,8 @@ class Gazetteer:
     tag: re.Pattern[str]
     names: Mapping[str, str] = field(default_factory=dict)
     """Squeezed spelling → name."""
-    singles: tuple[str, ...] = ()
-    """Squeezed names without spaces, not ambiguous, for forgiving search."""
+    confusable: Mapping[str, str] = field(default_factory=dict)
+    """Names without spaces, not ambiguous, as reading may see them → name."""
 
 
 def load(context: LoadContext) -> Gazetteer:
@@ -59,7 +59,7 @@ def build(table: Mapping[str, Any]) -> Gazetteer:
         ambiguous=re.compile("|".join(_spelling(s) for s in sorted(ambiguous, key=len, reverse=True)) or r"(?!)"),
         tag=re.compile(f"({'|'.join(map(re.escape, sorted(known, key=len, reverse=True)))}){TAG_ENDINGS}"),
         names=known,
-        singles=tuple(_squeeze(n) for n in names if re.fullmatch(r"[\w'’.-]+", n)),
+        confusable={_seen(_squeeze(n)): n for n in names if re.fullmatch(r"[\w'’.-]+", n)},
     )
 
 
@@ -123,18 +123,28 @@ def _forgiven(model: Gazetteer, passage: Passage, already: set[str]) -> list[Bra
     """Return brands that reading got slightly wrong."""
     found = []
     for token in re.findall(r"[\w|!$]+", passage.text.lower()):
-        clean = token.translate(CONFUSED).replace("rn", "m")
-        for single in model.singles:
-            same = clean == single.translate(CONFUSED).replace("rn", "m") and len(single) >= CONFUSED_LETTERS
-            near = (
-                len(single) >= FUZZY_LETTERS
-                and abs(len(clean) - len(single)) <= 1
-                and edit_distance(clean, single) == 1
-            )
-            if (same or near) and model.names[single] not in already:
-                already.add(model.names[single])
-                found.append(BrandMatch(name=model.names[single], kind=passage.kind, start_s=passage.start_s))
+        name = _nearest(model, _seen(token))
+        if name is not None and name not in already:
+            already.add(name)
+            found.append(BrandMatch(name=name, kind=passage.kind, start_s=passage.start_s))
     return found
+
+
+def _nearest(model: Gazetteer, seen: str) -> str | None:
+    if len(seen) >= CONFUSED_LETTERS and seen in model.confusable:
+        return model.confusable[seen]
+    if len(seen) < FUZZY_LETTERS - 1:
+        return None
+    for single, name in model.confusable.items():
+        close = len(single) >= FUZZY_LETTERS and abs(len(seen) - len(single)) <= 1
+        if close and (seen[0] == single[0] or seen[1:] == single[1:]) and edit_distance(seen, single) == 1:
+            return name
+    return None
+
+
+def _seen(text: str) -> str:
+    """Return the text with letters that look alike made the same."""
+    return text.translate(CONFUSED).replace("rn", "m")
 
 
 def _squeeze(text: str) -> str:
