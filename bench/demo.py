@@ -22,7 +22,7 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import samples
-from tiktokd.printable import printable
+from tiktokd.printable import escape
 
 BIN = Path(sys.executable).parent
 READY_TIMEOUT_S = 30.0
@@ -122,13 +122,13 @@ def show(video: dict[str, Any], console: Console) -> None:
     """Print one video: a row per analyzer with its status and what it found."""
     name = video["url"].rpartition("/")[2] if video["url"].startswith("file:") else video["url"]
     error = f": {video['error']['message']}" if video["error"] else ""
-    table = Table(title=Text(printable(f"{name} · {video['state']}{error}")), title_justify="left", expand=True)
+    table = Table(title=Text(escape(f"{name} · {video['state']}{error}")), title_justify="left", expand=True)
     table.add_column("analyzer", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("found", ratio=1)
     for analyzer, envelope in sorted(video["analysis"].items()):
         sign, colour = SIGNS[envelope["status"]]
-        table.add_row(analyzer, Text(f"{sign} {envelope['status']}", style=colour), Text(printable(finding(envelope))))
+        table.add_row(analyzer, Text(f"{sign} {envelope['status']}", style=colour), Text(escape(finding(envelope))))
     console.print(table)
 
 
