@@ -54,6 +54,8 @@ def run(config: Config, targets: Targets) -> int:
         log.setup("tiktokd", config.log_dir, config.daemon.log_level, console=True)
     except OSError as exc:
         raise ConfigError(f"cannot write to the log directory {config.log_dir}: {exc.strerror}") from exc
+    # It tells each of its plug-ins and steps; ours is one line.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     spool = Spool(config.state_dir)
     spool.make()
     incarnation = uuid.uuid4().hex

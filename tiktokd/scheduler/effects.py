@@ -19,7 +19,7 @@ from tiktokd.scheduler import policy, store, store_mishaps
 from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, Settle
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
-from tiktokd.scheduler.events import Claimed, Event, Stored
+from tiktokd.scheduler.events import Claimed, Event, Stored, Wake
 from tiktokd.scheduler.lanes import Lanes
 from tiktokd.scheduler.rates import Counter
 from tiktokd.scheduler.spool import Spool
@@ -146,6 +146,7 @@ class Effects:
             lost, ended = Failure(failure_class="permanent", stage="decode", message=message), store.fail
         _logger.warning(message, extra={"video": claim.id})
         await self._database.write(ended, claim.token, failure=lost, now=self._utc())
+        self._emit(Wake())
 
     async def _keep(self, command: Keep) -> bool:
         claim, answer = command.claim, command.answer
