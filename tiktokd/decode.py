@@ -30,6 +30,8 @@ READABLE_SHARE = 0.9
 SHORT_BY_S = 0.5
 """Missing less than this at the end is rounding."""
 PROGRESS_STEP = 0.01
+LEAST_STEP_S = 0.001
+"""Between two frames whose stamps are equal or step back; times in a clip always rise."""
 
 
 def decode(
@@ -213,14 +215,14 @@ class _Clock:
         self.count = 0
 
     def tick(self, frame: av.VideoFrame) -> float:
-        """Return when the frame is shown; never before an earlier one (a step back is a broken stamp)."""
+        """Return when the frame is shown, always after the one before."""
         stamp_s = frame.time
         if self.count == 0:
             self.origin_s = stamp_s or 0.0
         time_s = self._last_s + self._usual_step_s * (self.count > 0) if stamp_s is None else stamp_s - self.origin_s
         length = frame.duration
         self._last_length_s = length * float(frame.time_base) if length and frame.time_base else 0.0
-        self._last_s = max(time_s, self._last_s)
+        self._last_s = max(time_s, self._last_s + LEAST_STEP_S) if self.count else 0.0
         self.count += 1
         return self._last_s
 

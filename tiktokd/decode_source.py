@@ -61,7 +61,6 @@ def open_source(path: Path, max_duration_s: float) -> Source:
     """
     av.logging.set_level(None)  # what matters is raised; the rest is noise on stderr
     try:
-        # "replace" would be wrong for paths, so only tags that are not UTF-8 are tolerated.
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         container = av.open(str(path), metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as exc:
@@ -74,21 +73,23 @@ def open_source(path: Path, max_duration_s: float) -> Source:
 
 
 def _chosen(path: Path, container: InputContainer, max_duration_s: float) -> Source:
+    moving = [s for s in container.streams.video if not s.disposition & NOT_MOVING]
     duration, start = container.duration, container.start_time
     source = Source(
         path=path,
         container=container,
-        video=_first([s for s in container.streams.video if not s.disposition & NOT_MOVING]),
+        video=_first(moving),
         audio=_first(container.streams.audio),
         promised_s=duration / av.time_base if duration and duration > 0 else None,
         # Matroska's length counts from 0, even where nothing begins there.
         start_s=0.0 if start is None or "matroska" in container.format.name else start / av.time_base,
         max_duration_s=max_duration_s,
     )
-    if not source.streams:
+    if not source.streams or (moving and source.video is None):
         found = ", ".join(_describe(stream) for stream in container.streams)
         kind = UnsupportedMedia if found else CorruptMedia
-        raise kind(f"{path.name} has no picture or sound that can be decoded; it holds {found or 'no streams'}")
+        what = "picture" if moving else "picture or sound"
+        raise kind(f"{path.name} has no {what} that can be decoded here; it holds {found or 'no streams'}")
     if source.promised_s is not None and source.promised_s > max_duration_s:
         raise source.too_long(source.promised_s)
     for stream in source.streams:
