@@ -119,6 +119,8 @@ class AnalysisTable(Table):
     """Wall-clock limit for one step (decode, analyze, fuse) on one video; the worker is killed beyond it."""
     models_dir: str = ""
     """Local weights. Empty: <state_dir>/models."""
+    models: dict[str, str] = {}
+    """Your own model for an encoder, of the same kind: { whisper = "openai/whisper-small" }; pin with @<revision>."""
     data_dir: str = ""
     """Your own taxonomies, prompts and word lists: a file here replaces the shipped one of the same name. Empty:
     <state_dir>/data."""

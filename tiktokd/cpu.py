@@ -5,12 +5,11 @@ Knows nothing of the queue; a request names the slot, the answer carries the res
 
 from pathlib import Path
 
-from tiktokd import decode, graph
+from tiktokd import decode
 from tiktokd.errors import ProtocolError
 from tiktokd.messages import Analyze, Analyzed, Answer, Decode, Decoded, Fuse, Ready, Request
-from tiktokd.plugins import Context, LoadContext
-from tiktokd.runner import Runner
-from tiktokd.turns import Clock, analyze, analyzed, greeting
+from tiktokd.plugins import Context
+from tiktokd.turns import Clock, analyze, analyzed, greeting, runner_for
 from tiktokd.worker import Handler, WorkerSetup
 
 
@@ -21,18 +20,11 @@ class CpuHandler:
         if setup.region is None:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region, self._config = setup, setup.region, setup.config
-        load = LoadContext(
-            device="cpu",
-            models_dir=setup.config.models_dir,
-            data_dir=setup.config.data_dir,
-            threads=setup.config.cpu.threads,
-        )
-        self._runner = Runner(load)
-        graph.select(setup.config.analysis.analyzers, self._runner.catalogue)
+        self._runner = runner_for(setup)
 
     def ready(self) -> Ready:
         """Greet with what each analyzer can do on this machine."""
-        return greeting(self._runner, self._setup)
+        return greeting(self._runner)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from tiktokd import plugins, weights
 from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.messages import AnalysisGroup, AnalyzerFacts
-from tiktokd.plugins import Analyzer, Encoder
+from tiktokd.plugins import Analyzer, Encoder, LoadContext
 
 GROUPS = ("video", "audio", "text", "fusion", "metadata")
 
@@ -123,9 +122,26 @@ def order(needed: Iterable[str], catalogue: Catalogue) -> tuple[Encoder, ...]:
     return tuple(done.values())
 
 
-def facts(analyzer: Analyzer, catalogue: Catalogue, models_dir: Path | None) -> AnalyzerFacts:
+def own_models(settings: Mapping[str, str], catalogue: Catalogue) -> dict[str, str]:
+    """Return hub id of an encoder's choice → the user's, for `analysis.models` (encoder → model).
+
+    Raises:
+        ConfigError: there is no such encoder, it needs no model, or the value is no model.
+    """
+    found = {}
+    for name, model in settings.items():
+        encoder = catalogue.encoders.get(name)
+        if encoder is None or encoder.weights is None:
+            able = ", ".join(e.name for e in catalogue.encoders.values() if e.weights)
+            raise ConfigError(f'analysis.models: "{name}" is no encoder with a model; there are {able}')
+        weights.parse(model)
+        found[encoder.weights.hub_id] = model
+    return found
+
+
+def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> AnalyzerFacts:
     """Return what a user may expect of an analyzer on this machine, now."""
-    missing = {name: _missing(name, catalogue, models_dir) for name in (*analyzer.uses, *analyzer.optional)}
+    missing = {name: _missing(name, catalogue, load) for name in (*analyzer.uses, *analyzer.optional)}
     hard = [missing[name] for name in analyzer.uses if missing[name]]
     soft = [missing[name] for name in analyzer.optional if missing[name]]
     return AnalyzerFacts(
@@ -165,7 +181,7 @@ def _after_order(analyzers: Mapping[str, Analyzer]) -> list[Analyzer]:
     return list(done.values())
 
 
-def _missing(name: str, catalogue: Catalogue, models_dir: Path | None) -> str | None:
+def _missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:
     """Return why an encoder cannot run, or `None`."""
     encoder = catalogue.encoders.get(name)
     if encoder is None:
@@ -173,7 +189,7 @@ def _missing(name: str, catalogue: Catalogue, models_dir: Path | None) -> str | 
     if encoder.weights is None:
         return None
     try:
-        weights.locate(encoder.weights, models_dir)
+        weights.locate(weights.chosen(encoder.weights, load.models), load.models_dir)
     except ModelMissing as exc:
         return str(exc)
     return None

@@ -51,6 +51,8 @@ class LoadContext:
     models_dir: Path | None = None
     data_dir: Path | None = None
     """Files here replace those of the same name that ship in `tiktokd/data` (taxonomies, prompts, lexicons)."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Hub id of an encoder's own choice → the user's model of the same kind (`analysis.models`)."""
     threads: int = 1
     """Upper bound for intra-operation threads."""
 

@@ -48,7 +48,7 @@ class Runner:
 
     def __init__(self, load: LoadContext, catalogue: graph.Catalogue | None = None) -> None:
         self.catalogue = catalogue or graph.load()
-        self._load = load
+        self.load = load
         self._models: dict[str, Any] = {}
         self._missing: dict[str, ModelMissing] = {}
 
@@ -109,7 +109,7 @@ class Runner:
             raise self._missing[encoder.name]
         if encoder.name not in self._models:
             try:
-                self._models[encoder.name] = encoder.load(self._load)
+                self._models[encoder.name] = encoder.load(self.load)
             except ModelMissing as exc:
                 log.warning("%s: %s", encoder.name, exc)
                 self._missing[encoder.name] = exc
@@ -142,7 +142,7 @@ class Runner:
 
     def _no_gpu(self, analyzer: Analyzer) -> Envelope:
         """Return why nothing runs: first the weights that a person can fetch, then the device that is not there."""
-        facts = graph.facts(analyzer, self.catalogue, self._load.models_dir)
+        facts = graph.facts(analyzer, self.catalogue, self.load)
         missing = facts.tier == "none"
         return Envelope(
             analyzer=analyzer.name,

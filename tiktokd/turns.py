@@ -7,7 +7,7 @@ import time
 from tiktokd import graph
 from tiktokd.messages import Analyze, Analyzed, Ready
 from tiktokd.model import Clip
-from tiktokd.plugins import ClipArrays, Context
+from tiktokd.plugins import ClipArrays, Context, LoadContext
 from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
 from tiktokd.worker import WorkerSetup
@@ -66,10 +66,24 @@ def context_of(region: Region, request: Analyze) -> Context:
     )
 
 
-def greeting(runner: Runner, setup: WorkerSetup) -> Ready:
+def runner_for(setup: WorkerSetup) -> Runner:
+    """Return the plug-ins of a worker; raises `ConfigError` for a wrong [analysis] table."""
+    catalogue = graph.load()
+    graph.select(setup.config.analysis.analyzers, catalogue)
+    load = LoadContext(
+        device=setup.device,
+        models_dir=setup.config.models_dir,
+        data_dir=setup.config.data_dir,
+        models=graph.own_models(setup.config.analysis.models, catalogue),
+        threads=setup.config.cpu.threads,
+    )
+    return Runner(load, catalogue)
+
+
+def greeting(runner: Runner) -> Ready:
     """Return the greeting of a worker: versions, and what each analyzer can do on this machine now."""
     catalogue = runner.catalogue
-    facts = [graph.facts(a, catalogue, setup.config.models_dir) for a in catalogue.analyzers.values()]
+    facts = [graph.facts(a, catalogue, runner.load) for a in catalogue.analyzers.values()]
     return Ready(pid=os.getpid(), versions=_versions(), analyzers=tuple(facts))
 
 

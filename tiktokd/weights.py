@@ -5,10 +5,39 @@ the pinned revision. Nothing is ever downloaded from here; `tiktokctl models pul
 """
 
 import os
+import re
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
-from tiktokd.errors import ModelMissing
+from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.plugins import Weights
+
+LOCK_NAME = "models.lock"
+"""JSON beside the models: hub id → revision, licence, files with size and sha256; `tiktokctl models pull` writes it."""
+_HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[0-9a-f]{40}))?")
+
+
+def chosen(weights: Weights, models: Mapping[str, str]) -> Weights:
+    """Return the user's model of the same kind where `analysis.models` names one, else the shipped choice.
+
+    Args:
+        weights: the encoder's own choice.
+        models: hub id of that choice → `org/name` or `org/name@<40 hex digits>`.
+    """
+    wanted = models.get(weights.hub_id)
+    if wanted is None:
+        return weights
+    match = parse(wanted)
+    return replace(weights, hub_id=match[0], revision=match[1], licence="see its card")
+
+
+def parse(text: str) -> tuple[str, str | None]:
+    """Return hub id and revision of `org/name[@revision]`; raises `ConfigError` for anything else."""
+    match = _HUB_ID.fullmatch(text.strip())
+    if match is None:
+        raise ConfigError(f'"{text}" is not a model: write org/name or org/name@<40 hex digits>')
+    return match["id"], match["revision"]
 
 
 def directory_name(weights: Weights) -> str:

@@ -14,9 +14,6 @@ from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import LoadContext, Weights
 
-LOCK_NAME = "models.lock"
-"""JSON written by `tiktokctl models pull` beside the models: hub id → revision, licence, files with sha256."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubModel:
@@ -42,6 +39,7 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
     import transformers
     from safetensors import SafetensorError
 
+    spec = weights.chosen(spec, context.models)
     path = weights.locate(spec, context.models_dir)
     transformers.utils.logging.disable_progress_bar()
     dtype = torch.float32 if context.device == "cpu" else torch.bfloat16
@@ -97,7 +95,7 @@ def input_size(path: Path, default_px: int) -> int:
 def _locked(path: Path, spec: Weights) -> dict[str, str]:
     """Return what the lock file says of the model: revision, and the sha256 of its largest weight file."""
     try:
-        entry = json.loads((path.parent / LOCK_NAME).read_text())[spec.hub_id]
+        entry = json.loads((path.parent / weights.LOCK_NAME).read_text())[spec.hub_id]
         files = {name: f for name, f in entry["files"].items() if name.endswith(".safetensors")}
         largest = max(files.values(), key=lambda f: f["size_bytes"])
         return {"revision": entry["revision"], "sha256": largest["sha256"]}

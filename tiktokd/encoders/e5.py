@@ -54,7 +54,7 @@ def load(context: LoadContext) -> E5:
     """Return the model, with the taxonomies embedded (cached on disk)."""
     hub = _hub.load(WEIGHTS, context, "BertModel")
     tokenizer = _hub.tokenizer(hub)
-    space = f"{WEIGHTS.hub_id}@{hub.used[0].revision or 'local'}"
+    space = f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
     cache = (context.models_dir or Path.cwd()) / ".prompts"
 
     def vectors(texts: Sequence[str]) -> NDArray[np.float32]:

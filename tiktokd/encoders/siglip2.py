@@ -62,7 +62,7 @@ def load(context: LoadContext) -> Siglip:
     """Return the image tower; the text tower is gone again when this returns."""
     hub = _hub.load(WEIGHTS, context, "SiglipModel")
     revision = hub.used[0].revision or "local"
-    space = f"{WEIGHTS.hub_id}@{revision}"
+    space = f"{hub.used[0].id}@{revision}"
     taxonomies = [_prompts.read(name, context.data_dir) for name in _prompts.names(context.data_dir)]
     cache = (context.models_dir or Path.cwd()) / ".prompts"
     prompts = tuple(_prompts.matrix(t, lambda texts: _embed_texts(hub, texts), cache, space) for t in taxonomies)

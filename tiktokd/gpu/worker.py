@@ -6,9 +6,7 @@ machine.
 
 from tiktokd.errors import LocalError, ProtocolError
 from tiktokd.messages import Analyze, Answer, Ready, Request
-from tiktokd.plugins import LoadContext
-from tiktokd.runner import Runner
-from tiktokd.turns import analyze, greeting
+from tiktokd.turns import analyze, greeting, runner_for
 from tiktokd.worker import Handler, WorkerSetup
 
 
@@ -20,17 +18,11 @@ class GpuHandler:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region = setup, setup.region
         _require(setup.device)
-        load = LoadContext(
-            device=setup.device,
-            models_dir=setup.config.models_dir,
-            data_dir=setup.config.data_dir,
-            threads=setup.config.cpu.threads,
-        )
-        self._runner = Runner(load)
+        self._runner = runner_for(setup)
 
     def ready(self) -> Ready:
         """Greet with versions and with what each analyzer can do here."""
-        return greeting(self._runner, self._setup)
+        return greeting(self._runner)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
