@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tiktokd.client import Client
     from tiktokd.config import Config
 
+PIPE_CHARS = 16 * 1024
 WIDTH_WITHOUT_TERMINAL = 160
 """Characters per line in a file or a pipe, where nothing tells."""
 
@@ -70,7 +71,11 @@ class Session:
         """Print a value as JSON."""
         from tiktokd.client import as_json
 
-        self.say(as_json(value))
+        text = as_json(value)
+        # In pieces: CPython 3.11 loses the error of one write that is larger than a pipe whose reader has gone.
+        for start in range(0, len(text), PIPE_CHARS):
+            sys.stdout.write(text[start : start + PIPE_CHARS])
+        self.say("")
 
     @contextmanager
     def progress(self, title: str, total: float | None) -> Iterator["Progress"]:

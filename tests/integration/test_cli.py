@@ -1,0 +1,521 @@
+"""`tiktokctl` as a process of its own, against the real API and store."""
+
+import json
+import os
+import pty
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.toy_daemon import WAIT_S, envelope, toy_daemon
+from tiktokd.cli._checks import sqlite, yt_dlp
+from tiktokd.cli._completion import script
+from tiktokd.cli._parser import build, verbs
+from tiktokd.cli._session import socket_path
+from tiktokd.config import load
+from tiktokd.errors import ConfigError, Failure
+from tiktokd.scheduler import store
+
+ID = "7212345678901234567"
+URL = f"https://www.tiktok.com/@name/video/{ID}"
+EVIL = "\x1b]0;owned\x07[red]title[/red] \u202egnp.exe"
+
+
+@pytest.fixture
+def daemon(tmp_path):
+    with toy_daemon(tmp_path) as running:
+        yield running
+
+
+@pytest.fixture
+def ctl(daemon, tmp_path):
+    """Return a function that runs tiktokctl against the daemon and gives the finished process."""
+
+    def run(*words, stdin=None, env=None, at=None):
+        return subprocess.run(
+            [sys.executable, "-m", "tiktokd.cli", "--socket", str(at or daemon.socket_path), *words],
+            input=stdin, capture_output=True, text=True, timeout=60,
+            env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path), "XDG_STATE_HOME": str(tmp_path), **(env or {})},
+        )  # fmt: skip
+
+    return run
+
+
+def test_urls_of_the_command_line_are_answered_one_by_one(ctl):
+    done = ctl("add", URL, URL, "nonsense")
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == [
+        f"added     {ID}", f"duplicate {ID} (pending)", "1 added, 1 duplicate, 1 invalid",
+    ]  # fmt: skip
+    assert "nonsense: invalid:" in done.stderr
+    assert ctl("add", ID).returncode == 0
+
+
+def test_of_a_long_file_the_bad_lines_are_reported_with_their_numbers_and_the_rest_is_queued(ctl, daemon, tmp_path):
+    bad = {17, 500, 1000, 1001, 2500, 2999}
+    lines = [f"not a link {n}" if n in bad else str(7212345678901200000 + n) for n in range(1, 3001)]
+    file = tmp_path / "urls.txt"
+    file.write_bytes(b"\xef\xbb\xbf# links\r\n" + "\r\n".join(lines[1:]).encode())
+    done = ctl("add-urls", "-f", str(file), "-p", "8")
+    assert done.returncode == 1
+    numbers = {int(line.split(":")[1]) for line in done.stderr.splitlines()}
+    assert numbers == bad
+    assert done.stdout == "2,993 added, 0 duplicate, 6 invalid\n"
+    assert daemon.client.status().counts["pending"] == 2993
+    assert daemon.client.video(str(7212345678901200000 + 2))["priority"] == 8
+
+
+def test_standard_input_and_json_work_together(ctl):
+    done = ctl("add", "-f", "-", "--json", stdin=f"{URL}\n\nnonsense\n")
+    answer = json.loads(done.stdout)
+    assert [item["outcome"] for item in answer["items"]] == ["added", "invalid"]
+    assert answer["items"][1]["source"] == "stdin:3"
+    assert answer["counts"] == {"added": 1, "duplicate": 0, "invalid": 1}
+    assert done.returncode == 1
+
+
+def test_a_column_of_a_table_is_taken_and_a_missing_one_named(ctl, tmp_path):
+    file = tmp_path / "t.csv"
+    file.write_text(f"name,link\nx,{URL}\n")
+    assert ctl("add", "-f", str(file), "--column", "link").stdout == "1 added, 0 duplicate, 0 invalid\n"
+    done = ctl("add", "-f", str(file), "--column", "nope")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+    assert ctl("add", "-f", str(tmp_path / "gone")).returncode == 2
+    assert ctl("add").returncode == 2
+
+
+def test_files_directories_and_patterns_become_absolute_paths(ctl, tmp_path):
+    folder = tmp_path / "clips" / "deep"
+    folder.mkdir(parents=True)
+    for name in ("a.mp4", "b.MOV", "notes.txt"):
+        (folder / name).write_bytes(name.encode())
+    done = ctl("add-files", str(tmp_path / "clips"), str(tmp_path / "*" / "**" / "*.txt"), str(tmp_path / "no*.mp4"))
+    assert done.stdout.splitlines()[-1] == "3 added, 0 duplicate, 1 invalid"
+    assert done.returncode == 1
+    relative = ctl("add-files", os.path.relpath(folder / "a.mp4"))
+    assert relative.stdout.splitlines()[-1] == "0 added, 1 duplicate, 0 invalid"
+
+
+def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
+    other = ID[:-1] + "9"
+    daemon.client.add([URL], priority=5)
+    daemon.finish(ID, {})
+    daemon.client.add([other], priority=2)
+    done = ctl("process-now", ID, other)
+    assert done.returncode == 0
+    assert f"requeue {ID}" in done.stderr
+    assert daemon.client.video(other)["priority"] == 10
+
+
+def test_status_is_readable_and_json_has_the_promised_keys(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    daemon.client.set_paused("download", True)
+    shown = ctl("status").stdout
+    for part in (
+        "tiktokd 0.1.0",
+        "pending",
+        "download_worker_0",
+        "1.0 of 2.0 MiB",
+        "rate_gate",
+        "H200",
+        "resume download",
+    ):
+        assert part in shown
+    answer = json.loads(ctl("status", "--json").stdout)
+    assert {"counts", "workers", "gpus", "rates", "lanes", "spool", "version", "uptime_s"} <= set(answer)
+    assert json.loads(ctl("workers", "--json").stdout)[1]["jobs_done"] == 3
+    assert "cpu_worker_0" in ctl("workers").stdout
+
+
+def test_status_is_watched_until_ctrl_c(daemon):
+    command = [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "status", "--watch", "--json"]
+    with subprocess.Popen([*command, "--interval", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        assert json.loads(child.stdout.readline())["counts"]
+        assert json.loads(child.stdout.readline())["counts"]
+        child.send_signal(signal.SIGINT)
+        child.stdout.read()
+        assert child.stderr.read() == b""
+        assert child.wait(WAIT_S) == 130
+
+
+def test_a_closed_pipe_ends_the_output_quietly(daemon):
+    daemon.client.add([str(7212345678901200000 + n) for n in range(5000)], priority=5)
+    command = f"{shlex.quote(sys.executable)} -m tiktokd.cli --socket {daemon.socket_path} list --limit 5000 --json"
+    done = subprocess.run(
+        ["bash", "-c", f"{command} | head -n 1; exit ${{PIPESTATUS[0]}}"], capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr, done.returncode) == ("[\n", "", 141)
+
+
+def test_the_list_pages_on_and_says_that_there_is_more(ctl, daemon):
+    daemon.client.add([str(7212345678901200000 + n) for n in range(450)], priority=5)
+    rows = json.loads(ctl("list", "--limit", "430", "--json").stdout)
+    assert [row["id"] for row in rows] == [str(7212345678901200000 + n) for n in range(449, 19, -1)]
+    done = ctl("list", "--limit", "3")
+    assert "7212345678901200449" in done.stdout
+    assert "--limit 30" in done.stderr
+    assert "no failed videos" in ctl("list", "--state", "failed").stdout
+
+
+def test_show_puts_facts_first_and_foreign_text_is_harmless(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    outputs = {
+        "on_screen_text": envelope("on_screen_text", text=EVIL, word_count=3),
+        "vocal_delivery": envelope("vocal_delivery").model_copy(
+            update={"status": "skipped", "reason": "no_audio", "segments": []}
+        ),
+    }
+    daemon.finish(ID, outputs, title=EVIL, description="[link=x]caption", uploader="someone", view_count=12345)
+    done = ctl("show", ID)
+    assert done.returncode == 0
+    assert "\x1b" not in done.stdout
+    assert "\u202e" not in done.stdout
+    assert "\\x1b]0;owned\\x07[red]title[/red] \\u202egnp.exe" in done.stdout
+    assert "[link=x]caption" in done.stdout
+    lines = done.stdout.splitlines()
+    assert lines[0].split() == [ID, "completed"]
+    assert any("12,345 views" in line for line in lines)
+    assert any("12.5 s, 576×1024" in line for line in lines)
+    assert any(line.split()[:3] == ["vocal_delivery", "skipped", "lite"] and "no_audio" in line for line in lines)
+    assert any("█" in line for line in lines)
+    assert any("0.00 - 1.50 s  label a" in line for line in lines)
+    assert any("pending → downloading" in line for line in lines)
+    assert json.loads(ctl("show", ID, "--json").stdout)["metadata"]["title"] == EVIL
+    assert ctl("show", "7000000000000000000").returncode == 1
+
+
+def test_a_failed_video_tells_why_and_is_queued_again(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    claim = daemon.write(store.claim_download, worker="w", incarnation="toy")
+    failure = Failure(failure_class="auth", stage="download", message=f"private {EVIL}")
+    daemon.write(store.fail, claim.token, failure=failure)
+    listed = ctl("list", "--state", "failed").stdout
+    assert "auth: private" in listed
+    assert "\x1b" not in listed
+    assert "auth in download" in ctl("show", ID).stdout
+    assert ctl("requeue", "--failed").stdout.splitlines() == [f"{ID}: requeued, now pending", "1 requeued"]
+    assert ctl("requeue", "--failed").stdout == "nothing to do\n"
+    assert ctl("requeue").returncode == 2
+
+
+def test_ids_that_were_not_changed_are_named_and_end_with_1(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    assert ctl("set-priority", "10", ID).returncode == 0
+    assert ctl("cancel", ID).stdout.splitlines()[0] == f"{ID}: cancelled, now cancelled"
+    done = ctl("cancel", ID, "7000000000000000000")
+    assert done.returncode == 1
+    assert "it is cancelled" in done.stderr
+    assert "not found" in done.stderr
+    assert daemon.runtime.cancelled == [ID]
+
+
+def test_lanes_are_paused_and_resumed_by_name(ctl, daemon):
+    assert ctl("pause", "download").stdout == "download: paused (paused by a person)\n"
+    assert daemon.runtime.paused == {"download": True, "processing": False}
+    assert json.loads(ctl("resume", "--json").stdout)["download"]["paused"] is False
+
+
+def test_wait_ends_when_all_is_finished_and_times_out_with_3(ctl, daemon):
+    assert ctl("wait").returncode == 0
+    daemon.client.add([URL], priority=5)
+    done = ctl("wait", "--timeout", "0.2")
+    assert done.returncode == 3
+    assert "1 pending" in done.stderr
+    with subprocess.Popen(
+        [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "wait", "--timeout", "30"]
+    ) as child:
+        daemon.finish(ID, {})
+        assert child.wait(30) == 0
+
+
+def test_cleanup_says_what_it_would_do_first(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    daemon.finish(ID, {})
+    assert "would remove" in ctl("cleanup", "--days", "1", "--dry-run").stdout
+    answer = json.loads(ctl("cleanup", "--days", "1", "--json").stdout)
+    assert answer["dry_run"] is False
+
+
+@pytest.mark.parametrize("name", ["out.json", "out.jsonl", "out.csv", "out.parquet"])
+def test_an_export_is_written_in_the_format_of_its_name(ctl, daemon, tmp_path, name):
+    daemon.client.add([URL, ID[:-1] + "9"], priority=5)
+    daemon.finish(ID, {"loudness": envelope("loudness", integrated_lufs=-14.0)})
+    target = tmp_path / name
+    done = ctl("export", "-o", str(target))
+    assert (done.returncode, done.stdout) == (0, "")
+    pd = pytest.importorskip("pandas")
+    if name == "out.json":
+        videos = json.loads(target.read_text())["videos"]
+        assert videos[0]["analysis"]["loudness"]["summary"]["integrated_lufs"] == -14.0
+    elif name == "out.jsonl":
+        assert len([json.loads(line) for line in target.read_text().splitlines()]) == 2
+    else:
+        table = pd.read_csv(target) if name.endswith("csv") else pd.read_parquet(target)
+        assert table["loudness.integrated_lufs"].tolist()[0] == -14.0
+        assert len(table) == 2
+
+
+def test_segments_go_to_a_second_table(ctl, daemon, tmp_path):
+    daemon.client.add([URL], priority=5)
+    daemon.finish(ID, {"loudness": envelope("loudness", integrated_lufs=-14.0)})
+    assert ctl("export", "-o", str(tmp_path / "o.csv"), "--segments").returncode == 0
+    lines = (tmp_path / "o.segments.csv").read_text().splitlines()
+    assert lines == ["id,analyzer,start_s,end_s,label", f"{ID},loudness,0.0,1.5,a", f"{ID},loudness,1.5,2.0,b"]
+    assert ctl("export", "-o", str(tmp_path / "o.json"), "--segments").returncode == 2
+
+
+def test_an_export_goes_to_standard_output(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    done = ctl("export", "-o", "-", "--format", "jsonl", "--state", "pending")
+    assert json.loads(done.stdout)["id"] == ID
+    assert done.stderr == ""
+    assert ctl("export", "-o", "-", "--since", "yesterday").returncode == 2
+
+
+def test_parquet_without_pyarrow_is_said_before_anything_is_fetched(ctl, tmp_path):
+    (tmp_path / "pyarrow").mkdir()
+    (tmp_path / "pyarrow" / "__init__.py").write_text("raise ImportError('hidden by the test')")
+    done = ctl("export", "-o", str(tmp_path / "o.parquet"), env={"PYTHONPATH": f"{tmp_path}:{Path.cwd()}"})
+    assert done.returncode == 2
+    assert "tiktokd[parquet]" in done.stderr
+    assert not (tmp_path / "o.parquet").exists()
+
+
+def test_analyzers_and_config_are_shown(ctl, tmp_path):
+    assert "How loud is it?" in ctl("analyzers").stdout
+    file = tmp_path / "c.toml"
+    file.write_text('[download]\nproxy = "http://user:secret@proxy:1"\n')
+    shown = ctl("--config", str(file), "config").stdout
+    assert "user:***@proxy" in shown
+    assert "secret" not in shown
+    assert json.loads(ctl("config", "--json").stdout)["settings"]["download"]["per_minute"] == 30
+
+
+def test_a_wrong_configuration_is_reported_whole_with_exit_2(ctl, tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text('[download]\nper_minute = "fast"\nattempts = 0\nwrong_key = 1\n')
+    done = ctl("--config", str(file), "config")
+    assert done.returncode == 2
+    for key in ("download.per_minute", "download.attempts", "download.wrong_key"):
+        assert key in done.stderr
+
+
+def test_logs_are_merged_by_time_and_followed(ctl, tmp_path, daemon):
+    directory = tmp_path / "log"
+    directory.mkdir()
+    (directory / "tiktokd.log").write_text("2026-01-01T00:00:01Z one\n2026-01-01T00:00:03Z three\n")
+    worker = directory / "cpu_worker_0.log"
+    worker.write_text(f"2026-01-01T00:00:02Z two {EVIL}\n")
+    env = {"TIKTOKD_DAEMON__LOG_DIR": str(directory)}
+    shown = ctl("logs", env=env).stdout
+    assert [line.split()[1] for line in shown.splitlines()] == ["one", "two", "three"]
+    assert "\x1b" not in shown
+    assert ctl("logs", "nobody", env=env).returncode == 1
+    command = [sys.executable, "-m", "tiktokd.cli", "logs", "cpu_worker_0", "-f"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **env}) as child:
+        assert "two" in child.stdout.readline()
+        with worker.open("a") as file:
+            file.write("2026-01-01T00:00:04Z four\n")
+        assert "four" in child.stdout.readline()
+        worker.rename(directory / "cpu_worker_0.log.1")
+        worker.write_text("2026-01-01T00:00:05Z five\n")
+        assert "five" in child.stdout.readline()
+        child.send_signal(signal.SIGINT)
+        assert child.wait(WAIT_S) == 130
+
+
+def test_a_daemon_that_is_not_there_is_one_line_and_exit_4(ctl, tmp_path):
+    done = ctl("status", at=tmp_path / "none")
+    assert done.returncode == 4
+    assert done.stdout == ""
+    assert len(done.stderr.splitlines()) == 1
+    assert "not running" in done.stderr
+    assert "systemctl start tiktokd" in done.stderr
+
+
+def test_a_dead_socket_a_file_and_a_long_path_are_told_apart(ctl, tmp_path):
+    dead = tmp_path / "dead"
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.bind(str(dead))
+    (tmp_path / "file").touch()
+    for at, words in ((dead, "nobody listens"), (tmp_path / "file", "not a socket"), (tmp_path / ("x" * 120), "107")):
+        done = ctl("status", at=at)
+        assert (done.returncode, len(done.stderr.splitlines())) == (4, 1)
+        assert words in done.stderr
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_a_socket_without_permission_says_how_to_get_it(tmp_path):
+    with toy_daemon(tmp_path) as daemon:
+        tmp_path.chmod(0o755)
+        for parent in tmp_path.parents[:2]:
+            parent.chmod(parent.stat().st_mode | 0o011)
+        code = (
+            "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+            "from tiktokd.client import Client; from pathlib import Path; "
+            f"Client(Path({str(daemon.socket_path)!r})).status()"
+        )
+        # Loaded before the switch of the user: the interpreter may lie where only root can read.
+        loaded = "import tiktokd.client, encodings.idna, http.client; "
+        done = subprocess.run([sys.executable, "-c", loaded + code], capture_output=True, text=True, timeout=60)
+    assert "no permission" in done.stderr
+    assert "usermod -aG" in done.stderr
+
+
+def test_another_program_behind_the_socket_is_recognised(ctl, tmp_path):
+    path = tmp_path / "other"
+    for answer, words in (
+        (b"220 mail.example ESMTP\r\n", "does not speak HTTP"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}", "not tiktokd"),
+        (b"HTTP/1.1 200 OK\r\nX-Tiktokd-Api: 99\r\nX-Tiktokd-Version: 9.0\r\nContent-Length: 2\r\n\r\n{}", "newer"),
+        (b"HTTP/1.1 200 OK\r\nX-Tiktokd-Api: 0\r\nX-Tiktokd-Version: 0.0\r\nContent-Length: 2\r\n\r\n{}", "older"),
+        (b"HTTP/1.1 200 OK\r\nX-Tiktokd-Api: 1\r\nContent-Length: 2\r\n\r\n{}", "StatusAnswer"),
+    ):
+        with socket.socket(socket.AF_UNIX) as server:
+            server.bind(str(path))
+            server.listen()
+
+            def serve(server=server, answer=answer):
+                peer, _ = server.accept()
+                peer.recv(65536)
+                peer.sendall(answer)
+                peer.close()
+
+            thread = threading.Thread(target=serve)
+            thread.start()
+            done = ctl("status", at=path)
+            thread.join(WAIT_S)
+        path.unlink()
+        assert done.returncode in (1, 4)
+        assert len(done.stderr.splitlines()) == 1
+        assert words in done.stderr
+
+
+def test_colour_is_used_on_a_terminal_and_never_with_no_color(daemon):
+    def on_a_terminal(**env):
+        main, other = pty.openpty()
+        command = [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "status"]
+        child = subprocess.Popen(
+            command, stdout=other, stderr=other, env={**os.environ, "TERM": "xterm-256color", "COLUMNS": "120", **env}
+        )
+        os.close(other)
+        found = b""
+        try:
+            while piece := os.read(main, 65536):
+                found += piece
+        except OSError:  # Linux says EIO once the other side is closed
+            pass
+        os.close(main)
+        assert child.wait(WAIT_S) == 0
+        return found
+
+    assert b"\x1b[1m" in on_a_terminal()
+    without = on_a_terminal(NO_COLOR="1")
+    assert b"\x1b[3" not in without
+    assert b"pending" in without
+
+
+def test_doctor_works_without_a_daemon_and_says_what_to_do(ctl, tmp_path):
+    done = ctl("doctor", "--json", at=tmp_path / "none")
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert {
+        "python", "sqlite", "yt-dlp", "curl_cffi", "decoders", "onnxruntime", "configuration", "state_dir", "disk",
+        "gpu", "daemon",
+    } <= set(checks)  # fmt: skip
+    assert checks["daemon"]["level"] == "warn"
+    assert "not running" in checks["daemon"]["found"]
+    assert checks["decoders"]["level"] == "ok"
+
+
+def test_doctor_knows_which_sqlite_versions_are_sound():
+    levels = [
+        sqlite(v).level for v in ((3, 40, 1), (3, 44, 6), (3, 45, 0), (3, 50, 6), (3, 50, 7), (3, 51, 2), (3, 51, 3))
+    ]
+    assert levels == ["warn", "ok", "warn", "warn", "ok", "warn", "ok"]
+
+
+def test_doctor_judges_the_age_of_yt_dlp():
+    from datetime import UTC, datetime
+
+    now = datetime(2026, 11, 1, tzinfo=UTC)
+    assert [yt_dlp(v, now).level for v in (None, "2026.10.20", "2026.8.1", "2026.10.20.123456", "git")] == [
+        "fail", "ok", "warn", "ok", "warn",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "env"),
+    [
+        ("", {}),
+        ('[daemon]\nstate_dir = "/var/lib/x"\n', {}),
+        ('[daemon]\nruntime_dir = "/run/y"\n', {}),
+        ('[daemon]\nruntime_dir = "/run/y"\n', {"TIKTOKD_DAEMON__RUNTIME_DIR": "/run/z"}),
+        ("", {"TIKTOKD_DAEMON__STATE_DIR": "/srv/s"}),
+        ("", {"XDG_RUNTIME_DIR": "/run/user/7"}),
+        ("", {"RUNTIME_DIRECTORY": "/run/tiktokd:/other"}),
+        ('[download]\nper_minute = 5\n[daemon]\nlog_level = "debug"\n', {"XDG_STATE_HOME": "/home/x/s"}),
+    ],
+)
+def test_the_quick_way_to_the_socket_agrees_with_the_settings(tmp_path, monkeypatch, text, env):
+    for name in ("XDG_RUNTIME_DIR", "RUNTIME_DIRECTORY", "STATE_DIRECTORY", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    file = tmp_path / "c.toml"
+    file.write_text(text)
+    assert socket_path(None, str(file)) == load(file).socket_path
+
+
+def test_a_broken_configuration_file_is_explained_on_the_quick_way_too(tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text("[daemon\n")
+    with pytest.raises(ConfigError, match="not TOML"):
+        socket_path(None, str(file))
+    with pytest.raises(ConfigError, match="cannot read"):
+        socket_path(None, str(tmp_path / "none.toml"))
+
+
+def bash_completes(*words):
+    """Return what bash offers for a command line whose last word is unfinished."""
+    found = verbs()
+    code = script("bash", build(found), found) + (
+        f"\nCOMP_WORDS=({shlex.join(['tiktokctl', *words])}); COMP_CWORD={len(words)}; _tiktokctl; "
+        'printf "%s\\n" "${COMPREPLY[@]}"'
+    )
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.split()
+
+
+def test_bash_completes_verbs_options_and_values():
+    assert bash_completes("req") == ["requeue"]
+    assert "--failed" in bash_completes("requeue", "--")
+    assert bash_completes("list", "--state", "comp") == ["completed"]
+    assert bash_completes("--socket", "/x", "pa") == ["pause"]
+    assert bash_completes("pause", "d") == ["download"]
+    assert "process-now" in bash_completes("")
+    assert "--column" in bash_completes("add", "--c")
+
+
+@pytest.mark.parametrize("shell", ["zsh", "fish"])
+def test_the_other_shells_accept_their_script(ctl, tmp_path, shell):
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    file = tmp_path / "completion"
+    file.write_text(ctl("completion", shell).stdout)
+    subprocess.run([shell, "-n", str(file)], check=True)
+
+
+def test_starting_loads_nothing_slow():
+    code = (
+        "import sys; from tiktokd.cli._parser import build, verbs; build(verbs()); import tiktokd.client; "
+        "print([m for m in ('pydantic', 'rich', 'aiohttp', 'numpy', 'logging', 'sqlalchemy') if m in sys.modules])"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert out.stdout.strip() == "[]"
