@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-NOT_BENCHMARKS = {"__init__", "__main__", "demo", "samples"}
+NOT_BENCHMARKS = {"__init__", "__main__", "demo", "report", "samples"}
 
 
 def main() -> int:
