@@ -65,23 +65,26 @@ def video_id(number: int) -> str:
 class Live:
     """One daemon, over all its lives."""
 
-    def __init__(self, home: Path, *, module: str = "tests.toy_run", **settings: Any) -> None:
+    def __init__(self, home: Path, *, module: str = "tests.toy_run", more: str = "", **settings: Any) -> None:
         self.home, self.module = home, module
         self.state, self.toys = home / "state", home / "toys"
         self.toys.mkdir(parents=True)
         self.config = home / "config.toml"
         given = {"drain": 20, "stall": 30, "loop": 50, "timeout": 60, "devices": '["cpu"]', **settings}
-        self.config.write_text(SETTINGS.format(state=self.state, **given))
+        self.config.write_text(SETTINGS.format(state=self.state, **given) + more)
+        self.launcher: list[str] = []
+        """Words before the daemon's own command line."""
+        self.socket, self.database = self.state / "run" / "tiktokd.sock", self.state / "tiktokd.db"
         self.process: subprocess.Popen[str] | None = None
         self.lives = 0
 
     def start(self, *, wait: bool = True) -> "Live":
-        """Start it and wait until it listens."""
+        """Start it, in `launcher` if that is set, and wait until it listens."""
         environment = {**os.environ, "TOY_DIR": str(self.toys), "PYTHONPATH": str(ROOT)}
         self.lives += 1
         with (self.home / f"out.{self.lives}").open("w") as out:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", self.module, "--config", str(self.config)],
+                [*self.launcher, sys.executable, "-m", self.module, "--config", str(self.config)],
                 stdout=out, stderr=subprocess.STDOUT, env=environment, text=True, cwd=ROOT,
             )  # fmt: skip
         if wait:
@@ -103,7 +106,7 @@ class Live:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """Return the answer to one request."""
-        with closing(_Connection(self.state / "run" / "tiktokd.sock")) as connection:
+        with closing(_Connection(self.socket)) as connection:
             data = None if body is None else json.dumps(body)
             connection.request(method, path, data, {"Host": "tiktokd", "Content-Type": "application/json"})
             response = connection.getresponse()
@@ -141,7 +144,7 @@ class Live:
 
     def sql(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
-        with closing(sqlite3.connect(f"file:{self.state / 'tiktokd.db'}?mode=ro", uri=True, timeout=10)) as conn:
+        with closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=10)) as conn:
             return conn.execute(query, values).fetchall()
 
     def row(self, number: int) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Toy handlers for real worker processes: they do what a video's script says and nothing else.
 
 `$TOY_DIR/<id>.toy` holds one line per stage, `stage: word argument`: `ok`, `fail CLASS`, `kill`, `exit N`, `hang`,
-`wait` (until `$TOY_DIR/<id>.<stage>.go` appears). `kill*1` means: the first time only. A stage without a line is ok.
+`wait` (until `$TOY_DIR/<id>.<stage>.go` appears), `fill` (write into the attempt's folder until the disk is full). `kill*1` means: the first time only. A stage without a line is ok.
 Each turn first leaves `$TOY_DIR/<id>.<stage>.<n>.pid`, n = 1, 2 …, which says who did it and how often.
 """
 
@@ -86,8 +86,11 @@ class Toy:
         (self._dir / f"{self._setup.name}.closed").touch()
 
     def _download(self, request: Download) -> Downloaded:
-        self._play(request.id, "download")
         path = Path(request.attempt_dir) / "video.mp4"
+        if self._play(request.id, "download") == "fill":
+            with path.open("wb") as file:
+                while True:
+                    file.write(bytes(2**16))
         path.write_text(request.id)
         return Downloaded(
             ticket=request.ticket, path=str(path), sha256="0" * 64, size_bytes=len(request.id),
@@ -111,14 +114,14 @@ class Toy:
         }
         return Analyzed(ticket=ticket, outputs=outputs, signals={}, wall_ms=1.0, cpu_ms=1.0)
 
-    def _play(self, video: str, stage: str) -> None:
+    def _play(self, video: str, stage: str) -> str:
         turn = 1 + sum(1 for _ in self._dir.glob(f"{video}.{stage}.*.pid"))
         trace = self._dir / f"{video}.{stage}.{turn}.tmp"
         trace.write_text(str(os.getpid()))
         trace.rename(trace.with_suffix(".pid"))
         word, argument, times = script(self._dir / f"{video}.toy", stage)
         if turn > times:
-            return
+            return "ok"
         match word:
             case "kill":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -132,6 +135,7 @@ class Toy:
                 gate = self._dir / f"{video}.{stage}.go"
                 while not gate.exists():
                     threading.Event().wait(POLL_S)
+        return word
 
 
 def script(path: Path, stage: str) -> tuple[str, str, int]:

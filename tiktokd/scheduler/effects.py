@@ -252,7 +252,8 @@ class Effects:
                     lane, store.fail, claim.token, failure=final, crash=decision.crash, now=self._utc()
                 )
             case policy.Pause():
-                self._hinder(decision.lane, decision.reason, rest_s=decision.until - self._utc())
+                rest_s = self._lanes.rest_s(lane, decision.until - self._utc())
+                self._hinder(decision.lane, decision.reason, rest_s=rest_s)
                 return await self._write(lane, store.rescue, claim.token, reason=decision.reason, now=self._utc())
 
     async def _write(self, lane: Lane, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:

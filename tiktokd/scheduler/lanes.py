@@ -8,6 +8,9 @@ from tiktokd.protocol import LANES, Lane, LaneSnapshot
 SETTING = "paused_lanes"
 """Key of the setting that holds the lanes which a person has paused."""
 BY_A_PERSON = "paused by a person"
+REST_S = 5.0
+"""First rest of a lane after a local failure; doubled by each further one up to what the policy says. Short, because a
+disk often has room again as soon as the failed attempt is cleared away."""
 
 
 @dataclass(slots=True)
@@ -17,6 +20,8 @@ class Lanes:
     paused: set[Lane] = field(default_factory=set)
     _hindered: dict[Lane, tuple[str, float]] = field(default_factory=dict)
     """Lane → reason, until when."""
+    _rests: dict[Lane, int] = field(default_factory=dict)
+    """Local failures since the last success."""
 
     def restore(self, value: Any) -> None:
         """Take over the stored setting; anything else than a list of lanes counts as nothing paused."""
@@ -32,8 +37,14 @@ class Lanes:
         self._hindered[lane] = (reason, until)
         return before is None or before[0] != reason
 
+    def rest_s(self, lane: Lane, longest_s: float) -> float:
+        """Count a local failure and return how long the lane should rest."""
+        count = self._rests[lane] = self._rests.get(lane, 0) + 1
+        return min(longest_s, REST_S * 2 ** min(count - 1, 10))
+
     def clear(self, lane: Lane) -> bool:
         """Nothing is in the way any more; return whether this is news."""
+        self._rests.pop(lane, None)
         return self._hindered.pop(lane, None) is not None
 
     def free_at(self, lane: Lane, now: float) -> float:
