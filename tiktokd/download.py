@@ -6,16 +6,18 @@ file. How fast requests may follow one another is the daemon's to decide; the de
 
 import hashlib
 import os
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import curl_cffi
-from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_fixed
+from tenacity import Retrying, retry_if_exception, stop_after_attempt
 from yt_dlp.utils import YoutubeDLError
 
 from tiktokd import decode_check, url
 from tiktokd.download_failures import failure
 from tiktokd.download_metadata import metadata
+from tiktokd.download_pace import Pace
 from tiktokd.download_session import Post, Refused, Session
 from tiktokd.errors import (
     CorruptMedia,
@@ -32,6 +34,8 @@ from tiktokd.worker import WorkerSetup
 
 EXTRACTIONS = 2
 """A media link that the CDN refuses (HTTP 403) has expired or lost its cookie: a fresh page helps once or never."""
+PACE_FILE = "download.pace"
+"""In the state directory: when the last request left."""
 PACKAGES = ("yt-dlp", "curl_cffi", "requests", "av")
 
 _FRESH_START = ("transient", "bug")
@@ -54,7 +58,9 @@ class Downloader:
         self._table = setup.config.download
         self._max_duration_s = setup.config.analysis.max_duration_s
         self._report = setup.report
-        self._session = Session(self._table)
+        file = setup.config.state_dir / PACE_FILE
+        pace = Pace(file, self._table.min_gap_s, clock=time.monotonic, sleep=time.sleep)
+        self._session = Session(self._table, pace)
 
     def ready(self) -> Ready:
         """Return the versions of what TikTok gets to see."""
@@ -112,7 +118,6 @@ class Downloader:
         again = Retrying(
             retry=retry_if_exception(self._is_link_refused),
             stop=stop_after_attempt(EXTRACTIONS),
-            wait=wait_fixed(self._table.min_gap_s),
             reraise=True,
         )
         return again(self._media_once, ref, folder)

@@ -129,12 +129,14 @@ def failure(text: str, *, status: int | None, origin: Origin, retry_after_s: flo
     if status is None and (found := _STATUS.search(text)):
         status = int(found[1])
     rule = rule_for(text, status=status, origin=origin)
+    # A server that is down and says until when speaks to all of our requests, not to this post's alone.
+    waits = retry_after_s is not None and rule.failure_class in ("transient", "throttled")
     said = _NOTICES.sub("", text).strip()
     return Failure(
-        failure_class=rule.failure_class,
+        failure_class="throttled" if waits else rule.failure_class,
         stage="download",
         message=f"{rule.reason} ({said[:SHOWN_CHARS]})" if said else rule.reason,
-        retry_after_s=retry_after_s if rule.failure_class in ("throttled", "transient") else None,
+        retry_after_s=retry_after_s if waits else None,
         http_status=status,
     )
 

@@ -19,6 +19,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from tiktokd import url as urls
 from tiktokd.config import DownloadTable
 from tiktokd.download_failures import Origin, retry_after_s
+from tiktokd.download_pace import Pace
 from tiktokd.errors import AuthRequired, ConfigError, TiktokdError, UnsupportedMedia, VideoUnavailable
 from tiktokd.model import VideoRef
 
@@ -102,8 +103,8 @@ class Post:
 class Session:
     """A yt-dlp instance with TikTok's extractors and a count of its requests."""
 
-    def __init__(self, table: DownloadTable) -> None:
-        self._table = table
+    def __init__(self, table: DownloadTable, pace: Pace) -> None:
+        self._table, self._pace = table, pace
         self._cookies = _cookies(table.cookies_file)
         self._timeout_s = min(SOCKET_TIMEOUT_S, table.timeout_s / 3)
         self._progress: Progress | None = None
@@ -126,6 +127,7 @@ class Session:
             curl_cffi.CurlError: no answer.
         """
         for _ in range(SHORT_HOPS):
+            self._pace.wait()
             self.trace.begin("short")
             answer = curl_cffi.head(
                 link,
@@ -148,12 +150,13 @@ class Session:
         raise VideoUnavailable(f"the short link leads in circles; the last stop was {link}")
 
     def page(self, url: str) -> Post:
-        """Return the post behind a canonical URL: one request, or two where TikTok sets a challenge.
+        """Return the post behind a canonical URL: one request, or two at once where TikTok sets a challenge.
 
         Raises:
             yt_dlp.utils.YoutubeDLError: no page, or one without a video.
         """
         self._item = {}
+        self._pace.wait()
         info = self._ydl.extract_info(url, download=False, process=False)
         return Post(info=info, item=self._item)
 

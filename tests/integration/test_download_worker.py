@@ -3,6 +3,7 @@
 import hashlib
 import logging
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +25,13 @@ class Worker:
     """A handler, the site that it asks, and what it reported."""
 
     def __init__(self, site: Site, url: str, folder: Path, **settings: Any) -> None:
-        self.site, self._folder, self._count = site, folder, 0
+        self.site, self._folder, self._count = site, folder / f"worker-{id(self)}", 0
         self.progress: list[tuple[float | None, str | None]] = []
         download = {"proxy": url, "verify_tls": False, "timeout_s": 3.0, "min_gap_s": 0.01, **settings}
         setup = WorkerSetup(
             name="download_worker_0",
             index=0,
-            config=Config.model_validate({"download": download}),
+            config=Config.model_validate({"daemon": {"state_dir": str(folder / "state")}, "download": download}),
             region=None,
             device="cpu",
             report=self._report,
@@ -44,7 +45,7 @@ class Worker:
         """Send one request; `left`: files that an earlier try left in the folder."""
         self._count += 1
         folder = self._folder / f"attempt-{self._count}"
-        folder.mkdir()
+        folder.mkdir(parents=True)
         for name, data in (left or {}).items():
             (folder / name).write_bytes(data)
         answer = self.handler.handle(Download(ticket=f"t{self._count}", id="1", url=url, attempt_dir=str(folder)))
@@ -317,6 +318,19 @@ def test_a_file_that_promises_to_be_too_large_is_refused(proxy: Proxy, tmp_path:
         assert failure.failure_class == "unsupported"
         assert "max_filesize_mib" in failure.message
     small.handler.close()
+
+
+def test_requests_of_one_post_and_of_several_workers_leave_no_closer_than_the_gap(proxy: Proxy, tmp_path: Path):
+    first, second = (Worker(proxy.site, proxy.url, tmp_path, min_gap_s=0.3) for _ in range(2))
+    refused, video = proxy.site.video("media_403_once"), proxy.site.video()
+    before = len(proxy.site.hits("page", "short"))
+    first.ask(proxy.site.short("ZMpace", refused.url))
+    second.get(video)
+    hits = proxy.site.hits("page", "short")[before:]
+    assert [hit.kind for hit in hits] == ["short", "page", "page", "page"]
+    assert min(later.at_s - earlier.at_s for earlier, later in pairwise(hits)) > 0.25
+    first.handler.close()
+    second.handler.close()
 
 
 def test_no_proxy_is_a_trouble_of_this_machine(proxy: Proxy, tmp_path: Path):

@@ -133,10 +133,15 @@ def test_a_status_that_only_the_text_holds_is_read_from_it():
     assert failure(broken("HTTP Error 503: Service Unavailable"), status=None, origin="media").http_status == 503
 
 
-def test_retry_after_is_kept_for_what_is_tried_again_and_dropped_for_the_rest():
-    assert failure(http(429, "Too Many"), status=429, origin="page", retry_after_s=7.0).retry_after_s == 7.0
-    assert failure(http(503, "Unavailable"), status=503, origin="page", retry_after_s=7.0).retry_after_s == 7.0
-    assert failure(http(404, "Not Found"), status=404, origin="page", retry_after_s=7.0).retry_after_s is None
+def test_a_server_that_says_until_when_is_waited_for_by_the_whole_downloader():
+    result = failure(http(503, "Unavailable"), status=503, origin="page", retry_after_s=7.0)
+    assert (result.failure_class, result.retry_after_s) == ("throttled", 7.0)
+    assert failure(http(503, "Unavailable"), status=503, origin="page").failure_class == "transient"
+
+
+def test_retry_after_is_dropped_where_nothing_is_tried_again():
+    result = failure(http(404, "Not Found"), status=404, origin="page", retry_after_s=7.0)
+    assert (result.failure_class, result.retry_after_s) == ("permanent", None)
 
 
 def test_a_very_long_text_is_cut():
