@@ -1,0 +1,140 @@
+"""Fetching and checking hub models, against a stand-in for the hub on loopback, with the real client library."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from tests import tiny_models
+from tiktokd.encoders import nsfw
+from tiktokd.plugins import LoadContext
+
+REVISION = "a" * 40
+REPO = "Falconsai/nsfw_image_detection"
+CTL = Path(sys.executable).parent / "tiktokctl"
+
+
+class Hub(BaseHTTPRequestHandler):
+    """Answers what the client asks of the hub: the list of files with sizes, and the files."""
+
+    files: dict[str, bytes]
+    asked: list[str]
+
+    def do_GET(self):
+        self.server.asked.append(self.path)
+        path = self.path.partition("?")[0]
+        if path.startswith(f"/api/models/{REPO}"):
+            siblings = [{"rfilename": n, "size": len(b), "blobId": "0" * 40} for n, b in self.server.files.items()]
+            body = {"id": REPO, "modelId": REPO, "sha": REVISION, "siblings": siblings, "tags": [], "private": False}
+            return self.reply(200, json.dumps(body).encode(), "application/json")
+        name = path.rpartition("/")[2]
+        if path.startswith(f"/{REPO}/resolve/{REVISION}/") and name in self.server.files:
+            return self.reply(200, self.server.files[name], "application/octet-stream")
+        return self.reply(404, b"{}", "application/json")
+
+    do_HEAD = do_GET  # noqa: N815  (the name that http.server calls)
+
+    def reply(self, status, body, kind):
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
+        self.send_header("X-Repo-Commit", REVISION)
+        self.end_headers()
+        if self.command == "GET":
+            self.wfile.write(body)
+
+    def log_message(self, *args):
+        """Say nothing."""
+
+
+@pytest.fixture
+def hub(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path / "upstream")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
+    server.files = {p.name: p.read_bytes() for p in directory.iterdir()} | {
+        "pytorch_model.bin": b"a pickle",
+        "evil.py": b"import os",
+    }
+    server.asked = []
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ctl(hub, tmp_path, *words):
+    environment = os.environ | {
+        "TIKTOKD_DAEMON__STATE_DIR": str(tmp_path / "state"),
+        "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}" if hub else "http://127.0.0.1:9",
+        "HF_HOME": str(tmp_path / "hf"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+    }
+    return subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_pull_takes_tensors_and_text_alone_locks_them_and_the_loader_accepts_them(hub, tmp_path):
+    done = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 0, done.stderr
+    assert "Apache-2.0" in done.stderr
+    models = tmp_path / "state" / "models"
+    names = {p.name for p in (models / "Falconsai--nsfw_image_detection").iterdir() if p.is_file()}
+    assert "model.safetensors" in names
+    assert not names & {"pytorch_model.bin", "evil.py"}
+    assert not [path for path in hub.asked if path.endswith((".bin", ".py"))]
+    lock = json.loads((models / "models.lock").read_text())[REPO]
+    tensors = (models / "Falconsai--nsfw_image_detection" / "model.safetensors").read_bytes()
+    assert lock["revision"] == REVISION
+    assert lock["files"]["model.safetensors"]["sha256"] == hashlib.sha256(tensors).hexdigest()
+    used = nsfw.load(LoadContext(models_dir=models)).used[0]
+    assert (used.revision, used.sha256) == (REVISION, lock["files"]["model.safetensors"]["sha256"])
+
+
+def test_verify_finds_a_changed_byte(hub, tmp_path):
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    good = ctl(hub, tmp_path, "models", "verify", "nsfw")
+    assert (good.returncode, good.stdout.split()[:2]) == (0, ["✓", "present"])
+    file = tmp_path / "state" / "models" / "Falconsai--nsfw_image_detection" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    bad = ctl(hub, tmp_path, "models", "verify", "nsfw")
+    assert bad.returncode == 1
+    assert "sha256 differs" in bad.stdout
+
+
+def test_list_says_what_is_here_and_what_for(hub, tmp_path):
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
+    assert found[REPO]["path"]
+    assert "visual_moderation" in found[REPO]["analyzers"]
+    assert found["openai/whisper-large-v3-turbo"]["path"] is None
+
+
+def test_a_hub_that_cannot_be_reached_is_one_clear_line(tmp_path):
+    done = ctl(None, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 1
+    assert "cannot be reached" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
+    done = ctl(hub, tmp_path, "models", "pull", "gpt-17")
+    assert done.returncode == 2
+    assert "tiktokctl models list" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_model_without_safetensors_is_refused(hub, tmp_path):
+    del hub.files["model.safetensors"]
+    done = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 1
+    assert "no safetensors" in done.stderr

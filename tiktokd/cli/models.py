@@ -1,0 +1,136 @@
+"""Verb `models`: list, pull and verify the weights of hub models."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tiktokd.cli._session import Session
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, Verb
+
+if TYPE_CHECKING:
+    from tiktokd.models import Model
+
+MIB = 2**20
+
+
+def _run(session: Session, args: argparse.Namespace) -> int:
+    action = {"list": _list, "pull": _pull, "verify": _verify}[args.action]
+    return action(session, args)
+
+
+def _chosen(session: Session, args: argparse.Namespace) -> "list[Model]":
+    from tiktokd import models
+
+    found = models.wanted(session.config)
+    return models.pick(found, args.names) if args.names else found
+
+
+def _list(session: Session, args: argparse.Namespace) -> int:
+    found = _chosen(session, args)
+    if session.json:
+        session.dump([_as_dict(m) for m in found])
+        return EXIT_OK
+    from rich import box
+    from rich.table import Table
+
+    table = Table("model", "licence", "size", "on this machine", "analyzers", box=box.SIMPLE_HEAD, pad_edge=False)
+    for model in found:
+        size = model.size_bytes / MIB if model.path else model.weights.size_mib
+        where = "✓ yes" if model.path else "– no"
+        table.add_row(model.weights.hub_id, model.weights.licence, f"{size:.0f} MiB", where, ", ".join(model.analyzers))
+    session.show(table)
+    session.say(f"models directory: {session.config.models_dir}")
+    missing = [m for m in found if m.path is None]
+    if missing:
+        total = sum(m.weights.size_mib for m in missing)
+        session.say(f"fetch all {len(missing)} that are missing (about {total:.0f} MiB): tiktokctl models pull all")
+    return EXIT_OK
+
+
+def _as_dict(model: "Model") -> dict[str, object]:
+    return {
+        "id": model.weights.hub_id,
+        "revision": model.weights.revision,
+        "licence": model.weights.licence,
+        "path": str(model.path) if model.path else None,
+        "size_bytes": model.size_bytes,
+        "download_mib": model.weights.size_mib,
+        "encoders": list(model.encoders),
+        "analyzers": list(model.analyzers),
+    }
+
+
+def _pull(session: Session, args: argparse.Namespace) -> int:
+    from tiktokd import models
+    from tiktokd.errors import TiktokdError
+
+    if not args.names:
+        session.complain("which models? name some (tiktokctl models list), or: tiktokctl models pull all")
+        return EXIT_PARTIAL
+    target: Path = session.config.models_dir
+    failed = 0
+    orders = []
+    for model in _chosen(session, args):
+        try:
+            orders.append(models.order(model.weights, target))
+        except TiktokdError as exc:
+            session.complain(f"✗ {exc}")
+            failed += 1
+    try:
+        need = models.check_room(orders, target)
+    except TiktokdError as exc:
+        session.complain(f"✗ {exc}")
+        return EXIT_PARTIAL
+    session.complain(f"{len(orders)} model(s), {need / MIB:.0f} MiB to fetch into {target}")
+    for order in orders:
+        session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}")
+        try:
+            with session.progress(order.weights.hub_id, order.size_bytes) as bar:
+                models.pull(order, bar.update)
+        except TiktokdError as exc:
+            session.complain(f"✗ {exc}; run the same command again, what has arrived is kept")
+            failed += 1
+            continue
+        session.complain(f"✓ {order.weights.hub_id}")
+    if session.json:
+        session.dump({"pulled": [o.weights.hub_id for o in orders], "failed": failed})
+    elif orders and not failed:
+        session.say("restart the daemon, or wait until its workers are recycled, for the new models to be used")
+    return EXIT_PARTIAL if failed else EXIT_OK
+
+
+def _verify(session: Session, args: argparse.Namespace) -> int:
+    from tiktokd import models
+
+    signs = {"present": "✓", "unlocked": "?", "missing": "–", "damaged": "✗"}
+    results = [(m, *models.verify(m, session.config.models_dir)) for m in _chosen(session, args)]
+    if session.json:
+        session.dump([{"id": m.weights.hub_id, "health": health, "detail": why} for m, health, why in results])
+    else:
+        for model, health, why in results:
+            session.say(f"{signs[health]} {health:9} {model.weights.hub_id}: {why}")
+    return EXIT_PARTIAL if any(health == "damaged" for _m, health, _w in results) else EXIT_OK
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("list", "pull", "verify"), help="what to do")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="model, encoder or analyzer; or all")
+
+
+VERBS = (
+    Verb(
+        name="models",
+        section="Machine",
+        title="List, fetch and check the weights of hub models",
+        about="Nothing is ever fetched without this command. Only safetensors and small text files are taken, at a "
+        "revision that models.lock remembers with the sha256 of every file.",
+        run=_run,
+        arguments=_arguments,
+        examples=(
+            ("models list", "which models there are, for what, under which licence"),
+            ("models pull speech_transcription", "fetch what one analyzer needs"),
+            ("models pull all", "fetch everything that is missing"),
+            ("models verify", "read every file again and compare it with models.lock"),
+        ),
+    ),
+)

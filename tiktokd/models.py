@@ -1,0 +1,241 @@
+"""Hub models on this machine: which there are, fetching them when a person asks, proving that they are whole.
+
+Only tensors (`*.safetensors`) and small text files are fetched, at a revision that is written into `models.lock` with
+the sha256 of every file. Nothing here runs while the daemon works. Knows no queue and no terminal.
+"""
+
+import hashlib
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tiktokd import graph, weights
+from tiktokd.config import Config
+from tiktokd.errors import ConfigError, LocalError, ModelMissing, NetworkError
+from tiktokd.plugins import Weights
+
+PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt")
+"""Tensors, settings, tokenizers. Never `*.bin` or `*.py`: a pickle and foreign code."""
+SPARE_BYTES = 512 * 2**20
+"""Kept free on the disk beyond what is fetched."""
+CHUNK_BYTES = 2**20
+Health = Literal["present", "missing", "unlocked", "damaged"]
+"""unlocked: there, but not fetched by us, so there is nothing to compare with; damaged: not what the lock says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Model:
+    """One model that an encoder wants."""
+
+    weights: Weights
+    encoders: tuple[str, ...]
+    analyzers: tuple[str, ...]
+    """Those that use it, required or optional."""
+    path: Path | None
+    """`None`: not on this machine."""
+    size_bytes: int
+    """On this machine; 0 where it is missing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RemoteFile:
+    """One file to fetch."""
+
+    name: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """What a pull would fetch."""
+
+    weights: Weights
+    revision: str
+    files: tuple[RemoteFile, ...]
+    target: Path
+
+    @property
+    def size_bytes(self) -> int:
+        """All files together."""
+        return sum(f.size_bytes for f in self.files)
+
+
+def wanted(config: Config) -> list[Model]:
+    """Return every model that the encoders of this configuration want, by hub id."""
+    catalogue = graph.load()
+    own = graph.own_models(config.analysis.models, catalogue)
+    found: dict[str, tuple[Weights, list[str]]] = {}
+    for encoder in catalogue.encoders.values():
+        if encoder.weights is not None:
+            spec = weights.chosen(encoder.weights, own)
+            found.setdefault(spec.hub_id, (spec, []))[1].append(encoder.name)
+    return [_model(spec, names, catalogue, config) for _id, (spec, names) in sorted(found.items())]
+
+
+def _model(spec: Weights, encoders: list[str], catalogue: graph.Catalogue, config: Config) -> Model:
+    users = [a.name for a in catalogue.analyzers.values() if set(encoders) & {*a.uses, *a.optional, *a.signals}]
+    try:
+        path = weights.locate(spec, config.models_dir)
+    except ModelMissing:
+        path = None
+    size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path else 0
+    return Model(weights=spec, encoders=tuple(encoders), analyzers=tuple(sorted(users)), path=path, size_bytes=size)
+
+
+def pick(models: Iterable[Model], names: Iterable[str]) -> list[Model]:
+    """Return the models named by hub id, encoder or analyzer; all of them for "all".
+
+    Raises:
+        ConfigError: a name fits nothing.
+    """
+    known = list(models)
+    chosen: dict[str, Model] = {}
+    for name in names:
+        fits = [m for m in known if name == "all" or name in (m.weights.hub_id, *m.encoders, *m.analyzers)]
+        if not fits:
+            raise ConfigError(f'"{name}" is no model, encoder or analyzer here; see: tiktokctl models list')
+        chosen |= {m.weights.hub_id: m for m in fits}
+    return list(chosen.values())
+
+
+def order(spec: Weights, models_dir: Path) -> Order:
+    """Ask the hub what a model consists of, at its pinned revision or the newest.
+
+    Raises:
+        NetworkError: the hub cannot be reached or does not know the model.
+        ModelMissing: it has no safetensors.
+    """
+    from fnmatch import fnmatch
+
+    hub = _hub()
+    with _translated(spec):
+        info = hub.HfApi().model_info(spec.hub_id, revision=spec.revision, files_metadata=True)
+    files = tuple(
+        RemoteFile(name=f.rfilename, size_bytes=f.size or 0)
+        for f in info.siblings or ()
+        if any(fnmatch(f.rfilename, pattern) for pattern in PATTERNS) and "/" not in f.rfilename
+    )
+    if not any(f.name.endswith(".safetensors") for f in files):
+        raise ModelMissing(
+            f"{spec.hub_id} has no safetensors at revision {info.sha}; pickled weights are never loaded. "
+            "Convert it once yourself and put it into the models directory"
+        )
+    return Order(weights=spec, revision=str(info.sha), files=files, target=models_dir / weights.directory_name(spec))
+
+
+def check_room(orders: Iterable[Order], models_dir: Path) -> int:
+    """Return the bytes still to fetch; raises `LocalError` where the disk has no room for them."""
+    need = sum(f.size_bytes for o in orders for f in o.files if _size(o.target / f.name) != f.size_bytes)
+    models_dir.mkdir(parents=True, exist_ok=True)
+    free = shutil.disk_usage(models_dir).free
+    if need + SPARE_BYTES > free:
+        raise LocalError(
+            f"{need / 2**20:.0f} MiB are needed and {SPARE_BYTES / 2**20:.0f} MiB to spare, "
+            f"{models_dir} has {free / 2**20:.0f} MiB free; set analysis.models_dir to a larger disk"
+        )
+    return need
+
+
+def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
+    """Fetch what is missing, resuming a broken transfer, and write the lock; `fetched` is told all bytes so far.
+
+    Raises:
+        NetworkError: the transfer broke off; what has arrived is kept for the next try.
+    """
+    hub, done = _hub(), 0
+    for file in ordered.files:
+        with _translated(ordered.weights):
+            hub.hf_hub_download(ordered.weights.hub_id, file.name, revision=ordered.revision, local_dir=ordered.target)
+        done += file.size_bytes
+        fetched(done)
+    _lock(ordered)
+
+
+def _lock(ordered: Order) -> None:
+    path = ordered.target.parent / weights.LOCK_NAME
+    lock = read_lock(ordered.target.parent)
+    lock[ordered.weights.hub_id] = {
+        "revision": ordered.revision,
+        "licence": ordered.weights.licence,
+        "files": {
+            f.name: {"size_bytes": _size(ordered.target / f.name), "sha256": sha256(ordered.target / f.name)}
+            for f in ordered.files
+        },
+    }
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n")
+    part.replace(path)
+
+
+def read_lock(models_dir: Path) -> dict[str, Any]:
+    """Return what `models.lock` says; nothing where there is none or it is not JSON."""
+    try:
+        found = json.loads((models_dir / weights.LOCK_NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
+    """Return the health of a model, and what is wrong with it in words; reads every byte."""
+    if model.path is None:
+        return "missing", f"run: tiktokctl models pull {model.weights.hub_id}"
+    entry = read_lock(models_dir).get(model.weights.hub_id)
+    if entry is None or model.path.parent != models_dir:
+        return "unlocked", "not fetched by tiktokctl: there is no checksum to compare with"
+    for name, expected in entry["files"].items():
+        path = model.path / name
+        if _size(path) != expected["size_bytes"]:
+            return "damaged", f"{name} has {_size(path)} bytes, the lock says {expected['size_bytes']}"
+        if sha256(path) != expected["sha256"]:
+            return "damaged", f"{name} is not the file that was fetched (sha256 differs)"
+    return "present", f"{len(entry['files'])} files as fetched at revision {entry['revision'][:12]}"
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+def _hub() -> Any:
+    try:
+        import huggingface_hub
+        import huggingface_hub.errors
+    except ImportError as exc:
+        raise LocalError("the package huggingface_hub is not installed; run: pip install 'tiktokd[models]'") from exc
+    return huggingface_hub
+
+
+def _transport_errors() -> list[type[Exception]]:
+    """Return the base error of the HTTP library under the hub client, whose name has changed between versions."""
+    found = []
+    for name in ("httpx2", "httpx"):
+        if importlib.util.find_spec(name):
+            found.append(importlib.import_module(name).HTTPError)
+    return found
+
+
+@contextmanager
+def _translated(spec: Weights) -> Iterator[None]:
+    """Turn the hub library's errors into ours."""
+    errors, transport = _hub().errors, _transport_errors()
+    try:
+        yield
+    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as exc:
+        at = f" at revision {spec.revision}" if spec.revision else ""
+        raise NetworkError(f"the hub does not know {spec.hub_id}{at}, or it asks for a login") from exc
+    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, *transport) as exc:
+        raise NetworkError(f"{spec.hub_id}: the hub cannot be reached ({str(exc).splitlines()[0][:150]})") from exc
