@@ -207,3 +207,9 @@ def test_requests_that_a_worker_made_beyond_its_grant_count():
 @pytest.mark.parametrize("value", [None, {}, [], "x", {"version": 99}, {"version": 1, "surprise": 1}])
 def test_a_stored_state_that_is_not_ours_is_ignored(value):
     assert GateState.from_json(value) is None
+
+
+def test_a_clock_set_back_by_an_hour_does_not_stop_the_downloads_for_an_hour():
+    the_gate = gate()
+    assert the_gate.take(10_000.0, 0.0)
+    assert the_gate.opens_at(6_400.0) == 6_402.0

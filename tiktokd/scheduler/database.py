@@ -183,11 +183,18 @@ def _commit(conn: Connection, batch: list[_Call]) -> None:
         with conn.begin():
             for call in batch:
                 _perform(conn, call)
-    except DBAPIError as exc:
-        error = LocalError(f"the database could not be written: {exc.orig}")
+    except (DBAPIError, _driver_error(conn)) as exc:
+        error = LocalError(f"the database could not be written: {getattr(exc, 'orig', exc)}")
         error.__cause__ = exc
         for call in batch:
             call.error = call.error or error
+
+
+def _driver_error(conn: Connection) -> type[Exception]:
+    """Return the base of the driver's own errors, which calls past SQLAlchemy raise."""
+    dbapi: Any = conn.dialect.dbapi
+    error: type[Exception] = dbapi.Error
+    return error
 
 
 def _perform(conn: Connection, call: _Call) -> None:
