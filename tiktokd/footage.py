@@ -104,3 +104,38 @@ class LumaStatistics:
     """Stretches (start, end) of black, seconds, to the frame."""
     frozen: tuple[tuple[float, float], ...]
     """Stretches of at least 1 s in which the picture stands still (black ones are not counted), to the frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flow:
+    """How the picture moves between neighbours in `low`; P pairs (0 or more), none across a cut or a gap in time.
+
+    Lengths are shares of the picture's short side, x to the right, y downwards; the camera moves the other way. `nan`
+    where a pair has too little texture to tell.
+    """
+
+    start_s: NDArray[np.float64]
+    """(P,) times of the first picture of each pair."""
+    end_s: NDArray[np.float64]
+    """(P,) times of the second."""
+    shift: Floats
+    """(P, 2) movement of the picture's centre by the camera."""
+    scale: Floats
+    """(P,) growth of the picture by the camera, 1.0 for none."""
+    angle_rad: Floats
+    """(P,) clockwise rotation of the picture by the camera."""
+    magnitude: Floats
+    """(P,) mean length of all motion."""
+    residual: Floats
+    """(P,) mean length of what the camera does not explain."""
+    inliers: Floats
+    """(P,) share 0..1 of the textured points that follow the camera."""
+    patches: Floats
+    """(P, 16, 16) mean length per patch of the picture."""
+    thinned: bool = False
+    """True where a long video was measured on its thumbnails: speeds to 5 %, fine motion is lost."""
+
+    @property
+    def seconds(self) -> NDArray[np.float64]:
+        """(P,) length of each pair's step, above 0."""
+        return self.end_s - self.start_s
