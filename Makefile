@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.setup-done
 
-.PHONY: setup run test lint types unit bench clean
+.PHONY: setup run test lint types unit bench docs clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -29,6 +29,9 @@ unit: setup
 
 bench: setup   ## every benchmark, quick form
 	$(BIN)/python -m bench
+
+docs: setup   ## docs/analyzers.md from the analyzers themselves
+	$(BIN)/python docs/generate.py
 
 clean:
 	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results

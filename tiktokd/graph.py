@@ -141,9 +141,12 @@ def own_models(settings: Mapping[str, str], catalogue: Catalogue) -> dict[str, s
 
 def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> AnalyzerFacts:
     """Return what a user may expect of an analyzer on this machine, now."""
-    missing = {name: _missing(name, catalogue, load) for name in (*analyzer.uses, *analyzer.optional)}
+    extra = (*analyzer.optional, *analyzer.signals)
+    missing = {name: _missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
     hard = [missing[name] for name in analyzer.uses if missing[name]]
-    soft = [missing[name] for name in analyzer.optional if missing[name]]
+    soft = [missing[name] for name in extra if missing[name]]
+    if analyzer.needs_model and len(soft) == len(extra):
+        hard, soft = soft, []
     return AnalyzerFacts(
         name=analyzer.name,
         title=analyzer.title,
@@ -151,7 +154,7 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> Analyz
         level=plugins.level(analyzer),
         tier="none" if hard else "lite" if soft else "full",
         reason=next(iter(hard + soft), None),
-        encoders=(*analyzer.uses, *analyzer.optional),
+        encoders=(*analyzer.uses, *extra),
         lightweight=analyzer.lightweight,
     )
 

@@ -199,6 +199,8 @@ class Analyzer:
     """Encoders whose signals it reads; level 2 only. Naming one makes the encoder run."""
     needs: frozenset[Need] = frozenset()
     """Without these it is skipped before it runs: no_video, no_audio, no_metadata."""
+    needs_model: bool = False
+    """One of its optional encoders or signals must be there; with none of them it is skipped/model_missing."""
     lightweight: bool = True
     """Runs on the CPU workers when there is no GPU."""
     version: str = "1"

@@ -154,4 +154,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2",),
+    needs_model=True,
 )
