@@ -22,7 +22,6 @@ def test_the_readme_names_only_targets_that_exist():
 def test_links_between_documents_lead_somewhere():
     broken = []
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
-        for link in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
-            if not (page.parent / link).exists():
-                broken.append(f"{page.name}: {link}")
+        links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+        broken += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
     assert broken == []
