@@ -18,7 +18,8 @@ from tiktokd import decode_check, url
 from tiktokd.download_failures import failure
 from tiktokd.download_metadata import metadata
 from tiktokd.download_pace import Pace
-from tiktokd.download_session import Post, Refused, Session
+from tiktokd.download_session import Post, Session
+from tiktokd.download_trace import Refused
 from tiktokd.errors import (
     CorruptMedia,
     Failure,
@@ -108,7 +109,7 @@ class Downloader:
         """Return the video that is asked for, and whether a short link had to be resolved."""
         target = url.parse(text)
         if isinstance(target, url.ShortLink):
-            return self._session.resolve(target.url), True
+            return self._session.resolve(target), True
         if isinstance(target, url.Rejected):
             raise UnsupportedMedia(target.reason)
         return target, False

@@ -10,18 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urlsplit
 
-import curl_cffi
 from yt_dlp import YoutubeDL
 from yt_dlp.networking.exceptions import HTTPError
 
-from tiktokd import url as urls
 from tiktokd.config import DownloadTable
-from tiktokd.download_failures import Origin, retry_after_s
 from tiktokd.download_pace import Pace
-from tiktokd.errors import AuthRequired, ConfigError, TiktokdError, UnsupportedMedia, VideoUnavailable
+from tiktokd.download_short import ShortLinks
+from tiktokd.download_trace import Refused, Trace
+from tiktokd.errors import ConfigError, UnsupportedMedia
 from tiktokd.model import VideoRef
+from tiktokd.url import ShortLink
 
 SOCKET_TIMEOUT_S = 20.0
 """yt-dlp's default. curl_cffi adds the time to connect and the time to read, so a silent page takes twice as long."""
@@ -29,10 +29,6 @@ RETRIES = 2
 """Of the CDN's 5xx and broken bodies, inside yt-dlp, resumed where they broke; nothing else is retried there."""
 RETRY_WAIT_S = 0.5
 """Before the first of them; the second waits twice as long."""
-SHORT_HOPS = 3
-"""A short link leads to a video, rarely to another short link first."""
-SHORT_AGENT = "facebookexternalhit/1.1"
-"""What yt-dlp says on short links: a preview robot is redirected at once."""
 OPTIONS: dict[str, Any] = {
     "allowed_extractors": [r"TikTok"],  # without it the generic extractor would fetch any URL that a user hands in
     "format": "b[vcodec!=none]",  # sound and picture in one file; refuses the bare soundtrack of a photo post
@@ -55,33 +51,6 @@ _logger = logging.getLogger(__name__)
 
 Progress = Callable[[int, int | None], None]
 """Is told the bytes on disk and the bytes in all (`None`: not known)."""
-
-
-class Refused(TiktokdError):
-    """TikTok refused a request that we made without yt-dlp; the text says how."""
-
-
-@dataclass(slots=True)
-class Trace:
-    """What went over the wire for one post; yt-dlp forgets the status of a failing CDN."""
-
-    requests: int = 0
-    """Requests to TikTok's own hosts; the CDN does not count."""
-    origin: Origin = "page"
-    """Who was asked last."""
-    status: int | None = None
-    """HTTP status of the last request where it was refused; `None` where it was not."""
-    retry_after_s: float | None = None
-
-    def begin(self, origin: Origin) -> None:
-        """A request is about to be made."""
-        self.requests += origin != "media"
-        self.origin, self.status, self.retry_after_s = origin, None, None
-
-    def refused(self, status: int, headers: Any) -> None:
-        """It was answered with a failure."""
-        self.status = status
-        self.retry_after_s = retry_after_s(headers.get("Retry-After"), headers.get("Date"))
 
 
 @dataclass(slots=True)
@@ -107,6 +76,7 @@ class Session:
         self._table, self._pace = table, pace
         self._cookies = _cookies(table.cookies_file)
         self._timeout_s = min(SOCKET_TIMEOUT_S, table.timeout_s / 3)
+        self._links = ShortLinks(table, pace, self._timeout_s)
         self._progress: Progress | None = None
         self._item: dict[str, Any] = {}
         self.trace = Trace()
@@ -116,38 +86,9 @@ class Session:
         """Forget what the post before cost."""
         self.trace = Trace()
 
-    def resolve(self, link: str) -> VideoRef:
-        """Return the video that a short link leads to, asked with one HEAD and without fetching the page.
-
-        Raises:
-            VideoUnavailable: a dead link.
-            UnsupportedMedia: it leads to something else.
-            AuthRequired: it leads to the login.
-            Refused: it was answered with a failure, or with no redirection.
-            curl_cffi.CurlError: no answer.
-        """
-        for _ in range(SHORT_HOPS):
-            self._pace.wait()
-            self.trace.begin("short")
-            answer = curl_cffi.head(
-                link,
-                headers={"User-Agent": SHORT_AGENT},
-                allow_redirects=False,
-                proxy=self._table.proxy or None,
-                verify=self._table.verify_tls,
-                timeout=self._timeout_s,
-            )
-            location = answer.headers.get("Location")
-            if answer.status_code >= 400 or not location:
-                self.trace.refused(answer.status_code, answer.headers)
-                raise Refused(f"{link} leads nowhere: HTTP status {answer.status_code}")
-            link = urljoin(link, location)
-            target = urls.parse(link)
-            if isinstance(target, VideoRef):
-                return target
-            if isinstance(target, urls.Rejected):
-                raise _dead_end(link, target)
-        raise VideoUnavailable(f"the short link leads in circles; the last stop was {link}")
+    def resolve(self, link: ShortLink) -> VideoRef:
+        """Return the video that a short link leads to; raises as `ShortLinks.resolve`."""
+        return self._links.resolve(link, self.trace)
 
     def page(self, url: str) -> Post:
         """Return the post behind a canonical URL: one request, or two at once where TikTok sets a challenge.
@@ -259,14 +200,6 @@ def within(formats: list[dict[str, Any]], longer_side_px: int) -> list[dict[str,
     known = [size for size in sizes if size]
     limit = longer_side_px if not known or min(known) <= longer_side_px else min(known)
     return [f for f, size in zip(formats, sizes, strict=True) if size <= limit]
-
-
-def _dead_end(link: str, target: urls.Rejected) -> TiktokdError:
-    if urlsplit(link).path.startswith("/login"):
-        return AuthRequired("TikTok asks for a login (the short link leads there)")
-    if target.kind == "no_video":  # a code that has expired or never was leads to the front page
-        return VideoUnavailable("the short link is dead: it leads to TikTok's front page")
-    return UnsupportedMedia(target.reason)
 
 
 def _has_picture(form: dict[str, Any]) -> bool:

@@ -283,6 +283,16 @@ def test_a_short_link_to_a_short_link_is_followed(worker: Worker):
     assert answer.resolved_id == video.id
 
 
+def test_a_short_link_is_asked_for_once_however_often_its_video_is_tried(worker: Worker):
+    video = worker.site.video("panic_once")
+    link = worker.site.short("ZMonce", video.url)
+    assert worker.fail(link).failure_class == "transient"
+    answer = worker.ask(link)
+    assert isinstance(answer, Downloaded)
+    assert (answer.resolved_id, answer.requests) == (video.id, 1)
+    assert len(worker.site.hits(id="ZMonce")) == 1
+
+
 @pytest.mark.parametrize(
     ("code", "target", "failure_class", "words"),
     [
