@@ -1,0 +1,187 @@
+"""What the daemon itself costs, with its real workers beside it, idle.
+
+Bounds: ready (READY=1 at the notify socket, the API open) within 2 s of its start, on a new state directory and on an
+old one, the fastest of several starts (the slower ones measure what else the machine does); at most 1 % of a core
+while idle; at most 150 MiB resident, the highest value seen.
+
+Beside them, without a bound: how long Python alone takes to start and import nothing, CPU until ready, the time until
+every worker is up, CPU of the idle workers, and how long SIGTERM takes when there is nothing to drain.
+"""
+
+import argparse
+import json
+import os
+import platform
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tiktokd.client import Client
+
+READY_BOUND_S = 2.0
+IDLE_BOUND_RATIO = 0.01
+RSS_BOUND_MIB = 150.0
+TICKS_HZ = os.sysconf("SC_CLK_TCK")
+TIMEOUT_S = 120.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the table."""
+
+    name: str
+    value: float
+    unit: str
+    bound: float | None = None
+    """Largest value allowed; `None`: for information."""
+
+    @property
+    def ratio(self) -> float | None:
+        """Share of the bound that is used; below 1 is good."""
+        return None if self.bound is None else self.value / self.bound
+
+    @property
+    def ok(self) -> bool:
+        """Whether the bound is kept."""
+        return self.bound is None or self.value <= self.bound
+
+
+class Running:
+    """One daemon and its notify socket."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        address = folder / f"notify{time.monotonic_ns()}"
+        notify.bind(str(address))
+        notify.settimeout(TIMEOUT_S)
+        environment = {**os.environ, "NOTIFY_SOCKET": str(address), "TIKTOKD_DAEMON__STATE_DIR": str(folder / "state")}
+        environment.pop("XDG_RUNTIME_DIR", None)
+        started = time.monotonic()
+        with (folder / "out").open("a") as out:
+            self.process = subprocess.Popen([sys.executable, "-m", "tiktokd.daemon"], env=environment, stderr=out)
+        with notify:
+            while b"READY=1" not in notify.recv(4096):
+                pass
+        self.ready_s = time.monotonic() - started
+        self.ready_cpu_s = cpu_s(self.process.pid)
+        address.unlink()
+
+    def workers_up_s(self) -> float:
+        """Wait until all workers are idle; return how long that took from now."""
+        started = time.monotonic()
+        here = Client(self.folder / "state" / "run" / "tiktokd.sock")
+        while time.monotonic() - started < TIMEOUT_S:
+            if all(worker.state == "idle" for worker in here.status().workers):
+                here.close()
+                return time.monotonic() - started
+            time.sleep(0.05)
+        raise TimeoutError(f"the workers are not up after {TIMEOUT_S} s; see {self.folder}/state/log")
+
+    def stop(self) -> float:
+        """SIGTERM; return the seconds until it has ended."""
+        started = time.monotonic()
+        self.process.send_signal(signal.SIGTERM)
+        self.process.wait(TIMEOUT_S)
+        return time.monotonic() - started
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU seconds that a process has used."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS_HZ
+
+
+def peak_rss_mib(pid: int) -> float:
+    """Return the highest resident memory that a process has had."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+def children(pid: int) -> list[int]:
+    """Return the pids of a process's children."""
+    return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def measure(folder: Path, *, starts: int, idle_s: float) -> list[Row]:
+    """Start it a few times, let the last one idle, and return the table."""
+    fresh, old, used, ends, up = [], [], [], [], 0.0
+    for number in range(starts):
+        home = folder / str(number)
+        home.mkdir()
+        first = Running(home)
+        fresh.append(first.ready_s)
+        ends.append(first.stop())
+        second = Running(home)
+        old.append(second.ready_s)
+        used.append(second.ready_cpu_s)
+        if number == starts - 1:
+            up = second.ready_s + second.workers_up_s()
+            idle, workers, rss = _idle(second.process.pid, idle_s)
+        ends.append(second.stop())
+    return [
+        Row(name="Python alone", value=_python_s(), unit="s"),
+        Row(name="ready, new state directory (fastest)", value=min(fresh), unit="s", bound=READY_BOUND_S),
+        Row(name="ready, new state directory (median)", value=statistics.median(fresh), unit="s"),
+        Row(name="ready, old state directory (fastest)", value=min(old), unit="s", bound=READY_BOUND_S),
+        Row(name="ready, old state directory (median)", value=statistics.median(old), unit="s"),
+        Row(name="CPU of the daemon until ready (median)", value=statistics.median(used), unit="s"),
+        Row(name="all workers up", value=up, unit="s"),
+        Row(name="idle daemon", value=idle, unit="cores", bound=IDLE_BOUND_RATIO),
+        Row(name="idle workers, all together", value=workers, unit="cores"),
+        Row(name="resident memory of the daemon, peak", value=rss, unit="MiB", bound=RSS_BOUND_MIB),
+        Row(name="SIGTERM with nothing to drain (median)", value=statistics.median(ends), unit="s"),
+    ]
+
+
+def _idle(pid: int, idle_s: float) -> tuple[float, float, float]:
+    """Return the cores that the daemon and its children use while idle, and the daemon's peak memory in MiB."""
+    others = children(pid)
+    started, own, theirs = time.monotonic(), cpu_s(pid), sum(map(cpu_s, others))
+    time.sleep(idle_s)
+    passed = time.monotonic() - started
+    return (cpu_s(pid) - own) / passed, (sum(map(cpu_s, others)) - theirs) / passed, peak_rss_mib(pid)
+
+
+def _python_s() -> float:
+    started = time.monotonic()
+    subprocess.run([sys.executable, "-c", ""], check=True)
+    return time.monotonic() - started
+
+
+def render(rows: list[Row]) -> str:
+    """Return the table."""
+    lines = [f"{'':42} {'value':>10} {'bound':>10} {'ratio':>7}"]
+    for row in rows:
+        bound = "" if row.bound is None else f"{row.bound:g}"
+        ratio = "" if row.ratio is None else f"{row.ratio:.2f}"
+        verdict = "" if row.bound is None else "  ok" if row.ok else "  MISSED"
+        lines.append(f"{row.name:42} {row.value:>10.4g} {bound:>10} {ratio:>7} {row.unit}{verdict}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Print the table; 1 where a bound was missed."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="at most 60 s")
+    parser.add_argument("--json", type=Path, help="write the results to this file")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="tiktokd-bench-") as folder:
+        rows = measure(Path(folder), starts=3 if args.quick else 7, idle_s=12.0 if args.quick else 60.0)
+    print(render(rows))
+    if args.json:
+        machine = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
+        table = [{**asdict(row), "ratio": row.ratio, "ok": row.ok} for row in rows]
+        report = {"benchmark": "daemon", "machine": machine, "quick": args.quick, "rows": table}
+        args.json.write_text(json.dumps(report, indent=2) + "\n")
+    return 0 if all(row.ok for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
