@@ -161,7 +161,7 @@ class _Pass:
                     f"{name}: {health.errors} of {health.packets} {kind} packets do not decode ({health.last_error})"
                 )
         if self._source.video is not None and self._pictures is None:
-            codec = self._source.video.codec_context.name
+            codec = self._source.video.codec.canonical_name
             raise CorruptMedia(f"{name} names a {codec} picture but holds no frame of it")
         if measured_s <= 0 and self._pictures is None:
             raise CorruptMedia(f"{name} holds neither a frame nor a sample of sound")
@@ -198,8 +198,8 @@ class _Pass:
             fps=self._clock.mean_fps,
             frame_count=self._clock.count,
             rotation_deg=self._shape.rotation_deg,
-            video_codec=source.video.codec_context.name if source.video is not None else None,
-            audio_codec=audio.codec_context.name if audio is not None else None,
+            video_codec=source.video.codec.canonical_name if source.video is not None else None,
+            audio_codec=audio.codec.canonical_name if audio is not None else None,
             audio_rate_hz=audio.rate if audio is not None else None,
             audio_channels=audio.channels if audio is not None else None,
         )

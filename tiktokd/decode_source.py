@@ -105,7 +105,7 @@ def _first(streams: Sequence[StreamT]) -> StreamT | None:
 
 def _describe(stream: av.stream.Stream) -> str:
     cover = " (a still picture)" if stream.disposition & NOT_MOVING else ""
-    name = stream.codec_context.name if getattr(stream, "codec_context", None) is not None else "of unknown codec"
+    name = stream.codec.canonical_name if getattr(stream, "codec_context", None) is not None else "of unknown codec"
     return f"{stream.type} {name}{cover}"
 
 

@@ -186,12 +186,15 @@ def test_hdr_reference_white_becomes_almost_white_and_stays_grey(tmp_path, read,
         assert np.ptp(np.median(image.reshape(-1, 3), axis=0)) < 6
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("libx265", "mp4"), ("libvpx-vp9", "webm"), ("libsvtav1", "mp4")])
-def test_other_codecs_decode(tmp_path, read, codec, suffix):
+@pytest.mark.parametrize(
+    ("codec", "suffix", "name"),
+    [("libx265", "mp4", "hevc"), ("libvpx-vp9", "webm", "vp9"), ("libsvtav1", "mp4", "av1")],
+)
+def test_other_codecs_decode_and_go_by_their_own_names(tmp_path, read, codec, suffix, name):
     quiet = {"libx265": {"x265-params": "log-level=none"}, "libsvtav1": {"preset": "12"}}
     path = write(tmp_path / f"v.{suffix}", seconds=0.5, codec=codec, size=(128, 192), options=quiet.get(codec))
     clip, arrays = read(path)
-    assert clip.facts.frame_count == 15
+    assert (clip.facts.frame_count, clip.facts.video_codec) == (15, name)
     assert_colours(rgb_of(arrays["frames"][0]), [RED, GREEN, BLUE, WHITE])
 
 
