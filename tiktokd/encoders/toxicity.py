@@ -1,12 +1,12 @@
 """Toxic, insulting, threatening, obscene or hateful text in seven languages. A review signal, not a verdict.
 
 Bad at reclaimed words, quotations and dialects (toxicity models score some dialects higher without reason), and at
-spellings made to escape it.
+spellings made to escape it that are not on the list of encoder `algospeak`.
 Source: Hanu and Unitary 2020, "Detoxify"; unitary/multilingual-toxic-xlm-roberta, Apache-2.0.
 """
 
 from tiktokd.encoders import _classify, _texts
-from tiktokd.plugins import Encoder, Weights
+from tiktokd.plugins import Context, Encoder, Weights
 
 WEIGHTS = Weights(
     hub_id="unitary/multilingual-toxic-xlm-roberta",
@@ -15,13 +15,21 @@ WEIGHTS = Weights(
     size_mib=1061,
 )
 
+
+def items(context: Context) -> list[str]:
+    """Return the stretches of text in plain words: spellings made to escape the model undone."""
+    plain = context.features.get("algospeak", {})
+    return [plain.get(text, (text,))[0] for text in _texts.stretches(context)]
+
+
 ENCODER = Encoder(
     name="toxicity",
     title="Toxicity of caption, read text and speech, each kind by itself",
     input="text",
     place="cpu",
     load=_classify.loader(WEIGHTS, "XLMRobertaForSequenceClassification", "sigmoid"),
-    items=_texts.stretches,
+    items=items,
+    uses=("algospeak",),
     nothing="no_text",
     encode=_classify.encode,
     collect=_classify.collect,

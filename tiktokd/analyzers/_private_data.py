@@ -1,0 +1,142 @@
+"""Finds what could identify or reach a person, and what swindlers write. Pure; the finds leave this file masked only.
+
+Checksums: Luhn (ISO/IEC 7812-1 annex B), IBAN (ISO 13616, ISO 7064 mod 97-10); phone numbers by the shape of ITU-T
+E.164.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from tiktokd.analyzers._parsing import EMAIL, URL, masked_email, trimmed
+
+PiiType = Literal["email", "phone", "credit_card", "iban", "address"]
+
+IBAN_LENGTHS = {
+    "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
+    "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
+    "FO": 18, "FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22,
+    "IL": 23, "IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LI": 21, "LT": 20, "LU": 20,
+    "LV": 21, "MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24,
+    "PL": 28, "PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27,
+    "TN": 24, "TR": 26, "UA": 29, "VA": 22, "XK": 20,
+}  # fmt: skip
+"""Country → characters (SWIFT IBAN registry)."""
+CARD_LENGTHS = range(13, 20)
+"""Digits of a payment card number (ISO/IEC 7812-1)."""
+PHONE_DIGITS = range(8, 16)
+"""E.164 allows up to 15 digits; shorter ones are prices, years and counts."""
+SHORTENERS = frozenset({
+    "bit.ly", "tinyurl.com", "t.co", "goo.gl", "ow.ly", "is.gd", "buff.ly", "cutt.ly", "rb.gy", "rebrand.ly",
+    "shorturl.at", "t.ly", "tiny.cc", "v.gd", "bl.ink", "s.id", "lnkd.in", "adf.ly", "shorte.st", "soo.gd", "clck.ru",
+    "u.to", "qr.ae", "urlz.fr", "b.link", "kutt.it", "t.cn", "dwz.cn", "url.cn", "me2.do", "han.gl", "bityl.co",
+})  # fmt: skip
+"""They hide where a link leads; linktr.ee and the like show a page first and are not here."""
+
+_CARD = re.compile(r"(?<![\w.+-])\d(?:[ -]?\d){12,18}(?![\w-])")
+_IBAN = re.compile(
+    "|".join(rf"(?<!\w){code}\d\d(?: ?[A-Z0-9]){{{length - 4}}}(?!\w)" for code, length in IBAN_LENGTHS.items()),
+    re.IGNORECASE,
+)
+_PHONE = re.compile(
+    r"(?<![\w.,$€£+-])(?:(?:\+|00)\d{1,3}[\s./-]?)?(?:\(\d{1,5}\)[\s./-]?)?\d{1,5}(?:[\s./-]?\d{2,5}){1,5}(?![\w,$€£%])"
+)
+_PHONE_CUE = re.compile(
+    r"(?i)(?:call|text|phone|whats\s?app|tel|mobile|cell|telegram|signal|viber|number|anruf|ruf|handy|nummer|appelle|"
+    r"numéro|llama|número|teléfono|ligue|telefone|chiama|numero|ara|numara|zadzwoń|numer|звони|номер|тел|اتصل|رقم|واتس|"
+    r"कॉल|नंबर|hubungi|nomor|wa|gọi|số|電話|番号|전화|번호|电话|号码|微信|加我)\W{0,12}$"
+)
+_DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}")
+_ADDRESS = re.compile(
+    r"(?:\b\d{1,5}[a-z]?\s+(?:[A-Z][\w'.-]+\s+){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|"
+    r"Court|Ct|Square|Terrace|Way)\b\.?"
+    r"|\b[A-ZÄÖÜ][\wäöüß.-]*(?:straße|strasse|str\.|weg|platz|allee|gasse)\s+\d{1,4}[a-z]?\b"
+    r"|\b\d{1,4}\s*,?\s+(?:rue|avenue|boulevard|place|impasse)\s+(?:d[eu]s?\s+|de\s+la\s+)?[A-ZÉÈ][\wéèêàç'-]+"
+    r"|\b(?:Calle|Avenida|Rua|Via|Viale|ul\.|улица|ул\.)\s+(?:\w+\s+){0,2}[A-ZÁÉÍÓÚА-Я][\w'-]+,?\s+(?:n[.º°]?\s*)?\d{1,4}\b)"
+)
+_SCAMS = {
+    "guaranteed_money": r"(?:guaranteed|risk[- ]free)\s+(?:profits?|returns?|income)|(?:earn|make)\s+\$?\d[\d,.]*k?\s+(?:a|per|every)\s+(?:day|week|hour)\s+(?:from\s+home|easily|guaranteed)|double\s+your\s+(?:money|bitcoin|crypto)|garantierter?\s+gewinn|ganancias?\s+garantizadas?|gains?\s+garantis?|lucro\s+garantido",  # noqa: E501
+    "investment": r"(?:invest|deposit|send)\s+(?:only\s+|just\s+)?[$€£]?\d[\d,.]*\s*(?:and|to|,)\s+(?:get|receive|earn|make)\s+[$€£]?\d|(?:forex|crypto|bitcoin|trading)\s+(?:signals?\s+)?(?:dm|inbox|message|text)\s+me|(?:dm|message|text|inbox)\s+me\s+(?:to|for)\s+(?:invest|forex|crypto|bitcoin|trading)",  # noqa: E501
+    "giveaway": r"(?:you(?:'ve|\s+have)\s+(?:been\s+(?:selected|chosen)|won)|claim\s+your\s+(?:prize|reward|gift\s?card)|free\s+(?:iphone|ps5|robux|v-?bucks|gift\s?cards?)\b)",  # noqa: E501
+    "move_away": r"(?:message|text|add|contact|write|hit)\s+(?:me\s+)?(?:up\s+)?(?:on|via|at)\s+(?:whatsapp|telegram|signal|wechat|line|kik)|(?:whatsapp|telegram)\s*(?:me|:|\+)",  # noqa: E501
+    "account_danger": r"(?:verify|confirm|update)\s+your\s+(?:account|bank|password|card|identity)\s+(?:now|here|immediately|details)|your\s+account\s+(?:will\s+be|has\s+been)\s+(?:suspended|locked|closed)",  # noqa: E501
+    "followers_for_sale": r"(?:buy|get|gain)\s+(?:\d[\d,.]*k?\s+)?(?:free\s+)?(?:real\s+)?(?:followers|likes|views)\s+(?:cheap|instantly|fast|now|for\s+(?:free|\$))|free\s+followers",  # noqa: E501
+    "solicitation": r"(?:only\s?fans|fansly)\s*(?:link|in\s+(?:my\s+)?bio|free|\.com)|(?:sugar\s*(?:daddy|mommy|baby))\s+(?:needed|wanted|looking|here|dm)|(?:nudes?|spicy\s+(?:pics?|content))\s+(?:dm|in\s+(?:my\s+)?bio|for\s+sale)",  # noqa: E501
+}
+"""Kind of scam or solicitation → pattern."""
+_SCAM_PATTERNS = {kind: re.compile(pattern, re.IGNORECASE) for kind, pattern in _SCAMS.items()}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """One piece of private data, masked."""
+
+    type: PiiType
+    masked: str
+    """Enough to see what it is, not enough to use it."""
+
+
+def private_data(text: str) -> list[Found]:
+    """Return e-mail addresses, card numbers, IBANs, phone numbers and street addresses, masked, each place once."""
+    found: list[Found] = []
+    for kind, pattern in (("email", EMAIL), ("iban", _IBAN), ("credit_card", _CARD), ("address", _ADDRESS)):
+        text = pattern.sub(lambda m, kind=kind: _take(kind, m.group(), found), text)  # type: ignore[misc]
+    return found + list(_phones(text))
+
+
+def scams(text: str) -> list[str]:
+    """Return the kinds of scam or solicitation whose wording a text uses."""
+    return [kind for kind, pattern in _SCAM_PATTERNS.items() if pattern.search(text)]
+
+
+def shorteners(text: str) -> list[str]:
+    """Return the hosts of shortened links in a text."""
+    links = (trimmed(match.group()).lower() for match in URL.finditer(text))
+    hosts = (re.split("[/?#]", re.sub(r"^(?:https?://)?(?:www\.)?", "", link))[0] for link in links)
+    return [host for host in hosts if host in SHORTENERS]
+
+
+def luhn(digits: str) -> bool:
+    """Return whether the last digit checks the others (ISO/IEC 7812-1)."""
+    doubled = (int(d) * (1 + i % 2) for i, d in enumerate(reversed(digits)))
+    return sum(n - 9 if n > 9 else n for n in doubled) % 10 == 0
+
+
+def iban(text: str) -> bool:
+    """Return whether a text without spaces is an IBAN: country, length and checksum."""
+    if IBAN_LENGTHS.get(text[:2]) != len(text) or not text.isalnum() or not text.isascii():
+        return False
+    return int("".join(str(int(char, 36)) for char in text[4:] + text[:4])) % 97 == 1
+
+
+def _take(kind: PiiType, text: str, found: list[Found]) -> str:
+    """Note what is private and blank it, so that its digits are no phone number too; leave the rest as it is."""
+    masked = _masked(kind, text)
+    if masked is None:
+        return " | " if kind == "iban" else text  # a mistyped IBAN is no card number either
+    found.append(Found(type=kind, masked=masked))
+    return " | "
+
+
+def _masked(kind: PiiType, text: str) -> str | None:
+    if kind == "email":
+        return masked_email(text)
+    if kind == "address":
+        return re.sub(r"\d", "*", text[:1]) + "***"
+    plain = re.sub(r"[ -]", "", text).upper()
+    if kind == "iban":
+        return f"{plain[:2]}** **** {plain[-2:]}" if iban(plain) else None
+    several = len(set(plain)) > 1  # 0000 0000 0000 0000 checks, and is nobody's
+    return f"**** {plain[-4:]}" if len(plain) in CARD_LENGTHS and several and luhn(plain) else None
+
+
+def _phones(text: str) -> Iterator[Found]:
+    for match in _PHONE.finditer(text):
+        number = match.group()
+        digits = re.sub(r"\D", "", number)
+        international = number.startswith(("+", "00"))
+        cue = _PHONE_CUE.search(text[max(match.start() - 24, 0) : match.start()])
+        grouped = number.startswith(("0", "(")) and len(digits) >= 10
+        if len(digits) in PHONE_DIGITS and not _DATE.fullmatch(number) and (international or cue or grouped):
+            yield Found(type="phone", masked=f"{number[:3] if international else ''}***{digits[-2:]}")
