@@ -95,6 +95,19 @@ class BrandMatch:
     """When it is shown or said; `None` in the caption."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallMatch:
+    """One place that asks viewers to do something, or says that somebody paid for the video."""
+
+    type: str
+    """A table of `data/calls_to_action.toml`: follow, like … promo_code, disclosure."""
+    text: str
+    """The words that matched."""
+    lang: str
+    """BCP-47 of the list that matched; "und" for hashtags."""
+    passage: Passage
+
+
 def passages(context: Context) -> list[Passage]:
     """Return the caption, the lines in the picture and the spoken sentences of a video, in this order.
 

@@ -3,7 +3,7 @@
 Tags and links are parsed exactly; keyphrases are RAKE with stop words of the language; brands come from a word list
 (`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Bad at:
 keyphrases in sentences without a stop word and in languages without a list (they come from all lists then), brands that
-are everyday words, slang, names of people and places (no named-entity model in this tier).
+are everyday words, slang. Names of people, organizations and places need encoder `ner` (full tier).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,10 +16,13 @@ from tiktokd.analyzers._parsing import Parsed, masked_email, parse
 from tiktokd.analyzers.language_identification import LanguageIdentification
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
+from tiktokd.text_features import TextEntities
 from tiktokd.texts import BrandMatch, Kind, Passage, blocks, passages, without_tags
 
 Source = Literal["caption", "ocr", "speech"]
 PHRASES_PER_SOURCE = 5
+NAME_SCORE = 0.8
+"""Least mean token score of a name; below it the tagger splits words and takes capitals for names."""
 
 
 class Keyphrase(BaseModel):
@@ -42,8 +45,8 @@ class Entity(BaseModel):
 
     text: str
     """As written; an e-mail address as first letter and domain (j***@example.org)."""
-    type: Literal["email", "cashtag"]
-    """Cashtags are ticker symbols without $, in upper case."""
+    type: Literal["email", "cashtag", "PER", "ORG", "LOC"]
+    """Cashtags are ticker symbols without $, in upper case. People, organizations and places only in the full tier."""
     source: Source
     """Where it stands."""
     t_s: float | None
@@ -79,7 +82,7 @@ class EntitiesKeywords(Output):
     keyphrases: list[Keyphrase]
     """Up to five per source, best first."""
     entities: list[Entity]
-    """E-mail addresses and ticker symbols."""
+    """E-mail addresses and ticker symbols; in the full tier names of people, organizations and places too."""
     brands: list[Brand]
     """By count, then name."""
 
@@ -97,8 +100,11 @@ def analyze(context: Context) -> Result:
         urls=_once(url for _, one in parsed for url in one.urls),
         emojis=[emoji for _, one in parsed for emoji in one.emojis],
         keyphrases=_phrases(found, language, context.features["stopwords"]),
-        entities=[entity for passage, one in parsed for entity in _entities(passage, one)],
-        brands=_brands(context.features.get("brands", ())),
+        entities=[
+            *(entity for passage, one in parsed for entity in _entities(passage, one)),
+            *_names(blocks(found), context.features.get("ner")),
+        ],
+        brands=_brands(context.features["brands"]),
     )
     return ok(output, calibrated=None)
 
@@ -109,6 +115,23 @@ def _entities(passage: Passage, parsed: Parsed) -> list[Entity]:
     ]
     cashtags = [Entity(text=one, type="cashtag", source=passage.kind, t_s=passage.start_s) for one in parsed.cashtags]
     return emails + cashtags
+
+
+def _names(found: Iterable[Passage], named: TextEntities | None) -> list[Entity]:
+    """Return people, organizations and places of the full tier, each once per source."""
+    if named is None:
+        return []
+    entities: dict[tuple[str, str, str], Entity] = {}
+    for passage in found:
+        for one in named.entities.get(passage.text.strip(), ()):
+            kind = _NAMED.get(one.type)
+            if kind and one.score >= NAME_SCORE:
+                key = (kind, one.text.lower(), passage.kind)
+                entities.setdefault(key, Entity(text=one.text, type=kind, source=passage.kind, t_s=passage.start_s))
+    return list(entities.values())
+
+
+_NAMED: dict[str, Literal["PER", "ORG", "LOC"]] = {"PER": "PER", "ORG": "ORG", "LOC": "LOC"}
 
 
 def _phrases(
@@ -151,7 +174,7 @@ ANALYZER = Analyzer(
     group="text",
     output=EntitiesKeywords,
     analyze=analyze,
-    uses=("stopwords",),
-    optional=("brands",),
+    uses=("stopwords", "brands"),
+    optional=("ner",),
     after=("on_screen_text", "speech_transcription", "language_identification"),
 )

@@ -1,0 +1,185 @@
+"""What the video asks its viewers to do, which codes it gives, and whether it says that it is advertising.
+
+Phrase lists in 16 languages (`data/calls_to_action.toml`, or the user's own), promo codes behind words like "code",
+links, QR codes (OpenCV), and notes of paid partnership in words and hashtags. QR payloads and links are data: nothing
+opens them. Bad at: reported speech, lyrics, irony, other words than those of the lists; text in scripts that
+`on_screen_text` cannot read is missed, and a silent advertisement is no disclosure.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Literal, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktokd.analyzers._parsing import parse
+from tiktokd.model import Output, Segment
+from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
+from tiktokd.texts import CallMatch, Kind, Passage, blocks, passages, words
+
+CallType = Literal[
+    "follow", "like", "comment", "share", "save", "link_in_bio", "shop", "visit_url", "watch_to_end", "part_2",
+    "promo_code",
+]  # fmt: skip
+Source = Literal["caption", "ocr", "speech", "qr"]
+
+PHRASE_SCORE, LONG_PHRASE_SCORE, LINK_SCORE, QR_SCORE = 0.9, 0.7, 0.7, 1.0
+LONG_WORDS = 25
+"""In a sentence this long a call is more often told than made."""
+LAST_QUARTER = 0.75
+CODE = re.compile(
+    r"(?i:\b(?:promo-?code|code|coupon|rabattcode|gutscheincode|código|codigo|cupón|cupom|codice|kodu|kodem|kod|kode|"
+    r"промокод\w*|код\w*|كود|mã)\b|コード|코드|优惠码|折扣码|优惠券码|優惠碼|折扣碼|邀请码|口令)"
+    r"(?i:\s+(?:promo|promozionale|sconto|promocional|de|di|do|descuento|desconto|réduc|rabatowy|rabatowym|promocyjny|"
+    r"giảm|giá|khuyến|mãi|diskon|voucher|is|ist|الخصم|خصم))*"
+    r"[\s:：=\"“”'«»はをで는은를]*([A-Z0-9][A-Z0-9_-]{2,19})(?![\w])"
+)
+"""Three to twenty capitals and digits behind a word for "code"."""
+NO_CODES = frozenset({
+    "AND", "APP", "AREA", "AT", "BAR", "BELOW", "CHECKOUT", "CODE", "DRESS", "FOR", "FROM", "HERE", "IN", "IS",
+    "LINK", "MY", "NOT", "NOW", "OF", "OFF", "ON", "OR", "QR", "RED", "SCAN", "THE", "TO", "TODAY", "WITH",
+    "YOU", "YOUR", "ZIP", "NAME", "UND", "FÜR", "MIT", "DER", "DIE", "DAS", "PARA", "POUR", "CON", "SUR",
+})  # fmt: skip
+"""Words that follow "code" where everything is in capitals."""
+
+
+class Call(BaseModel):
+    """One call to action."""
+
+    model_config = ConfigDict(frozen=True)
+
+    type: CallType
+    """What viewers are to do."""
+    text: str
+    """The words of the call, the link, or the payload of the QR code."""
+    source: Source
+    """Where it stands."""
+    t_s: float | None
+    """When it is first shown or said, seconds; `None` in the caption."""
+    lang: str | None
+    """BCP-47 of the phrase list that matched; `None` for links and QR codes."""
+    score: float
+    """0..1, not calibrated: 1 a QR code, 0.9 a phrase, 0.7 a phrase in a sentence of 25 words and more, or a link."""
+
+
+class Disclosure(BaseModel):
+    """Whether the video says that it is advertising."""
+
+    model_config = ConfigDict(frozen=True)
+
+    present: bool
+    """Said in words or hashtags; `False` does not mean that nobody paid."""
+    evidence: list[str]
+    """The words and hashtags, each once."""
+
+
+class CallToAction(Output):
+    """Summary."""
+
+    ctas: list[Call]
+    """By time, those of the caption last; each type, text and source once."""
+    promo_codes: list[str]
+    """Codes as written, each once."""
+    qr_payloads: list[str]
+    """What QR codes hold, each once; never opened."""
+    disclosure: Disclosure
+    """Notes of advertising."""
+    first_cta_s: float | None
+    """When the first call is shown or said, seconds; `None`: none but in the caption."""
+    last_quarter_cta: bool
+    """A call comes up in the last quarter of the video."""
+
+
+class CallSegment(Segment):
+    """When a call is shown or said."""
+
+    type: CallType
+    """As in the summary."""
+    text: str
+    """As in the summary."""
+    source: Source
+    """As in the summary."""
+
+
+def analyze(context: Context) -> Result:
+    """Return the calls, or skipped/no_sources where there is neither text nor a QR code."""
+    found = blocks(passages(context))
+    codes = _codes(context.signals.get("qr", {}))
+    if not found and not codes:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript, no QR code")
+    matches: Sequence[CallMatch] = context.features["call_phrases"]
+    calls = [_said(match) for match in matches if match.type != "disclosure"]
+    calls += [(call, passage.end_s) for passage in found for call in _links(passage)]
+    calls += [
+        (Call(type="visit_url", text=payload, source="qr", t_s=first, lang=None, score=QR_SCORE), last)
+        for payload, first, last in codes
+        if parse(payload).urls
+    ]
+    ctas = _once(calls)
+    timed = [call.t_s for call, _ in ctas if call.t_s is not None]
+    evidence = list(dict.fromkeys(match.text for match in matches if match.type == "disclosure"))
+    output = CallToAction(
+        ctas=[call for call, _ in ctas],
+        promo_codes=list(dict.fromkeys(code for passage in found for code in promo_codes(passage.text))),
+        qr_payloads=[payload for payload, _, _ in codes],
+        disclosure=Disclosure(present=bool(evidence), evidence=evidence),
+        first_cta_s=min(timed, default=None),
+        last_quarter_cta=any(t >= LAST_QUARTER * context.facts.duration_s for t in timed),
+    )
+    segments = [
+        CallSegment(start_s=c.t_s, end_s=max(end or c.t_s, c.t_s), type=c.type, text=c.text, source=c.source)
+        for c, end in ctas
+        if c.t_s is not None
+    ]
+    return ok(output, segments, calibrated=False)
+
+
+def promo_codes(text: str) -> list[str]:
+    """Return the promo codes in a text, in reading order."""
+    return [code for code in CODE.findall(text) if code not in NO_CODES and not code.isdigit()]
+
+
+def _said(match: CallMatch) -> tuple[Call, float | None]:
+    passage = match.passage
+    score = LONG_PHRASE_SCORE if len(words(passage.text)) >= LONG_WORDS else PHRASE_SCORE
+    call = Call(
+        type=cast(CallType, match.type),
+        text=match.text,
+        source=passage.kind,
+        t_s=passage.start_s,
+        lang=None if match.lang == "und" else match.lang,
+        score=score,
+    )
+    return call, passage.end_s
+
+
+def _links(passage: Passage) -> Iterable[Call]:
+    kind: Kind = passage.kind
+    for url in parse(passage.text).urls:
+        yield Call(type="visit_url", text=url, source=kind, t_s=passage.start_s, lang=None, score=LINK_SCORE)
+
+
+def _codes(signal: Mapping[str, Any]) -> list[tuple[str, float, float]]:
+    """Return payload, first and last moment of each QR code."""
+    return [(c["payload"], float(c["first_s"]), float(c["last_s"])) for c in signal.get("codes", ())]
+
+
+def _once(calls: Iterable[tuple[Call, float | None]]) -> list[tuple[Call, float | None]]:
+    """Return the calls by time, each type, text and source once."""
+    ordered = sorted(calls, key=lambda one: (one[0].t_s is None, one[0].t_s or 0.0))
+    kept: dict[tuple[str, str, str], tuple[Call, float | None]] = {}
+    for call, end in ordered:
+        kept.setdefault((call.type, call.text.lower(), call.source), (call, end))
+    return list(kept.values())
+
+
+ANALYZER = Analyzer(
+    name="call_to_action",
+    title="What viewers are asked to do, which codes are given, whether it is marked as advertising",
+    group="text",
+    output=CallToAction,
+    analyze=analyze,
+    uses=("call_phrases",),
+    signals=("qr",),
+    after=("on_screen_text", "speech_transcription"),
+)

@@ -1,0 +1,99 @@
+"""QR codes in the picture: what they hold and when they are shown. A payload is text; it is never opened.
+
+OpenCV's detector (Apache-2.0, no model file) on the luma of at most ten of the samples that were searched for text: a
+code brings up as many standing edges as a caption. 0.025 s per frame of 576x1024.
+
+Bad at: codes below about 60 px, bent or inverted ones, artistic ones with logos.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.plugins import Context, Encoder, LoadContext
+from tiktokd.texts import OcrFeatures
+
+FRAMES_MAX = 10
+PAYLOAD_MAX = 1024
+"""Characters kept of a payload; a QR code holds up to 4,296."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One picture to look at."""
+
+    pts_s: float
+    luma: NDArray[np.uint8]
+    """(H, W)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QrCode:
+    """One payload and the moments of the samples that show it."""
+
+    payload: str
+    first_s: float
+    last_s: float
+
+
+def load(_context: LoadContext) -> Any:
+    """Return the detector."""
+    import cv2
+
+    return cv2.QRCodeDetector()
+
+
+def items(context: Context) -> list[Sample]:
+    """Return the samples to look at: spread over those that were searched for text, the last one among them."""
+    ocr: OcrFeatures | None = context.features.get("ocr")
+    frames = context.arrays.get("frames")
+    if frames is None or ocr is None:
+        return []
+    pts = np.asarray(context.arrays["frames_pts"], np.float64)
+    searched = sorted({int(np.abs(pts - t).argmin()) for t in ocr.searched_s} | {len(pts) - 1})
+    few = np.unique(np.linspace(0, len(searched) - 1, min(FRAMES_MAX, len(searched))).round().astype(int))
+    height = frames.shape[1] * 2 // 3
+    return [Sample(float(pts[searched[i]]), np.asarray(frames[searched[i], :height])) for i in few]
+
+
+def encode(model: Any, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
+    """Return the payloads in each picture."""
+    return [_payloads(model, sample.luma) for sample in samples]
+
+
+def _payloads(model: Any, luma: NDArray[np.uint8]) -> tuple[str, ...]:
+    found, texts, _, _ = model.detectAndDecodeMulti(np.ascontiguousarray(luma))
+    return tuple(dict.fromkeys(text[:PAYLOAD_MAX] for text in texts if text)) if found else ()
+
+
+def collect(context: Context, results: Sequence[tuple[str, ...]]) -> list[QrCode]:
+    """Return each payload once, with its first and last moment."""
+    seen: dict[str, list[float]] = {}
+    for sample, payloads in zip(items(context), results, strict=True):
+        for payload in payloads:
+            seen.setdefault(payload, []).append(sample.pts_s)
+    return [QrCode(payload=payload, first_s=min(times), last_s=max(times)) for payload, times in seen.items()]
+
+
+def signals(codes: list[QrCode]) -> dict[str, Any]:
+    """Return the codes for level 2: `{"codes": [{payload, first_s, last_s}]}`, at most ten."""
+    return {"codes": [{"payload": c.payload, "first_s": c.first_s, "last_s": c.last_s} for c in codes[:10]]}
+
+
+ENCODER = Encoder(
+    name="qr",
+    title="QR codes in the picture (OpenCV); payloads are data, never opened",
+    input="frames",
+    place="cpu",
+    load=load,
+    encode=encode,
+    items=items,
+    collect=collect,
+    signals=signals,
+    uses=("ocr",),
+    max_batch=16,
+    gflop_per_item=0.05,
+)
