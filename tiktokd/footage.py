@@ -9,7 +9,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.pdq import Hashed
+
 Floats = NDArray[np.float32]
+CROPS = (0.05, 0.10)
+"""Shares of the width and height that the cropped hashes leave out: copies are cropped by up to 12 % and stay near."""
 Kind = Literal["cut", "fade", "dissolve"]
 
 
@@ -139,3 +143,14 @@ class Flow:
     def seconds(self) -> NDArray[np.float64]:
         """(P,) length of each pair's step, above 0."""
         return self.end_s - self.start_s
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FrameHashes:
+    """PDQ hashes of about one frame per second; N frames. Inside the bars, where there are any."""
+
+    pts_s: NDArray[np.float64]
+    hashes: tuple[Hashed, ...]
+    """(N,) of the whole picture, plain and mirrored."""
+    crops: tuple[tuple[Hashed, ...], ...]
+    """Per frame, of its middle at each of `CROPS`."""
