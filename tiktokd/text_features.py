@@ -59,3 +59,14 @@ class TextEntities:
 
     entities: dict[str, tuple[NamedEntity, ...]]
     """Stretch of text → the names in it, in order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tone:
+    """Features of encoder `vader` for one sentence."""
+
+    words: float | None
+    """VADER's compound score, -1..1; `None` without letters."""
+    emoji: float | None
+    """Mean tone of the emoji that the table knows, -1..1; `None` without any."""
+    emoji_count: int

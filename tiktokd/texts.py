@@ -139,6 +139,16 @@ def blocks(found: Iterable[Passage]) -> list[Passage]:
     return joined
 
 
+def sentences(found: Iterable[Passage]) -> list[Passage]:
+    """Return the passages cut into sentences, tags and links taken out; each keeps the time of its passage."""
+    return [
+        Passage(kind=one.kind, text=part.strip(), start_s=one.start_s, end_s=one.end_s)
+        for one in found
+        for part in _SENTENCE.split(without_tags(one.text))
+        if part.strip()
+    ]
+
+
 def language_units(context: Context) -> dict[str, list[str]]:
     """Return per source (caption, ocr, speech, hashtags) the stretches whose language is asked for, tags taken out.
 

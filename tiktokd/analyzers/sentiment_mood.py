@@ -1,0 +1,217 @@
+"""The tone of a video's words; in the full tier the mood of pictures and music. Of the content, not of a person.
+
+Lite: VADER (Hutto & Gilbert 2014) with a table of emoji, on English only; other languages abstain. Full: a multilingual
+sentiment model (`sentiment`), moods by SigLIP2 prompts and AudioSet's music classes. Valence and arousal are means over
+the parts that are there, by the table below. Bad at: slang, irony, lyrics, quotations; moods are those of the taxonomy
+and are relative within one clip.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean, median
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktokd.analyzers.language_identification import LanguageIdentification
+from tiktokd.model import Output, Segment
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.text_features import TextScores, Tone
+from tiktokd.texts import Passage, blocks, passages, sentences
+
+Tendency = Literal["negative", "neutral", "positive"]
+
+NEUTRAL = 0.05
+"""VADER's own border between neutral and positive or negative."""
+EMOJI_WEIGHT, EMOJI_FULL = 0.7, 3
+"""Weight of three or more emoji against the words of a sentence."""
+MOOD_Z = 1.5
+"""A mood of the picture is named from this robust z-score among the moods on."""
+MUSIC_SCORE = 0.05
+"""Mean AudioSet score from which a music mood is named; these classes are rare and score low."""
+AFFECT: Mapping[str, tuple[float, float]] = {
+    "joyful": (0.8, 0.6), "calm": (0.5, -0.6), "romantic": (0.6, 0.1), "energetic": (0.5, 0.8), "cozy": (0.5, -0.4),
+    "inspiring": (0.6, 0.4), "cute": (0.6, 0.2), "sad": (-0.7, -0.4), "dark": (-0.4, 0.0), "scary": (-0.8, 0.7),
+    "tense": (-0.5, 0.6), "disgusting": (-0.8, 0.3), "happy": (0.8, 0.5), "tender": (0.5, -0.4),
+    "exciting": (0.6, 0.8), "angry": (-0.6, 0.8), "funny": (0.6, 0.4),
+}  # fmt: skip
+"""Mood → valence and arousal, -1..1: places on the circumplex (Russell 1980), read off by eye."""
+MUSIC_MOODS = {
+    "Happy music": "happy", "Sad music": "sad", "Tender music": "tender", "Exciting music": "exciting",
+    "Angry music": "angry", "Scary music": "scary", "Funny music": "funny",
+}  # fmt: skip
+"""AudioSet's names → ours."""
+
+
+class TextTone(BaseModel):
+    """The tone of the words."""
+
+    model_config = ConfigDict(frozen=True)
+
+    valence: float
+    """-1 (negative) .. 1 (positive), mean over sentences weighted by length."""
+    label: Tendency
+    """Neutral within 0.05 of 0."""
+    lang: str | None
+    """BCP-47 of the words; `None`: not known."""
+
+
+class SentimentMood(Output):
+    """Summary."""
+
+    text: TextTone | None
+    """`None`: no words, or not English and no model."""
+    visual_mood: list[str]
+    """Moods that stand out in the picture, best first; empty in the lite tier."""
+    music_mood: list[str]
+    """Moods of the music, best first; empty in the lite tier."""
+    valence: float | None
+    """-1..1, mean over words, picture and music as far as they are there; `None`: none is."""
+    arousal: float | None
+    """-1 (calm) .. 1 (excited), from picture and music; `None` in the lite tier: words say too little."""
+
+
+class ToneSegment(Segment):
+    """The tone of one sentence that is shown or said."""
+
+    valence: float
+    """-1..1."""
+    label: Tendency
+    """As in the summary."""
+    source: Literal["ocr", "speech"]
+    """Where it stands."""
+
+
+def analyze(context: Context) -> Result:
+    """Return the tone, skipped/no_sources or skipped/unsupported_language."""
+    found = sentences(blocks(passages(context)))
+    language = context.output("language_identification", LanguageIdentification)
+    tones = _valences(context, found, language)
+    visual = visual_moods(context.signals.get("siglip2", {}))
+    music = music_moods(context.signals.get("ast", {}))
+    if not tones and not visual and not music:
+        if found:
+            lang = language.primary if language else None
+            return skipped("unsupported_language", f"the lite tier reads English only; this is {lang or 'unknown'}")
+        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+    text = _text(tones, language.primary if language else None)
+    parts = [[AFFECT[mood] for mood in moods if mood in AFFECT] for moods in (visual, music)]
+    means = [(fmean(v for v, _ in part), fmean(a for _, a in part)) for part in parts if part]
+    valences = ([text.valence] if text else []) + [v for v, _ in means]
+    output = SentimentMood(
+        text=text,
+        visual_mood=visual,
+        music_mood=music,
+        valence=round(fmean(valences), 4) if valences else None,
+        arousal=round(fmean(a for _, a in means), 4) if means else None,
+    )
+    segments = list(_segments(tones))
+    if text is None and found:
+        return partial(output, "unsupported_language", "the words are not English and there is no model", segments)
+    return ok(output, segments, calibrated=False)
+
+
+def _valences(
+    context: Context, found: Sequence[Passage], language: LanguageIdentification | None
+) -> list[tuple[Passage, float]]:
+    """Return the sentences whose tone is known, with it."""
+    scores: TextScores | None = context.features.get("sentiment")
+    if scores is not None:
+        return _modelled(scores, blocks(passages(context)))
+    tones: Mapping[str, Tone] = context.features.get("vader", {})
+    known = []
+    for sentence in found:
+        if not _english(sentence, language):
+            continue
+        value = joined(tones[sentence.text]) if sentence.text in tones else None
+        if value is not None:
+            known.append((sentence, value))
+    return known
+
+
+def _english(sentence: Passage, language: LanguageIdentification | None) -> bool:
+    """Return whether the source of a sentence is English; a source without a language follows the others."""
+    if language is None:
+        return False
+    detected = language.by_source.get(sentence.kind)
+    return (detected.lang if detected and detected.lang else language.primary) == "en"
+
+
+def joined(tone: Tone) -> float | None:
+    """Return words and emoji as one tone -1..1; `None` where neither is known."""
+    if tone.emoji is None:
+        return tone.words
+    if tone.words is None:
+        return tone.emoji
+    weight = EMOJI_WEIGHT * min(tone.emoji_count, EMOJI_FULL) / EMOJI_FULL
+    return (tone.words + weight * tone.emoji) / (1 + weight)
+
+
+def _modelled(scores: TextScores, found: Sequence[Passage]) -> list[tuple[Passage, float]]:
+    """Return positive minus negative probability of each block."""
+    known = []
+    for block in found:
+        values = scores.scores.get(block.text.strip())
+        if values is not None:
+            named = dict(zip(scores.labels, values.tolist(), strict=True))
+            known.append((block, float(named.get("positive", 0.0) - named.get("negative", 0.0))))
+    return known
+
+
+def _text(tones: Sequence[tuple[Passage, float]], lang: str | None) -> TextTone | None:
+    if not tones:
+        return None
+    weights = [max(len(sentence.text), 1) for sentence, _ in tones]
+    valence = sum(w * value for w, (_, value) in zip(weights, tones, strict=True)) / sum(weights)
+    return TextTone(valence=round(valence, 4), label=_label(valence), lang=lang)
+
+
+def _label(valence: float) -> Tendency:
+    return "positive" if valence >= NEUTRAL else "negative" if valence <= -NEUTRAL else "neutral"
+
+
+def visual_moods(signal: Mapping[str, Any]) -> list[str]:
+    """Return the moods that stand out among the cosines of SigLIP2's signal, best first."""
+    moods = signal.get("labels", {}).get("moods", {})
+    cosines: Mapping[str, float] = moods.get("cosine", {})
+    if len(cosines) < 3:
+        return []
+    middle = median(cosines.values())
+    spread = 1.4826 * median(abs(value - middle) for value in cosines.values())
+    floor = moods.get("floor")
+    chosen = [
+        mood
+        for mood, value in cosines.items()
+        if spread > 1e-6 and (value - middle) / spread >= MOOD_Z and (floor is None or value > floor)
+    ]
+    return sorted(chosen, key=lambda mood: -cosines[mood])
+
+
+def music_moods(signal: Mapping[str, Any]) -> list[str]:
+    """Return the music moods among AST's best classes, best first."""
+    labels: Mapping[str, float] = signal.get("labels", {})
+    chosen = {MUSIC_MOODS[name]: score for name, score in labels.items() if name in MUSIC_MOODS}
+    return sorted((mood for mood, score in chosen.items() if score >= MUSIC_SCORE), key=lambda mood: -chosen[mood])
+
+
+def _segments(tones: Iterable[tuple[Passage, float]]) -> Iterable[ToneSegment]:
+    for sentence, value in tones:
+        if sentence.start_s is not None and sentence.kind != "caption":
+            yield ToneSegment(
+                start_s=sentence.start_s,
+                end_s=max(sentence.end_s or sentence.start_s, sentence.start_s),
+                valence=round(value, 4),
+                label=_label(value),
+                source=sentence.kind,
+            )
+
+
+ANALYZER = Analyzer(
+    name="sentiment_mood",
+    title="What tone the words have, and what mood pictures and music have",
+    group="text",
+    output=SentimentMood,
+    analyze=analyze,
+    optional=("vader", "sentiment"),
+    after=("on_screen_text", "speech_transcription", "language_identification"),
+    signals=("siglip2", "ast"),
+)
