@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -60,18 +61,24 @@ class Running:
         notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         address = folder / f"notify{time.monotonic_ns()}"
         notify.bind(str(address))
-        notify.settimeout(TIMEOUT_S)
+        notify.settimeout(1.0)
         environment = {**os.environ, "NOTIFY_SOCKET": str(address), "TIKTOKD_DAEMON__STATE_DIR": str(folder / "state")}
         environment.pop("XDG_RUNTIME_DIR", None)
         started = time.monotonic()
         with (folder / "out").open("a") as out:
             self.process = subprocess.Popen([sys.executable, "-m", "tiktokd.daemon"], env=environment, stderr=out)
         with notify:
-            while b"READY=1" not in notify.recv(4096):
-                pass
+            self._wait_until_ready(notify)
         self.ready_s = time.monotonic() - started
         self.ready_cpu_s = cpu_s(self.process.pid)
         address.unlink()
+
+    def _wait_until_ready(self, notify: socket.socket) -> None:
+        while self.process.poll() is None:
+            with suppress(TimeoutError):
+                if b"READY=1" in notify.recv(4096):
+                    return
+        raise SystemExit(f"the daemon ended: {(self.folder / 'out').read_text()[-2000:]}")
 
     def workers_up_s(self) -> float:
         """Wait until all workers are idle; return how long that took from now."""

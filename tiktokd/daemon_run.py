@@ -15,7 +15,7 @@ from typing import Any
 
 from tiktokd import __version__, api, log
 from tiktokd.config import Config
-from tiktokd.daemon import EXIT_FAILED, EXIT_OK, Targets
+from tiktokd.daemon import EXIT_CONFIG, EXIT_FAILED, EXIT_OK, Targets
 from tiktokd.errors import ConfigError
 from tiktokd.scheduler import store
 from tiktokd.scheduler.child import WorkerSpec
@@ -125,11 +125,11 @@ async def _serve(base: Base, notifier: Notifier) -> int:
     notifier.ready()
     _logger.info("listening on %s", config.socket_path)
     done, _ = await asyncio.wait({stopped, *running}, return_when=asyncio.FIRST_COMPLETED)
-    broken = [task for task in done if task is not stopped]
-    for task in broken:
-        _logger.critical("a part of the daemon ended", exc_info=task.exception())
+    errors = [task.exception() for task in done if task is not stopped]
+    for error in errors:
+        _logger.critical("cannot go on: %s", error, exc_info=None if isinstance(error, ConfigError) else error)
     notifier.stopping(config.daemon.drain_timeout_s + END_S)
-    if not broken:
+    if not errors:
         _logger.info("draining for at most %g s", config.daemon.drain_timeout_s)
         hurrying = asyncio.create_task(_hurry_when(hurry, daemon.loop))
         await daemon.loop.drain(config.daemon.drain_timeout_s)
@@ -141,7 +141,9 @@ async def _serve(base: Base, notifier: Notifier) -> int:
     await daemon.loop.finish()
     await server.close()
     daemon.close()
-    return EXIT_FAILED if broken else EXIT_OK
+    if any(isinstance(error, ConfigError) for error in errors):
+        return EXIT_CONFIG
+    return EXIT_FAILED if errors else EXIT_OK
 
 
 def _on_signal(stop: asyncio.Event, hurry: asyncio.Event) -> None:
@@ -153,24 +155,32 @@ async def _hurry_when(hurry: asyncio.Event, loop: Loop) -> None:
     loop.hurry()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Daemon:
     """The parts that `_serve` needs again."""
 
-    def __init__(
-        self,
-        *,
-        control: Control,
-        loop: Loop,
-        tasks: list[Coroutine[Any, Any, None]],
-        files: ThreadPoolExecutor,
-        region: Region,
-    ) -> None:
-        self.control, self.loop, self.tasks, self._files, self._region = control, loop, tasks, files, region
+    control: Control
+    loop: Loop
+    tasks: list[Coroutine[Any, Any, None]]
+    """What runs until the end; the daemon ends where one of them does."""
+    files: ThreadPoolExecutor
 
     def close(self) -> None:
-        """Give threads and memory back."""
-        self._files.shutdown()
-        self._region.close()
+        """Wait for the last file to be moved or removed."""
+        self.files.shutdown()
+
+
+async def _run_workers(supervisor: Supervisor, loop: Loop, slots: int, slot_bytes: int) -> None:
+    """Take the memory of the frame slots, then start the workers and look after them.
+
+    Not before the API is open: the kernel needs 0.3 s per GiB to hand the memory out.
+    """
+    region = await asyncio.to_thread(Region.create, slots, slot_bytes)
+    try:
+        supervisor.region = SharedRegion(region)
+        await loop.tick()
+    finally:
+        region.close()
 
 
 async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
@@ -180,7 +190,6 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
     devices = gpus.devices(config.gpu.devices)
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     slots = slot_count(config, len(devices), memory)
-    region = Region.create(slots, config.analysis.slot_mib * MIB)
     files = ThreadPoolExecutor(2, thread_name_prefix="tiktokd-files")
     limits = Limits(
         attempts_dir=str(spool.attempts_dir),
@@ -193,9 +202,7 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
     shared: dict[str, Any] = {"files": files, "clock": clock, "utc": utc, "random": random.random}
     downloads = Downloads(config, database, spool, lanes, **shared)
     effects = Effects(config, database, spool, lanes, downloads, incarnation=base.incarnation, emit=loop.emit, **shared)
-    supervisor = Supervisor(
-        specs(config, base.targets, devices), config, SharedRegion(region), emit=loop.emit, clock=clock
-    )
+    supervisor = Supervisor(specs(config, base.targets, devices), config, emit=loop.emit, clock=clock)
     loop.attach(supervisor, effects)
     lanes.restore(await database.read(store.setting, LANES_SETTING))
     loop.state.paused |= lanes.paused
@@ -210,7 +217,11 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
     return _Daemon(
         control=Control(database, runtime, log_dir=config.log_dir, clock=utc),
         loop=loop,
-        tasks=[loop.run(), loop.tick(), feed.follow(), upkeep.run()],
+        tasks=[
+            loop.run(),
+            _run_workers(supervisor, loop, slots, config.analysis.slot_mib * MIB),
+            feed.follow(),
+            upkeep.run(),
+        ],
         files=files,
-        region=region,
     )

@@ -30,7 +30,7 @@ class Stage:
         self.log = tmp_path / "log" / f"{NAME}.log"
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         spec = WorkerSpec(kind="download", index=0, target=f"tests.rascals:{target}")
-        self.supervisor = Supervisor([spec], config, None, emit=self.events.put_nowait, clock=time.monotonic)
+        self.supervisor = Supervisor([spec], config, emit=self.events.put_nowait, clock=time.monotonic)
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         self._tickets = 0
 

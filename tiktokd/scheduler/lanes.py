@@ -40,7 +40,7 @@ class Lanes:
     def rest_s(self, lane: Lane, longest_s: float) -> float:
         """Count a local failure and return how long the lane should rest."""
         count = self._rests[lane] = self._rests.get(lane, 0) + 1
-        return min(longest_s, REST_S * 2 ** min(count - 1, 10))
+        return min(longest_s, REST_S * 2.0 ** min(count - 1, 10))
 
     def clear(self, lane: Lane) -> bool:
         """Nothing is in the way any more; return whether this is news."""

@@ -64,12 +64,13 @@ class Supervisor:
         self,
         specs: Sequence[WorkerSpec],
         config: Config,
-        region: SharedRegion | None,
         *,
         emit: Callable[[Event], None],
         clock: Callable[[], float],
     ) -> None:
-        self._config, self._region, self._emit, self._clock = config, region, emit, clock
+        self._config, self._emit, self._clock = config, emit, clock
+        self.region: SharedRegion | None = None
+        """The frame slots, to be set before the first `tick`; download workers never get them."""
         self._limits = CrashLimits(count=config.daemon.crash_loop_count, window_s=config.daemon.crash_loop_window_s)
         self.workers = {spec.name: Worker(spec=spec, health=Health(restart_at=0.0)) for spec in specs}
         self.versions: dict[str, str] = {}
@@ -132,7 +133,7 @@ class Supervisor:
     def _start(self, worker: Worker, now: float) -> None:
         worker.started_at = worker.alive_at = now
         worker.ended, worker.blamed, worker.jobs_of_process, worker.heartbeat = None, False, 0, None
-        region = None if worker.spec.kind == "download" else self._region
+        region = None if worker.spec.kind == "download" else self.region
         try:
             worker.child = Child(
                 worker.spec,
