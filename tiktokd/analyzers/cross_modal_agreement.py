@@ -1,0 +1,210 @@
+"""Whether what is written, shown and said in a video is the same thing.
+
+Lite: words in common (token F1 of Rajpurkar et al. 2016, blind to case, order and stop words) between picture and
+speech at the same time, caption and content, hashtags and content. Full: meaning by sentence vectors (E5). Bad at:
+translations as subtitles (few words in common, the same meaning: look at both numbers), lyrics laid over, irony;
+hashtags that everybody uses are left out.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence, Set
+from statistics import fmean
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from tiktokd.model import Output
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.text_features import TextVectors
+from tiktokd.texts import Passage, blocks, hashtags, passages, squeezed, without_tags, words
+
+Flag = Literal["ocr_differs_from_speech", "caption_differs_from_content", "hashtags_differ_from_content"]
+
+GENERIC_TAGS = frozenset({
+    "fyp", "foryou", "foryoupage", "fy", "fypage", "fypシ", "fypシ゚viral", "viral", "viralvideo", "viraltiktok",
+    "trending", "trend", "tiktok", "xyzbca", "parati", "pourtoi", "pourtoipage", "fürdich", "fürdichseite", "perte",
+    "neiperte", "foru", "4u", "4you", "explore", "explorepage", "capcut", "duet", "stitch", "blowthisup", "goviral",
+    "keşfet", "рек", "рекомендации", "おすすめ", "おすすめにのりたい", "추천", "热门", "xuhuong", "fypdong",
+    "dlaciebie", "dc", "viralpost", "video", "reels", "follow", "like", "share", "comment", "voorjou", "paravoce",
+    "foryourpage", "virall", "fypviral",
+})  # fmt: skip
+"""Hashtags that ask for reach and say nothing about the video."""
+NEAR_S = 1.0
+"""Words in the picture may lag speech by this much."""
+VERBATIM = 0.8
+"""A block whose words are said at the same time to this share is a subtitle."""
+LOW = 0.1
+"""Below this token F1 two texts are about different things, or in different languages."""
+MIN_WORDS = 3
+"""Fewer words on a side say nothing."""
+
+
+class OcrSpeech(BaseModel):
+    """Words in the picture against words that are said at the same time."""
+
+    model_config = ConfigDict(frozen=True)
+
+    token_f1: float
+    """0 (no word in common) .. 1 (the same words), mean over blocks weighted by length."""
+    semantic: float | None
+    """Cosine of the meanings, -1..1, mean over the same pairs; unrelated texts lie around 0.75. `None`: lite tier."""
+    verbatim_caption_ratio: float
+    """Share 0..1 of blocks in the picture that say what is said: subtitles."""
+
+
+class TagRelevance(BaseModel):
+    """One hashtag against the words of the video."""
+
+    model_config = ConfigDict(frozen=True)
+
+    hashtag: str
+    """Without #, in lower case."""
+    found: bool
+    """Its words come up in the picture or in speech; a tag that is not found may still fit what is seen."""
+
+
+class CrossModalAgreement(Output):
+    """Summary."""
+
+    ocr_speech: OcrSpeech | None
+    """`None`: no words in the picture, or none said at the same time."""
+    caption_content: float | None
+    """Token F1 0..1 of the caption and all that is shown and said; `None`: one of the two is missing."""
+    visual_text_z: float | None
+    """Nearness of picture and words against shuffled words of the corpus, robust z; `None` until there is a corpus and
+    a model of both."""
+    hashtag_relevance: list[TagRelevance]
+    """Hashtags other than those that everybody uses; empty without shown or said words."""
+    mismatch_flags: list[Flag]
+    """What does not fit together; empty: nothing stands out, which is no proof."""
+
+
+def analyze(context: Context) -> Result:
+    """Return how sources agree, or skipped/no_sources where there are fewer than two."""
+    found = passages(context)
+    kinds = {passage.kind for passage in found}
+    if len(kinds) < 2:
+        return skipped("no_sources", f"two sources of words are needed, there is {len(kinds)}")
+    stop: Mapping[str, frozenset[str]] = context.features["stopwords"]
+    ignored = frozenset().union(*stop.values())
+    caption = " ".join(passage.text for passage in found if passage.kind == "caption")
+    content = " ".join(passage.text for passage in found if passage.kind != "caption")
+    agreed = _ocr_speech(found, ignored, context.features.get("e5"))
+    caption_f1 = _caption(without_tags(caption), content, ignored)
+    tags = _tags(hashtags(caption), content) if content else []
+    output = CrossModalAgreement(
+        ocr_speech=agreed,
+        caption_content=caption_f1,
+        visual_text_z=None,
+        hashtag_relevance=tags,
+        mismatch_flags=_flags(agreed, caption_f1, tags),
+    )
+    if agreed is None and caption_f1 is None:
+        return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time")
+    return ok(output, calibrated=False)
+
+
+def token_f1(a: str, b: str, ignored: Set[str] = frozenset()) -> float:
+    """Return the token F1 of two texts, 0..1, stop words aside where words remain."""
+    left, right = (_bag(text, ignored) for text in (a, b))
+    both = sum((left & right).values())
+    return 2 * both / (sum(left.values()) + sum(right.values())) if both else 0.0
+
+
+def coverage(part: str, whole: str) -> float:
+    """Return the share 0..1 of the words of `part` that come up in `whole`."""
+    wanted, there = Counter(words(part)), Counter(words(whole))
+    return sum((wanted & there).values()) / max(sum(wanted.values()), 1)
+
+
+def _bag(text: str, ignored: Set[str]) -> Counter[str]:
+    found = words(text)
+    return Counter([word for word in found if word not in ignored] or found)
+
+
+def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVectors | None) -> OcrSpeech | None:
+    """Return how blocks in the picture agree with what is said while they are shown."""
+    spoken = [passage for passage in found if passage.kind == "speech" and passage.start_s is not None]
+    pairs = [
+        (block, said)
+        for block in blocks(found)
+        if block.kind == "ocr" and len(words(block.text)) >= MIN_WORDS and (said := _said_during(block, spoken))
+    ]
+    if not pairs:
+        return None
+    shares = [coverage(block.text, " ".join(one.text for one in said)) for block, said in pairs]
+    weights = [len(words(block.text)) for block, _ in pairs]
+    f1 = [_best_f1(block.text, [one.text for one in said], ignored) for block, said in pairs]
+    return OcrSpeech(
+        token_f1=round(sum(w * v for w, v in zip(weights, f1, strict=True)) / sum(weights), 4),
+        semantic=_semantic(pairs, vectors),
+        verbatim_caption_ratio=round(sum(share >= VERBATIM for share in shares) / len(shares), 4),
+    )
+
+
+def _said_during(block: Passage, spoken: Iterable[Passage]) -> list[Passage]:
+    start, end = (block.start_s or 0.0) - NEAR_S, (block.end_s or 0.0) + NEAR_S
+    return [one for one in spoken if (one.start_s or 0.0) < end and (one.end_s or 0.0) > start]
+
+
+def _best_f1(shown: str, said: Sequence[str], ignored: Set[str]) -> float:
+    """Return the F1 against what is said, whichever fits best: a sentence, all of it, or the part that is shown.
+
+    A subtitle shows a piece of a long sentence; measured against the whole sentence it would look wrong.
+    """
+    spoken = words(" ".join(said))
+    length = len(words(shown))
+    windows = (" ".join(spoken[i : i + length]) for i in range(max(len(spoken) - length, 0) + 1))
+    return max(token_f1(shown, text, ignored) for text in (*said, " ".join(said), *windows))
+
+
+def _semantic(pairs: Iterable[tuple[Passage, list[Passage]]], vectors: TextVectors | None) -> float | None:
+    if vectors is None:
+        return None
+    cosines = [
+        cosine
+        for block, said in pairs
+        for one in said
+        if (cosine := vectors.cosine(block.text.strip(), one.text.strip())) is not None
+    ]
+    return round(fmean(cosines), 4) if cosines else None
+
+
+def _caption(caption: str, content: str, ignored: Set[str]) -> float | None:
+    if len(words(caption)) < MIN_WORDS or len(words(content)) < MIN_WORDS:
+        return None
+    return round(token_f1(caption, content, ignored), 4)
+
+
+def _tags(tags: Iterable[str], content: str) -> list[TagRelevance]:
+    letters, spoken = re.sub(r"\W+", "", squeezed(content)), set(words(content))
+    found = dict.fromkeys(tag.lower() for tag in tags)
+    return [
+        TagRelevance(hashtag=tag, found=tag in spoken or (len(tag) > 3 and tag.replace("_", "") in letters))
+        for tag in found
+        if tag not in GENERIC_TAGS
+    ]
+
+
+def _flags(agreed: OcrSpeech | None, caption: float | None, tags: Sequence[TagRelevance]) -> list[Flag]:
+    flags: list[Flag] = []
+    if agreed is not None and agreed.token_f1 < LOW and agreed.verbatim_caption_ratio == 0:
+        flags.append("ocr_differs_from_speech")
+    if caption is not None and caption == 0.0:
+        flags.append("caption_differs_from_content")
+    if len(tags) >= 3 and not any(tag.found for tag in tags):
+        flags.append("hashtags_differ_from_content")
+    return flags
+
+
+ANALYZER = Analyzer(
+    name="cross_modal_agreement",
+    title="Do caption, picture, speech and hashtags say the same",
+    group="fusion",
+    output=CrossModalAgreement,
+    analyze=analyze,
+    uses=("stopwords",),
+    optional=("e5",),
+    after=("on_screen_text", "speech_transcription"),
+)
