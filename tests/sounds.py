@@ -1,5 +1,6 @@
 """Sounds made in numpy for tests, and the plug-ins of sound run over them. Nothing here knows an expected result."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,11 +104,70 @@ def analyze(name: str, context: Context) -> Envelope:
     return runner_of(name).level1([name], "all", context, lambda _name: None).outputs[name]
 
 
-def load(path: Path, rate_hz: int = 16_000, *, stereo: bool = False) -> NDArray[np.float32]:
+def load(path: Path | io.BytesIO, rate_hz: int = 16_000, *, stereo: bool = False) -> NDArray[np.float32]:
     """Return the sound of a media file as floats, `(n,)` or `(n, 2)`."""
-    with av.open(str(path)) as container:
+    with av.open(path if isinstance(path, io.BytesIO) else str(path)) as container:
         resampler = av.AudioResampler(format="flt", layout="stereo" if stereo else "mono", rate=rate_hz)
         frames = [f for frame in container.decode(audio=0) for f in resampler.resample(frame)]
         frames += resampler.resample(None)
     flat = np.concatenate([frame.to_ndarray() for frame in frames], axis=1).reshape(-1)
     return flat.reshape(-1, 2) if stereo else flat
+
+
+def song(seed: int, seconds: float = 30.0, rate_hz: int = 16_000) -> Sound:
+    """Return a made-up song: chords, bass, melody and drums; each seed has its own tempo, key, riff and timbre."""
+    random = np.random.default_rng(seed)
+    beat_s = 60 / random.uniform(80, 150)
+    root = int(random.integers(48, 60))
+    scale = np.array((0, 2, 4, 5, 7, 9, 11) if random.random() < 0.5 else (0, 2, 3, 5, 7, 8, 10))
+    progression, riff = random.permutation(7)[:4], random.integers(0, 10, 16)
+    partials, decay = int(random.integers(2, 7)), float(random.uniform(1, 5))
+    track = np.zeros(round((seconds + 4) * rate_hz))
+
+    def play(start_s: float, sound: Sound) -> None:
+        start = round(start_s * rate_hz)
+        if start < round(seconds * rate_hz):
+            track[start : start + len(sound)] += sound
+
+    def pitch_hz(degree: int, octave: int = 0) -> float:
+        return float(440.0 * 2 ** ((root + scale[degree % 7] + 12 * (degree // 7 + octave) - 69) / 12))
+
+    t = np.arange(rate_hz // 5) / rate_hz
+    kick = 0.4 * np.sin(2 * np.pi * (50 + 30 * np.exp(-30 * t)) * t) * np.exp(-15 * t)
+    for beat in range(int(seconds / beat_s) + 1):
+        now_s, degree = beat * beat_s, int(progression[beat // 4 % 4])
+        if beat % 4 == 0:
+            for third in (0, 2, 4):
+                play(now_s, note(pitch_hz(degree + third), 3.9 * beat_s, rate_hz, partials, 0.4 * decay))
+        play(now_s, 1.5 * note(pitch_hz(degree, -1), 0.9 * beat_s, rate_hz, 3))
+        for half in (0, 1):
+            step = int(riff[(2 * beat + half) % 16] if random.random() < 0.7 else random.integers(0, 10))
+            if random.random() < 0.8:
+                hz = pitch_hz(step, 1) * 2 ** (random.normal(0, 3) / 1200)
+                play(now_s + half * beat_s / 2, note(hz, 0.5 * beat_s, rate_hz, partials, decay))
+        snare = 0.15 * random.standard_normal(2400) * np.exp(-np.arange(2400) / 400)
+        play(now_s, kick if beat % 2 == 0 else snare)
+        play(now_s + beat_s / 2, 0.06 * random.standard_normal(800) * np.exp(-np.arange(800) / 150))
+    track = track[: round(seconds * rate_hz)]
+    return track / np.abs(track).max() * 0.7
+
+
+def sped_up(sound: NDArray[Any], ratio: float) -> Sound:
+    """Return the sound played `ratio` times as fast, pitch included."""
+    return np.interp(np.arange(0, len(sound) - 1, ratio), np.arange(len(sound)), sound)
+
+
+def through_aac(sound: NDArray[Any], kbit_s: int = 48) -> NDArray[np.float32]:
+    """Return a mono 16 kHz sound after AAC at 44.1 kHz and back."""
+    memory = io.BytesIO()
+    with av.open(memory, "w", format="mp4") as container:
+        stream = container.add_stream("aac", rate=44_100, layout="mono")
+        stream.bit_rate = kbit_s * 1000
+        frame = av.AudioFrame.from_ndarray(np.asarray(sound, np.float32)[None], format="fltp", layout="mono")
+        frame.rate = 16_000
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=44_100)
+        for part in (*resampler.resample(frame), *resampler.resample(None), None):
+            for packet in stream.encode(part):
+                container.mux(packet)
+    memory.seek(0)
+    return load(memory)

@@ -93,13 +93,13 @@ def oversampled_peak(signal: NDArray[np.float32], known: float = 0.0) -> float:
 
 
 class _Meter:
-    """The running sums of one track."""
+    """The running sums of one track. Rows are channels: neighbouring samples lie next to one another."""
 
     def __init__(self, channels: int, sosfilt: Any) -> None:
         self._sosfilt = sosfilt
         self._sections = np.array(K_WEIGHTING)
-        self._state = np.zeros((len(K_WEIGHTING), 2, channels))
-        self._tail = np.zeros((TAPS - 1, channels), np.float32)
+        self._state = np.zeros((len(K_WEIGHTING), channels, 2))
+        self._tail = np.zeros((channels, TAPS - 1), np.float32)
         self._moments = np.zeros(5)
         self.power: list[NDArray[np.float64]] = []
         self.level: list[NDArray[np.float64]] = []
@@ -107,24 +107,22 @@ class _Meter:
         self.clipped = 0
 
     def add(self, chunk: NDArray[np.float32]) -> None:
-        """Take the next samples `(n, channels)`; all chunks but the last are whole blocks long."""
-        weighted, self._state = self._sosfilt(self._sections, chunk, axis=0, zi=self._state)
-        self.power.append(_means(np.square(weighted), BLOCK).sum(axis=1))
-        squares = np.square(chunk, dtype=np.float32)
-        self.level.append(_means(squares, STEP).max(axis=1))
-        self.clipped += int(np.count_nonzero(squares >= CLIPPED**2))
+        """Take the next samples `(channels, n)`; all chunks but the last are whole blocks long."""
+        weighted, self._state = self._sosfilt(self._sections, chunk, axis=1, zi=self._state)
+        self.power.append(_mean_squares(weighted, BLOCK).sum(axis=0))
+        self.level.append(_mean_squares(chunk, STEP).max(axis=0))
+        self.clipped += int(np.count_nonzero(np.abs(chunk) >= CLIPPED))
         self._between(chunk)
-        if chunk.shape[1] == 2:
-            left, right = chunk[:, 0], chunk[:, 1]
-            sums = [left.sum(dtype=np.float64), right.sum(dtype=np.float64)]
-            powers = squares.sum(axis=0, dtype=np.float64)
-            self._moments += (*sums, *powers, float(np.dot(left, right)))
+        if len(chunk) == 2:
+            left, right = chunk
+            sums = (left.sum(), right.sum(), np.dot(left, left), np.dot(right, right), np.dot(left, right))
+            self._moments += np.array(sums, np.float64)
 
     def _between(self, chunk: NDArray[np.float32]) -> None:
-        joined = np.concatenate((self._tail, chunk))
-        for channel in joined.T:
-            self.peak = oversampled_peak(np.ascontiguousarray(channel), self.peak)
-        self._tail = joined[-(TAPS - 1) :]
+        joined = np.concatenate((self._tail, chunk), axis=1)
+        for channel in joined:
+            self.peak = oversampled_peak(channel, self.peak)
+        self._tail = joined[:, -(TAPS - 1) :]
 
     def finish(self) -> None:
         """Let the filters ring out after the last sample."""
@@ -139,19 +137,19 @@ class _Meter:
         return float(np.clip((both - left * right) / np.sqrt(spread), -1.0, 1.0))
 
 
-def _means(values: NDArray[Any], length: int) -> NDArray[np.float64]:
-    """Return the mean of each whole `length` of rows, `(n // length, channels)`."""
-    whole = len(values) // length
-    blocks = values[: whole * length].reshape(whole, length, values.shape[1])
-    means: NDArray[np.float64] = blocks.mean(axis=1, dtype=np.float64)
-    return means
+def _mean_squares(values: NDArray[Any], length: int) -> NDArray[np.float64]:
+    """Return the mean square of each whole `length` of columns, `(channels, n // length)`."""
+    whole = values.shape[1] // length
+    blocks = values[:, : whole * length].reshape(len(values), whole, length)
+    return np.asarray(np.einsum("cbk,cbk->cb", blocks, blocks) / length, np.float64)
 
 
 def _measure(track: Track, sosfilt: Any) -> Loudness:
     samples = track.samples
     meter = _Meter(samples.shape[1], sosfilt)
     for start in range(0, len(samples), CHUNK):
-        meter.add(samples[start : start + CHUNK].astype(np.float32) / np.float32(SOUND_FULL_SCALE))
+        part = np.ascontiguousarray(samples[start : start + CHUNK].T)
+        meter.add(part.astype(np.float32) / np.float32(SOUND_FULL_SCALE))
     meter.finish()
     return Loudness(
         power=np.concatenate(meter.power),

@@ -81,15 +81,19 @@ def mel_filters() -> Real:
     return np.asarray(filters / np.maximum(filters.sum(axis=0), 1e-9), np.float32)
 
 
-def magnitudes(samples: NDArray[np.int16], size: int, step: int, chunk: int) -> Iterator[Real]:
-    """Yield magnitude spectra `(<= chunk, size // 2 + 1)` of Hann windows centred at multiples of `step`."""
+def spectra(padded: NDArray[np.int16], size: int, step: int, chunk: int) -> Iterator[Real]:
+    """Yield magnitude spectra `(<= chunk, size // 2 + 1)` of Hann windows that start at multiples of `step`."""
     from scipy import fft
 
     window = (np.hanning(size + 1)[:-1] / SOUND_FULL_SCALE).astype(np.float32)
-    padded = np.pad(samples, size // 2)
     views = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
     for first in range(0, len(views), chunk):
         yield np.abs(fft.rfft(views[first : first + chunk] * window, axis=1))
+
+
+def magnitudes(samples: NDArray[np.int16], size: int, step: int, chunk: int) -> Iterator[Real]:
+    """Yield the same of windows centred at multiples of `step`, silence before and after the sound."""
+    return spectra(np.pad(samples, size // 2), size, step, chunk)
 
 
 def onset_strength(log_mel: Real) -> Real:
@@ -106,7 +110,7 @@ def onset_strength(log_mel: Real) -> Real:
     return np.convolve(padded, SMOOTHING / SMOOTHING.sum(), "valid").astype(np.float32)
 
 
-def _interpolated(log_magnitude: Real, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float64]:
+def interpolated(log_magnitude: Real, rows: NDArray[Any], columns: NDArray[Any]) -> NDArray[np.float64]:
     """Return the places of peaks between bins, by a parabola through the logarithms."""
     left, middle, right = (log_magnitude[rows, columns + k].astype(np.float64) for k in (-1, 0, 1))
     bend = left - 2.0 * middle + right
@@ -132,11 +136,11 @@ class Peaks(NamedTuple):
 
 def tone_peaks(magnitude: Real, first_frame: int) -> Peaks:
     """Return the spectral peaks of magnitude spectra whose first is frame `first_frame`."""
-    low, high = int(TONE_MIN_HZ / RATE_HZ * FFT) + 1, int(TONE_MAX_HZ / RATE_HZ * FFT)
+    high = int(TONE_MAX_HZ / RATE_HZ * FFT)
     levels = np.log(magnitude + 1e-6)
-    rows, columns = _maxima(levels, low, high, PEAK_FLOOR)
+    rows, columns = _maxima(levels, int(TONE_MIN_HZ / RATE_HZ * FFT) + 1, high, PEAK_FLOOR)
     mean = _local_mean(levels[:, : high + PROMINENCE_BINS], PROMINENCE_BINS)
-    hz = _interpolated(levels, rows, columns) * RATE_HZ / FFT
+    hz = interpolated(levels, rows, columns) * RATE_HZ / FFT
     pitch = np.clip(np.round(np.log2(hz / TONE_MIN_HZ) * PITCHES_PER_OCTAVE), 0, PITCHES - 1)
     return Peaks(
         frame=rows + first_frame,
@@ -158,11 +162,9 @@ def _maxima(levels: Real, low: int, high: int, floor: float) -> tuple[NDArray[np
 def _later(values: Real, frames: int) -> Real:
     """Return the values of `frames` later (earlier if negative), 0 outside."""
     moved = np.zeros_like(values)
-    if abs(frames) >= len(values):
-        return moved
-    if frames > 0:
+    if 0 < frames < len(values):
         moved[:-frames] = values[frames:]
-    else:
+    elif 0 < -frames < len(values):
         moved[-frames:] = values[:frames]
     return moved
 
@@ -214,7 +216,7 @@ def chroma_of(samples: NDArray[np.int16]) -> Real:
     for magnitude in magnitudes(samples, CHROMA_FFT, CHROMA_STEP, 50):
         levels = np.log(magnitude + 1e-6)
         rows, columns = _maxima(levels, low, high, 4 * PEAK_FLOOR)
-        hz = _interpolated(levels, rows, columns) * RATE_HZ / CHROMA_FFT
+        hz = interpolated(levels, rows, columns) * RATE_HZ / CHROMA_FFT
         frames.append(rows + done)
         semitones.append(12.0 * np.log2(hz / A4_HZ))
         # The root of the magnitude: melody and bass count, not only the loudest partial.
