@@ -423,6 +423,20 @@ def test_cleanup_takes_old_media_events_and_metrics_and_leaves_results_and_own_f
     assert queue.requeue(ids=["old", "own"], now=NOW)[0].state is State.PENDING
 
 
+def test_cleanup_goes_in_bounded_steps_until_nothing_is_left(queue: Queue):
+    queue.put(*(str(n) for n in range(30)), now=NOW)
+    queue.cancel([str(n) for n in range(25)], now=NOW)
+    queue.add_metrics([Sample(name="x", value=1.0, at=NOW)] * 45, now=NOW)
+    events, metrics, after, calls = 0, 0, 0, 0
+    while after is not None:
+        done = queue.cleanup(older_than=NOW + 1, dry_run=False, after=after, limit=20)
+        events, metrics, after, calls = events + done.events, metrics + done.metrics, done.after, calls + 1
+        assert done.events <= 20
+        assert done.metrics <= 20
+    assert (events, metrics, calls) == (50, 45, 3)
+    assert {e.id for e in queue.events(since_id=0, limit=99)} == {str(n) for n in range(25, 30)}
+
+
 def test_only_media_of_finished_videos_may_be_evicted_oldest_first(queue: Queue):
     queue.put("1", "2", "3")
     for _ in range(3):

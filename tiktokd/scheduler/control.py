@@ -149,16 +149,23 @@ class Control:
         """Remove what belongs to videos that finished more than `days` days ago, but not their results."""
         older_than = self._clock() - days * DAY_S
         run = self._database.read if dry_run else self._database.write
-        old = await run(store.cleanup, older_than=older_than, dry_run=dry_run)
         logs = await asyncio.to_thread(intake.old_logs, self._log_dir, older_than)
+        media: list[store.Media] = []
+        events, metrics = 0, 0
+        after: int | None = 0
+        while after is not None:  # bounded parts, so that claims get their turn at the writer in between
+            old = await run(store.cleanup, older_than=older_than, dry_run=dry_run, after=after)
+            media, events, metrics, after = [*media, *old.media], events + old.events, metrics + old.metrics, old.after
+            if not dry_run:
+                await asyncio.to_thread(intake.remove, [Path(item.path) for item in old.media])
         if not dry_run:
-            await asyncio.to_thread(intake.remove, [Path(media.path) for media in old.media] + logs)
+            await asyncio.to_thread(intake.remove, logs)
         return CleanupAnswer(
             dry_run=dry_run,
-            media_files=len(old.media),
-            media_bytes=sum(media.size_bytes for media in old.media),
-            events=old.events,
-            metrics=old.metrics,
+            media_files=len(media),
+            media_bytes=sum(item.size_bytes for item in media),
+            events=events,
+            metrics=metrics,
             logs=len(logs),
         )
 

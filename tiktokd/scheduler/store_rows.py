@@ -127,6 +127,8 @@ class Cleanup:
     """Files that no row names any more: the caller deletes them."""
     events: int
     metrics: int
+    after: int | None
+    """Give it to the next call; `None`: nothing is left to remove."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,11 @@ from tiktokd.scheduler import schema
 from tiktokd.scheduler.store_rows import Cleanup, Media, Sample, SpoolUsage, WorkerRow
 
 _queue = schema.processing_queue
+_events = schema.job_events
+_metrics = schema.performance_metrics
 _spooled = sa.text(schema.SPOOLED)
+CLEANUP_LIMIT = 20_000
+"""Events, and metrics, per call of `cleanup`: about 0.1 s of the writer."""
 CHUNK = 500
 """Values per statement: below the 999 parameters that old SQLite allows."""
 
@@ -49,25 +53,30 @@ def known_media(conn: Connection, paths: Sequence[str]) -> set[str]:
     return set(conn.scalars(query)) & set(paths)
 
 
-def cleanup(conn: Connection, *, older_than: float, dry_run: bool) -> Cleanup:
-    """Remove media, events and metrics of videos finished before `older_than` (UTC seconds); results stay."""
-    media = tuple(
-        Media(id=row.id, path=row.media_path, size_bytes=row.media_bytes or 0)
-        for row in conn.execute(_media_query().where(_queue.c.finished_at < older_than))
-    )
-    finished = sa.select(_queue.c.seq).where(_queue.c.seq == schema.job_events.c.seq, _queue.c.state.in_(FINAL))
-    old_events = (schema.job_events.c.at < older_than, finished.exists())
-    old_metrics = schema.performance_metrics.c.at < older_than
+def cleanup(
+    conn: Connection, *, older_than: float, dry_run: bool, after: int = 0, limit: int = CLEANUP_LIMIT
+) -> Cleanup:
+    """Remove media, events and metrics of videos finished before `older_than` (UTC seconds); results stay.
+
+    One call removes a bounded part, so that nobody waits long for the writer: call again with the answer's `after`
+    until it is `None`. A dry run counts everything at once, on a reader.
+    """
+    media = _old_media(conn, older_than)
     if dry_run:
-        events = conn.scalar(sa.select(sa.func.count()).select_from(schema.job_events).where(*old_events))
-        metrics = conn.scalar(sa.select(sa.func.count()).select_from(schema.performance_metrics).where(old_metrics))
-        return Cleanup(media=media, events=int(events or 0), metrics=int(metrics or 0))
+        events = conn.scalar(sa.select(sa.func.count()).select_from(_events).where(*_old_events(older_than)))
+        metrics = conn.scalar(sa.select(sa.func.count()).select_from(_metrics).where(_metrics.c.at < older_than))
+        return Cleanup(media=media, events=int(events or 0), metrics=int(metrics or 0), after=None)
     forget_media(conn, [item.id for item in media])
-    return Cleanup(
-        media=media,
-        events=conn.execute(sa.delete(schema.job_events).where(*old_events)).rowcount,
-        metrics=conn.execute(sa.delete(schema.performance_metrics).where(old_metrics)).rowcount,
-    )
+    window = (_events.c.event_id > after, _events.c.event_id <= after + limit)
+    events = conn.execute(sa.delete(_events).where(*window, *_old_events(older_than))).rowcount
+    metrics = conn.execute(
+        sa.delete(_metrics).where(_metrics.c.metric_id.in_(_old_metrics(older_than, limit)))
+    ).rowcount
+    rest = sa.select(sa.func.min(_events.c.event_id)).where(_events.c.event_id > after + limit)
+    further = conn.scalar(rest)
+    if further is None and metrics == limit:
+        further = after + limit + 1
+    return Cleanup(media=media, events=events, metrics=metrics, after=None if further is None else further - 1)
 
 
 def setting(conn: Connection, key: str) -> Any:
@@ -94,7 +103,7 @@ def add_metrics(conn: Connection, samples: Sequence[Sample], *, now: float) -> N
     """Append measurements."""
     if samples:
         rows = [{"at": s.at or now, "name": s.name, "subject": s.subject, "value": s.value} for s in samples]
-        conn.execute(sa.insert(schema.performance_metrics), rows)
+        conn.execute(sa.insert(_metrics), rows)
 
 
 def metrics(conn: Connection, *, since: float, name: str | None = None, limit: int = 10_000) -> list[Sample]:
@@ -107,6 +116,21 @@ def metrics(conn: Connection, *, since: float, name: str | None = None, limit: i
         query = query.where(table.c.name == name)
     rows = conn.execute(query).all()
     return [Sample(name=row.name, value=row.value, subject=row.subject, at=row.at) for row in reversed(rows)]
+
+
+def _old_media(conn: Connection, older_than: float) -> tuple[Media, ...]:
+    rows = conn.execute(_media_query().where(_queue.c.finished_at < older_than))
+    return tuple(Media(id=row.id, path=row.media_path, size_bytes=row.media_bytes or 0) for row in rows)
+
+
+def _old_events(older_than: float) -> tuple[sa.ColumnElement[bool], ...]:
+    """Events of that age, of videos that are finished: an unfinished video keeps its whole history."""
+    finished = sa.select(_queue.c.seq).where(_queue.c.seq == _events.c.seq, _queue.c.state.in_(FINAL))
+    return _events.c.at < older_than, finished.exists()
+
+
+def _old_metrics(older_than: float, limit: int) -> sa.Select[tuple[int]]:
+    return sa.select(_metrics.c.metric_id).where(_metrics.c.at < older_than).limit(limit)
 
 
 def _media_query() -> sa.Select[tuple[str, str, int]]:
