@@ -154,3 +154,27 @@ class FrameHashes:
     """(N,) of the whole picture, plain and mirrored."""
     crops: tuple[tuple[Hashed, ...], ...]
     """Per frame, of its middle at each of `CROPS`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colour:
+    """One colour of a palette."""
+
+    lab: tuple[float, float, float]
+    """CIE L*a*b* (D65): L* 0..100, a* and b* about -128..127."""
+    share: float
+    """0..1 of the pixels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Colours:
+    """Sampled pixels of about 16 frames inside the bars, black frames left out; N pixels."""
+
+    lab: Floats
+    """(N, 3) CIE L*a*b* (D65)."""
+    rgb: Floats
+    """(N, 3) sRGB, 0..255."""
+    palette: tuple[Colour, ...]
+    """Most frequent first."""
+    shots: tuple[tuple[float, float, tuple[Colour, ...]], ...]
+    """(start_s, end_s, palette) of each shot that is not black and has a sampled frame."""

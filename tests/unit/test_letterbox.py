@@ -77,3 +77,11 @@ def test_a_dark_top_without_a_straight_edge_is_no_bar():
 def test_one_picture_is_not_enough_for_a_bar_on_one_side():
     assert find(framed(0, 100, 0, 0)[:1]).fill is None
     assert find(framed(100, 100, 0, 0)[:1]).top * 512 == pytest.approx(100, abs=2)
+
+
+def test_a_still_picture_with_a_plain_band_on_one_side_has_no_bar():
+    picture = content(512, 288, 5, 0)
+    picture[470:] = 16
+    assert find([picture] * 8).fill is None
+    picture[:42] = 16
+    assert find([picture] * 8).fill == "plain"

@@ -42,8 +42,9 @@ FILL_SMALLEST = 0.08
 TEXT_LARGEST = 0.08
 """Height of a line of text in a bar."""
 UNEVEN = 0.02
-"""How much the two bars of one direction may differ where there are too few frames to see what is still."""
-FRAMES_SURE = 3
+"""How much the two bars of one direction may differ where nothing moves: a plain wall or sky is still as well."""
+FRAMES_SURE, MOVING = 3, 0.05
+"""Frames, and the share of pixels that change, from which on a still stretch means something."""
 
 
 def find(lumas: Sequence[Array]) -> Bars:
@@ -73,7 +74,9 @@ def _plain(stack: NDArray[np.int16]) -> tuple[float, float]:
         sharp = rows > 0 and float(near.max()) >= EDGE_SHARE
         share = (max(0, rows - 3) + int(near.argmax()) + 1) / height if sharp else 0.0
         found.append(share if SMALLEST <= share <= LARGEST else 0.0)
-    if len(stack) < FRAMES_SURE and abs(found[0] - found[1]) > UNEVEN:
+    moves = len(stack) >= FRAMES_SURE and float(still.mean()) < 1.0 - MOVING
+    alike = abs(float(np.median(stack[:, :4])) - float(np.median(stack[:, -4:]))) <= NEAR
+    if not moves and (abs(found[0] - found[1]) > UNEVEN or not alike):
         return 0.0, 0.0
     return found[0], found[1]
 
