@@ -9,7 +9,7 @@ from tests.store_fixtures import NOW, TRANSIENT, Queue, envelope
 from tests.store_fixtures import queue as queue  # noqa: PLC0414  a fixture
 from tiktokd.errors import Failure
 from tiktokd.model import MediaFacts, Metadata, State, VideoRef
-from tiktokd.scheduler import schema, store
+from tiktokd.scheduler import schema, store, store_mishaps
 from tiktokd.scheduler.store import NewVideo, Sample, WorkerRow
 
 # --- adding ---
@@ -252,6 +252,31 @@ def test_a_download_claim_cannot_report_an_analysis(queue: Queue):
     queue.put("1")
     assert not queue.has_completed(queue.download())
     assert queue.state("1") == "downloading"
+
+
+# --- mishaps ---
+
+
+def test_a_worker_death_is_counted_while_the_claim_goes_on(queue: Queue):
+    queue.put_files("1")
+    claim = queue.process()
+    assert queue.db.write_blocking(store_mishaps.crashed, claim.token, failure=TRANSIENT, now=NOW)
+    assert queue.get("1").video.crashes == 1
+    assert queue.history("1")[-1].event == "crash"
+    assert queue.has_completed(claim)
+    assert not queue.db.write_blocking(store_mishaps.crashed, claim.token, failure=TRANSIENT, now=NOW)
+
+
+def test_a_video_whose_file_has_vanished_is_downloaded_again_uncharged(queue: Queue):
+    queue.put("1")
+    queue.has_downloaded(queue.download())
+    stale = queue.process()
+    assert queue.db.write_blocking(store_mishaps.media_gone, stale.token, failure=TRANSIENT, now=NOW)
+    assert not queue.db.write_blocking(store_mishaps.media_gone, stale.token, failure=TRANSIENT, now=NOW)
+    claim = queue.download()
+    assert (claim.id, claim.attempts, claim.media_path) == ("1", 0, None)
+    assert queue.spool_usage().videos == 0
+    assert queue.counts()[State.DOWNLOADING] == 1
 
 
 # --- verbs of people ---

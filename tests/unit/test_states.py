@@ -1,8 +1,12 @@
 """The state table: what may follow what."""
 
+import ast
+from pathlib import Path
+
 import pytest
 
 from tiktokd.model import FINAL, IN_FLIGHT, State
+from tiktokd.scheduler import store_transition
 from tiktokd.scheduler.states import INITIAL, TRANSITIONS, WAITING, Event, is_final, is_in_flight, sources, target
 
 
@@ -54,3 +58,13 @@ def test_only_claims_lead_into_flight():
 def test_a_state_is_waiting_in_flight_or_final_and_never_two_of_them():
     for state in State:
         assert [is_final(state), is_in_flight(state), state in WAITING.values()].count(True) == 1
+
+
+def test_one_file_alone_writes_states():
+    writers = set()
+    for file in Path(store_transition.__file__).parent.glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text())):
+            call = isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "values"
+            if call and any(keyword.arg == "state" for keyword in node.keywords):
+                writers.add(file.name)
+    assert writers == {"store_transition.py"}

@@ -148,7 +148,7 @@ class Database:
         self._writer.dispose()
 
     def _submit(self, call: _Call) -> None:
-        if self._closed:
+        if self._closed or not self._thread.is_alive():
             raise LocalError("the database is closed")
         try:
             self._calls.put_nowait(call)

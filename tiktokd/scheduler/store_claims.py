@@ -137,7 +137,7 @@ def rescue(conn: Connection, token: str, *, reason: str, now: float) -> bool:
 
 def rescue_all(conn: Connection, *, incarnation: str, now: float) -> int:
     """Put back whatever an earlier life of the daemon had claimed; return how many. Nothing is charged."""
-    query = sa.select(_queue.c.seq).where(_queue.c.incarnation != incarnation)
+    query = sa.select(_queue.c.seq).where(_queue.c.incarnation != incarnation).with_for_update()
     found = [(seq, state) for state in IN_FLIGHT for seq in conn.scalars(query.where(sa.text(schema.IN_STATE[state])))]
     moves.transition_rows(conn, found, Event.RESCUE, now=now, reason="the daemon was restarted", values={})
     return len(found)

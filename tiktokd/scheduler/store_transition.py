@@ -83,7 +83,7 @@ def transition_rows(
     reason: str,
     values: Mapping[str, Any],
 ) -> dict[int, State]:
-    """Move videos that the caller has just read in this transaction: `(seq, state)`, each a source of `event`.
+    """Move videos that the caller has read and locked in this transaction: `(seq, state)`, each a source of `event`.
 
     Returns: where each `seq` stands now.
     """

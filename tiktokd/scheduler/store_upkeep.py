@@ -67,16 +67,14 @@ def cleanup(
         metrics = conn.scalar(sa.select(sa.func.count()).select_from(_metrics).where(_metrics.c.at < older_than))
         return Cleanup(media=media, events=int(events or 0), metrics=int(metrics or 0), after=None)
     forget_media(conn, [item.id for item in media])
-    window = (_events.c.event_id > after, _events.c.event_id <= after + limit)
-    events = conn.execute(sa.delete(_events).where(*window, *_old_events(older_than))).rowcount
+    first = _next_event(conn, after) or after + 1
+    window = _events.c.event_id.between(first, first + limit - 1)
+    events = conn.execute(sa.delete(_events).where(window, *_old_events(older_than))).rowcount
     metrics = conn.execute(
         sa.delete(_metrics).where(_metrics.c.metric_id.in_(_old_metrics(older_than, limit)))
     ).rowcount
-    rest = sa.select(sa.func.min(_events.c.event_id)).where(_events.c.event_id > after + limit)
-    further = conn.scalar(rest)
-    if further is None and metrics == limit:
-        further = after + limit + 1
-    return Cleanup(media=media, events=events, metrics=metrics, after=None if further is None else further - 1)
+    further = _next_event(conn, first + limit - 1) is not None or metrics == limit
+    return Cleanup(media=media, events=events, metrics=metrics, after=first + limit - 1 if further else None)
 
 
 def setting(conn: Connection, key: str) -> Any:
@@ -127,6 +125,11 @@ def _old_events(older_than: float) -> tuple[sa.ColumnElement[bool], ...]:
     """Events of that age, of videos that are finished: an unfinished video keeps its whole history."""
     finished = sa.select(_queue.c.seq).where(_queue.c.seq == _events.c.seq, _queue.c.state.in_(FINAL))
     return _events.c.at < older_than, finished.exists()
+
+
+def _next_event(conn: Connection, after: int) -> int | None:
+    found: int | None = conn.scalar(sa.select(sa.func.min(_events.c.event_id)).where(_events.c.event_id > after))
+    return found
 
 
 def _old_metrics(older_than: float, limit: int) -> sa.Select[tuple[int]]:

@@ -160,7 +160,9 @@ def _for_ids(conn: Connection, ids: Sequence[str], move: Any) -> list[Outcome]:
     outcomes = []
     for chunk in _chunks(list(dict.fromkeys(ids))):
         columns = (_queue.c.seq, _queue.c.id, _queue.c.state, _queue.c.priority, _queue.c.media_path)
-        rows = {row.id: row for row in conn.execute(sa.select(*columns).where(_queue.c.id.in_(chunk)))}
+        rows = {
+            row.id: row for row in conn.execute(sa.select(*columns).where(_queue.c.id.in_(chunk)).with_for_update())
+        }
         moved: dict[int, State] = move([rows[id_] for id_ in chunk if id_ in rows])
         for id_ in chunk:
             row = rows.get(id_)
