@@ -1,12 +1,23 @@
 """Tempo, beats, key and the presence of music, on sounds made here."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
-from tests.sounds import analyze, chord, context_of, noise, note, sine
-from tiktokd.analyzers.music_analysis import NOTES, key_of, tempo_confidence
+from tests.sounds import analyze, chord, context_of, noise, note, runner_of, sine
+from tiktokd.analyzers.music_analysis import (
+    ANALYZER,
+    GENRES,
+    MOODS,
+    NOTES,
+    ast_music_ratio,
+    best_classes,
+    key_of,
+    tempo_confidence,
+)
 from tiktokd.encoders import beats, spectrum
-from tiktokd.sound import spans_of
+from tiktokd.sound import SoundScores, spans_of
 
 RATE_HZ = 16_000
 CLICK = np.exp(-np.arange(320) / 60) * np.sin(2 * np.pi * 1000 * np.arange(320) / RATE_HZ) * 0.5
@@ -154,6 +165,39 @@ def test_genre_and_mood_are_not_known_without_a_model():
     assert result.tier == "lite"
     assert result.summary["genres"] is None
     assert result.summary["moods"] is None
+
+
+def scores_of(**tops: float) -> SoundScores:
+    """Two windows of AudioSet scores; the second half as sure."""
+    labels = tuple(name.replace("_", " ") for name in tops)
+    first = np.array([list(tops.values())], np.float32)
+    return SoundScores(labels=labels, windows_s=((0.0, 10.0), (10.0, 20.0)), scores=np.concatenate((first, first / 2)))
+
+
+def test_genres_and_moods_are_the_classes_that_are_heard():
+    scores = scores_of(Music=0.9, Jazz=0.3, Pop_music=0.4, Techno=0.05, Sad_music=0.2, Dog=0.8)
+    assert best_classes(scores, GENRES) == ["Pop music", "Jazz"]
+    assert best_classes(scores, MOODS) == ["Sad music"]
+    assert best_classes(None, GENRES) is None
+    assert ast_music_ratio(scores) == 1.0
+    assert ast_music_ratio(scores_of(Music=0.5)) == 0.5
+    assert ast_music_ratio(scores_of(Dog=0.9)) == 0.0
+    assert ast_music_ratio(None) == 0.0
+
+
+def test_a_model_may_vouch_for_music_without_steady_tones():
+    features = runner_of("music_analysis")
+    sound = context_of(audio16=noise(12.0))
+    assert (
+        features.level1(["music_analysis"], "all", sound, lambda _: None).outputs["music_analysis"].status == "skipped"
+    )
+    spectrum_of = spectrum.encode(spectrum.load(None), [sound.arrays["audio16"]])[0]
+    beat = beats.encode(None, [beats.Item(spectrum=spectrum_of, speech=())])[0]
+    heard = {"spectrum": spectrum_of, "beats": beat, "ast": scores_of(Music=0.9, Ambient_music=0.4)}
+    result = ANALYZER.analyze(dataclasses.replace(sound, features=heard))
+    assert result.output.music_present
+    assert result.output.genres == ["Ambient music"]
+    assert result.output.tempo_bpm is None
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Is there music, how fast, where are its beats, in which key?
 
-Tempo in beats per minute, beats in seconds, key as a note name and a mode, confidences 0..1 (not probabilities). Genres
-and moods need the full tier.
+Tempo in beats per minute, beats in seconds, key as a note name and a mode, confidences 0..1 (not probabilities). The
+full tier adds genres and moods, AudioSet classes of the AST model, and lets it vouch for music without steady tones.
 
 Bad at: half and double tempo (`tempo_candidates_bpm` has all), rubato, songs that change key, a minor key against its
 relative major, speech over music, drums alone (a beat, but `music_present` only where it is very regular).
@@ -9,7 +9,8 @@ relative major, speech over music, drums alone (a beat, but `music_present` only
 Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
 `partial/low_quality` with tempo and beats left out.
 
-Source: Ellis 2007 (beats); Krumhansl and Kessler, Psychological Review 89, 1982 (key profiles).
+Source: Ellis 2007 (beats); Krumhansl and Kessler, Psychological Review 89, 1982 (key profiles); AudioSet ontology
+(CC BY-SA 4.0; genres and moods).
 """
 
 import numpy as np
@@ -18,7 +19,7 @@ from pydantic import Field
 
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import Beats, Span, Spectrum, cut_off_at
+from tiktokd.sound import Beats, SoundScores, Span, Spectrum, cut_off_at
 
 MIN_SOUND_S = 6.0
 MUSIC_RATIO = 0.3
@@ -36,6 +37,28 @@ MINOR = np.array((6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 KEY_MARGIN = 0.15
 """Lead of the best key's correlation over the second that counts as certain."""
+
+GENRES = frozenset(
+    {
+        "A capella", "Afrobeat", "Ambient music", "Bluegrass", "Blues", "Carnatic music", "Christian music",
+        "Classical music", "Country", "Disco", "Drum and bass", "Dubstep", "Electronic dance music", "Electronic music",
+        "Electronica", "Flamenco", "Folk music", "Funk", "Gospel music", "Grunge", "Heavy metal", "Hip hop music",
+        "House music", "Independent music", "Jazz", "Middle Eastern music", "Music for children", "Music of Africa",
+        "Music of Asia", "Music of Bollywood", "Music of Latin America", "New-age music", "Opera", "Pop music",
+        "Progressive rock", "Psychedelic rock", "Punk rock", "Reggae", "Rhythm and blues", "Rock and roll",
+        "Rock music", "Salsa music", "Ska", "Soul music", "Swing music", "Techno", "Traditional music",
+        "Trance music", "Vocal music",
+    }
+)  # fmt: skip
+"""AudioSet's children of "Music genre"."""
+MOODS = frozenset(
+    {"Happy music", "Sad music", "Tender music", "Exciting music", "Angry music", "Scary music", "Funny music"}
+)
+"""AudioSet's children of "Music mood"."""
+CLASS_MIN, CLASSES_MAX = 0.1, 5
+"""Genres and moods score low beside "Music": at most five, from this score on."""
+AST_MUSIC_MIN = 0.3
+"""Score of "Music" from which a window has music, as in `audio_events`."""
 
 
 class MusicAnalysisOutput(Output):
@@ -59,9 +82,9 @@ class MusicAnalysisOutput(Output):
     key_confidence: float | None = Field(ge=0, le=1)
     """Lead over the second best key; low between relative keys."""
     genres: list[str] | None
-    """Full tier only."""
+    """AudioSet's names, best first, uncalibrated; `None` in the lite tier."""
     moods: list[str] | None
-    """Full tier only."""
+    """The same for moods of the music: Happy music, Sad music ..."""
 
 
 class MusicSegment(Segment):
@@ -94,7 +117,24 @@ def music_chroma(chroma: NDArray[np.float32], music: tuple[Span, ...]) -> NDArra
     return total
 
 
-def _summary(beats: Beats, spectrum: Spectrum, present: bool) -> MusicAnalysisOutput:
+def best_classes(sound: SoundScores | None, names: frozenset[str]) -> list[str] | None:
+    """Return the classes among `names` that are heard, best first; `None` where nobody listened."""
+    if sound is None or not len(sound.scores):
+        return None
+    tops = sound.scores.max(axis=0)
+    order = np.argsort(-tops, kind="stable").tolist()
+    heard = [sound.labels[i] for i in order if sound.labels[i] in names and tops[i] >= CLASS_MIN]
+    return heard[:CLASSES_MAX]
+
+
+def ast_music_ratio(sound: SoundScores | None) -> float:
+    """Return the share of windows in which the model hears music; 0 where nobody listened."""
+    if sound is None or "Music" not in sound.labels or not len(sound.scores):
+        return 0.0
+    return float(np.mean(sound.scores[:, sound.labels.index("Music")] >= AST_MUSIC_MIN))
+
+
+def _summary(beats: Beats, spectrum: Spectrum, present: bool, heard: SoundScores | None) -> MusicAnalysisOutput:
     confidence = tempo_confidence(beats.strength)
     steady = confidence > 0.0 and beats.tempo_bpm is not None
     key = key_of(music_chroma(spectrum.chroma, beats.music)) if beats.music_ratio >= MUSIC_RATIO else None
@@ -108,8 +148,8 @@ def _summary(beats: Beats, spectrum: Spectrum, present: bool) -> MusicAnalysisOu
         key=key[0] if key else None,
         mode=key[1] if key else None,
         key_confidence=key[2] if key else None,
-        genres=None,
-        moods=None,
+        genres=best_classes(heard, GENRES) if present else None,
+        moods=best_classes(heard, MOODS) if present else None,
     )
 
 
@@ -121,17 +161,18 @@ def analyze(context: Context) -> Result:
         return skipped("no_audio", "the sound track holds only silence")
     if spectrum.duration_s < MIN_SOUND_S:
         return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
-    tones = beats.music_ratio >= MUSIC_RATIO
-    if not tones and beats.strength < REGULAR_BEAT:
+    heard: SoundScores | None = context.features.get("ast")
+    present = max(beats.music_ratio, ast_music_ratio(heard)) >= MUSIC_RATIO or beats.strength >= PERCUSSION
+    if not present and beats.strength < REGULAR_BEAT:
         return skipped("no_music", "neither steady tones nor a steady beat")
-    output = _summary(beats, spectrum, present=tones or beats.strength >= PERCUSSION)
+    output = _summary(beats, spectrum, present, heard)
     segments = [MusicSegment(start_s=round(a, 2), end_s=round(b, 2)) for a, b in beats.music]
     cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", segments)
     if output.tempo_bpm is None:
         return partial(output, "low_quality", "the music has no steady beat", segments)
-    return ok(output, segments)
+    return ok(output, segments, calibrated=None if heard is None else False)
 
 
 ANALYZER = Analyzer(

@@ -27,7 +27,7 @@ LAG_MAX = int(np.ceil(RATE_HZ / F0_MIN_HZ))
 WINDOW = 400
 """Samples compared per lag (25 ms, as in the paper)."""
 FFT = 1024
-"""At least WINDOW + LAG_MAX + WINDOW - 1, so that the circular correlation does not wrap into the lags used."""
+"""At least a frame, WINDOW + LAG_MAX + 1; negative lags of the circular correlation wrap to the far end, unused."""
 THRESHOLD = 0.15
 """Aperiodicity below which a frame is voiced (the paper: 0.1 to 0.15)."""
 FRAMES = 500
