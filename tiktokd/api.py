@@ -11,7 +11,7 @@ from aiohttp import web
 
 from tiktokd import __version__
 from tiktokd.api_bodies import MAX_BODY_BYTES
-from tiktokd.api_events import Feed
+from tiktokd.api_events import Ring
 from tiktokd.api_guard import SAFE_METHODS, Denied, Guard, peer_of, read_token
 from tiktokd.api_routes import Routes, answer
 from tiktokd.errors import ConfigError, LocalError, TiktokdError
@@ -43,8 +43,8 @@ STARTED = web.RequestKey("started", bool)
 class Server:
     """What `start` started."""
 
-    def __init__(self, runner: web.AppRunner, feed: Feed, pump: asyncio.Task[None], path: Path) -> None:
-        self._runner, self._feed, self._pump, self._path = runner, feed, pump, path
+    def __init__(self, runner: web.AppRunner, ring: Ring, pump: asyncio.Task[None], path: Path) -> None:
+        self._runner, self._ring, self._pump, self._path = runner, ring, pump, path
         self._inode = path.stat().st_ino
 
     @property
@@ -54,7 +54,7 @@ class Server:
 
     async def close(self) -> None:
         """Take no new requests, end the streams, let open answers finish, remove the socket."""
-        self._feed.close()
+        self._ring.close()
         self._pump.cancel()
         with suppress(asyncio.CancelledError):
             await self._pump
@@ -79,16 +79,16 @@ async def start(control: Verbs, *, socket_path: Path, listen: str = "", token_fi
     if listen and token is None:
         raise ConfigError("http.listen needs http.token_file")
     sock = bind(socket_path)
-    feed = Feed(control.incarnation())
+    ring = Ring(control.incarnation())
     hosts: set[str] = set()
     app = web.Application(middlewares=[_checked], client_max_size=MAX_BODY_BYTES)
     app[GUARD] = Guard(socket_gid=socket_path.stat().st_gid, token=token, tcp_hosts=hosts)
-    app.add_routes(Routes(control, feed).table())
+    app.add_routes(Routes(control, ring).table())
     app.on_response_prepare.append(_add_headers)
     runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_S)
     await runner.setup()
     await web.SockSite(runner, sock).start()
-    server = Server(runner, feed, asyncio.create_task(feed.run(control.events())), socket_path)
+    server = Server(runner, ring, asyncio.create_task(ring.run(control.events())), socket_path)
     if listen:
         try:
             hosts.update(await _listen(runner, listen))

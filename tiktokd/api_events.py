@@ -22,8 +22,8 @@ MAX_READERS = 64
 BATCH = 500
 
 
-class Feed:
-    """The ring."""
+class Ring:
+    """The latest events, numbered."""
 
     def __init__(self, incarnation: str, *, size: int = RING_EVENTS) -> None:
         self.incarnation = incarnation
@@ -89,19 +89,19 @@ class Feed:
         self._news = asyncio.Event()
 
 
-async def stream(request: web.Request, feed: Feed) -> web.StreamResponse:
+async def stream(request: web.Request, ring: Ring) -> web.StreamResponse:
     """Send events to one reader until it leaves or the server closes."""
-    if feed.readers >= MAX_READERS:
+    if ring.readers >= MAX_READERS:
         raise web.HTTPServiceUnavailable(text=f"{MAX_READERS} readers are connected; try again later")
     response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
-    feed.readers += 1
+    ring.readers += 1
     try:
         await response.prepare(request)
         await response.write(b": hello\n\n")
-        async for event in feed.read(request.query.get("since") or request.headers.get("Last-Event-ID")):
-            await response.write(b": heartbeat\n\n" if event is None else _frame(event, feed.incarnation))
+        async for event in ring.read(request.query.get("since") or request.headers.get("Last-Event-ID")):
+            await response.write(b": heartbeat\n\n" if event is None else _frame(event, ring.incarnation))
     finally:
-        feed.readers -= 1
+        ring.readers -= 1
     return response
 
 

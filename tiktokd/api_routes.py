@@ -1,7 +1,6 @@
 """One handler per endpoint: read the request, ask the daemon, write the answer. Knows no rule of who may."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -11,7 +10,7 @@ from pydantic_core import to_json
 
 from tiktokd import __version__
 from tiktokd.api_bodies import Add, Body, Cleanup, Ids, Lanes, Requeue, SetPriority, ndjson, parse
-from tiktokd.api_events import Feed, stream
+from tiktokd.api_events import Ring, stream
 from tiktokd.model import PRIORITY_DEFAULT
 from tiktokd.verbs import BadRequest, Verbs
 
@@ -20,15 +19,14 @@ BODY_TIMEOUT_S = 30.0
 """A client that sends its body more slowly is cut off."""
 PAGE_MAX = 500
 METRICS_DEFAULT_S = 3600.0
-FORMS = ("json", "jsonl")
 BodyT = TypeVar("BodyT", bound=Body)
 
 
 class Routes:
     """The endpoints over one daemon."""
 
-    def __init__(self, verbs: Verbs, feed: Feed) -> None:
-        self._verbs, self._feed = verbs, feed
+    def __init__(self, verbs: Verbs, ring: Ring) -> None:
+        self._verbs, self._ring = verbs, ring
 
     def table(self) -> list[web.RouteDef]:
         """Return every endpoint; a test compares it with the documentation."""
@@ -41,7 +39,8 @@ class Routes:
             web.get("/api/videos", self._videos),
             web.get("/api/videos/{id}", self._video),
             web.get("/api/events", self._events),
-            web.get("/api/export/{form}", self._export),
+            web.get("/api/export/json", self._export_json),
+            web.get("/api/export/jsonl", self._export_jsonl),
             web.post("/api/queue/add", self._add),
             web.post("/api/queue/requeue", self._requeue),
             web.post("/api/queue/cancel", self._cancel),
@@ -79,7 +78,7 @@ class Routes:
         return answer(await self._verbs.video(request.match_info["id"]))
 
     async def _events(self, request: web.Request) -> web.StreamResponse:
-        return await stream(request, self._feed)
+        return await stream(request, self._ring)
 
     async def _add(self, request: web.Request) -> web.Response:
         if request.content_type == "application/x-ndjson":
@@ -116,25 +115,30 @@ class Routes:
         body = await _parsed(request, Cleanup)
         return answer(await self._verbs.cleanup(body.days, dry_run=body.dry_run))
 
-    async def _export(self, request: web.Request) -> web.StreamResponse:
-        form = request.match_info["form"]
-        if form not in FORMS:
-            raise BadRequest(f"there is no export {form!r}; there are {' and '.join(FORMS)}")
+    async def _export_json(self, request: web.Request) -> web.StreamResponse:
+        head = to_json(await self._verbs.export_head())
+        start = head[:-1] + b', "videos": [\n'
+        return await self._export(request, "application/json", start=start, between=b",\n", end=b"\n]}\n")
+
+    async def _export_jsonl(self, request: web.Request) -> web.StreamResponse:
+        return await self._export(request, "application/x-ndjson", start=b"", between=b"\n", end=b"\n")
+
+    async def _export(
+        self, request: web.Request, mime: str, *, start: bytes, between: bytes, end: bytes
+    ) -> web.StreamResponse:
+        """Stream the videos with memory for one page."""
         pages = self._verbs.export(state=request.query.get("state"), since=request.query.get("since"))
-        # The first page before the head: a wrong state is still a clean error.
+        # The first page before the head of the answer: a wrong state is still a clean error.
         page = await anext(pages, None)
-        mime = "application/json" if form == "json" else "application/x-ndjson"
         response = web.StreamResponse(headers={"Content-Type": mime})
-        head = json.dumps(await self._verbs.export_head())
         await response.prepare(request)
-        separator, between = b"", b",\n" if form == "json" else b"\n"
-        if form == "json":
-            await response.write(head[:-1].encode() + b', "videos": [\n')
+        before = start
         while page is not None:
-            await response.write(separator + between.join(page))
-            separator = between
+            await response.write(before + between.join(page))
+            before = between
             page = await anext(pages, None)
-        await response.write(b"\n]}\n" if form == "json" else separator)
+        # JSONL without a video has no lines, not even an empty one.
+        await response.write((b"" if before is between else start) + (end if start or before is between else b""))
         return response
 
 

@@ -7,13 +7,18 @@ import logging
 import os
 import socket
 import stat
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import pytest
 
 from tests.toy_daemon import NOW, WAIT_S, envelope, toy_daemon
 from tiktokd import api
+from tiktokd.api_events import Ring
 from tiktokd.api_guard import Peer, is_member, read_token
+from tiktokd.api_routes import Routes
 from tiktokd.client import Client, Refused, Unreachable, _Connection
 from tiktokd.errors import ConfigError, Failure
 from tiktokd.protocol import API_HEADER, Event
@@ -330,6 +335,31 @@ def test_cleanup_removes_media_and_old_logs_but_keeps_results(daemon, tmp_path):
     assert "loudness" in daemon.client.video(ID)["analysis"]
 
 
+def test_the_documentation_names_every_endpoint(daemon):
+    text = (Path(__file__).parents[2] / "docs" / "api.md").read_text()
+    for route in Routes(daemon.control, Ring("toy")).table():
+        *_, last = route.path.rpartition("/")
+        family = f"`{last}`" if route.path.startswith("/api/queue/") else ""
+        assert f"`{route.method} {route.path}" in text or family in text.split("Bodies")[0], route
+
+
+def test_a_write_by_somebody_outside_the_group_is_refused_even_where_the_socket_is_open(tmp_path):
+    if os.geteuid() != 0:
+        pytest.skip("only root can become somebody else")
+    with toy_daemon(tmp_path) as daemon:
+        daemon.socket_path.chmod(0o666)
+        for parent in (tmp_path, *tmp_path.parents[:2]):
+            parent.chmod(parent.stat().st_mode | 0o011)
+        code = (
+            "import os, sys, tiktokd.client as c, encodings.idna; from pathlib import Path; "
+            "os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+            f"client = c.Client(Path({str(daemon.socket_path)!r})); client.status(); client.set_paused('all', True)"
+        )
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+        assert "uid 65534 is not in the group" in done.stderr
+        assert daemon.runtime.paused["download"] is False
+
+
 def test_metrics_and_health_are_answered(daemon):
     assert daemon.client.get("/healthz")["ok"] is True
     assert {"counts", "rates", "gpus", "samples"} <= set(daemon.client.get("/api/metrics"))
@@ -359,6 +389,10 @@ def test_the_tcp_listener_wants_the_token_the_host_and_no_origin(tmp_path):
             return found.status
 
         assert status() == 401
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=WAIT_S)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().read()
+        connection.close()
         assert status(Authorization="Bearer wrong") == 401
         assert status(Authorization=f"Basic {token}") == 401
         assert status(Authorization=f"Bearer {token}") == 200

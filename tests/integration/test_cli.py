@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,21 @@ def ctl(daemon, tmp_path):
         )  # fmt: skip
 
     return run
+
+
+@contextmanager
+def running(command, *, stderr=None, **env):
+    """A process that is gone at the end, whatever happened; with buffered output, as people run it."""
+    ours = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**ours, **env})
+    watchdog = threading.Timer(WAIT_S * 3, child.kill)  # a readline that waits for ever would hold up the test
+    watchdog.start()
+    try:
+        yield child
+    finally:
+        watchdog.cancel()
+        child.kill()
+        child.communicate()
 
 
 def test_urls_of_the_command_line_are_answered_one_by_one(ctl):
@@ -136,12 +152,12 @@ def test_status_is_readable_and_json_has_the_promised_keys(ctl, daemon):
 
 def test_status_is_watched_until_ctrl_c(daemon):
     command = [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "status", "--watch", "--json"]
-    with subprocess.Popen([*command, "--interval", "0.05"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+    with running([*command, "--interval", "0.05"], stderr=subprocess.PIPE) as child:
         assert json.loads(child.stdout.readline())["counts"]
         assert json.loads(child.stdout.readline())["counts"]
         child.send_signal(signal.SIGINT)
         child.stdout.read()
-        assert child.stderr.read() == b""
+        assert child.stderr.read() == ""
         assert child.wait(WAIT_S) == 130
 
 
@@ -228,9 +244,7 @@ def test_wait_ends_when_all_is_finished_and_times_out_with_3(ctl, daemon):
     done = ctl("wait", "--timeout", "0.2")
     assert done.returncode == 3
     assert "1 pending" in done.stderr
-    with subprocess.Popen(
-        [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "wait", "--timeout", "30"]
-    ) as child:
+    with running([sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "wait"]) as child:
         daemon.finish(ID, {})
         assert child.wait(30) == 0
 
@@ -319,7 +333,7 @@ def test_logs_are_merged_by_time_and_followed(ctl, tmp_path, daemon):
     assert "\x1b" not in shown
     assert ctl("logs", "nobody", env=env).returncode == 1
     command = [sys.executable, "-m", "tiktokd.cli", "logs", "cpu_worker_0", "-f"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ, **env}) as child:
+    with running(command, **env) as child:
         assert "two" in child.stdout.readline()
         with worker.open("a") as file:
             file.write("2026-01-01T00:00:04Z four\n")
@@ -519,3 +533,41 @@ def test_starting_loads_nothing_slow():
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "[]"
+
+
+@pytest.mark.slow
+def test_a_file_of_100000_lines_is_queued_with_bounded_memory_and_its_ten_bad_lines_named(daemon, tmp_path):
+    bad = {1, 10_000, 33_333, 33_334, 50_000, 66_666, 77_777, 90_001, 99_999, 100_000}
+    file = tmp_path / "urls.txt"
+    lines = (f"broken {n}" if n in bad else str(7212345678901200000 + n) for n in range(1, 100_001))
+    file.write_text("\n".join(lines))
+    command = [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "add-urls", "-f", str(file)]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    output, complaints = child.communicate(timeout=100)
+    assert child.returncode == 1
+    assert {int(line.split(":")[1]) for line in complaints.splitlines()} == bad
+    assert output == "99,990 added, 0 duplicate, 10 invalid\n"
+    assert daemon.client.status().counts["pending"] == 99_990
+
+
+def test_memory_of_a_large_add_does_not_grow_with_the_file(daemon, tmp_path):
+    def peak_kib(count):
+        file = tmp_path / "urls.txt"
+        file.write_text("\n".join(str(7212345678901200000 + n) for n in range(count)))
+        command = [
+            sys.executable,
+            "-m",
+            "tiktokd.cli",
+            "--socket",
+            str(daemon.socket_path),
+            "add-urls",
+            "-f",
+            str(file),
+        ]
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+        _, status, usage = os.wait4(child.pid, 0)
+        child.returncode = os.waitstatus_to_exitcode(status)
+        assert child.returncode == 0
+        return usage.ru_maxrss
+
+    assert peak_kib(12_000) < peak_kib(3_000) + 8 * 1024

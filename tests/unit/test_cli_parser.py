@@ -79,7 +79,7 @@ def test_the_help_lists_every_verb_and_every_exit_code():
         ["list", "--limit", "0"],
         ["wait", "--timeout", "-1"],
         ["wait", "--timeout", "nan"],
-        ["cleanup", "--days", "0"],
+        ["cleanup", "--days", "-1"],
         ["nonsense"],
         [],
         ["list", "--lim", "5"],
@@ -143,5 +143,6 @@ def test_the_tail_of_a_log_keeps_tracebacks_with_their_line(tmp_path):
     log.write_text(
         "".join(f"2026-01-0{n}Z line\n" for n in range(1, 9)) + "2026-01-09Z bad\x1b[31m\n  Trace\n  Error\n"
     )
-    assert _tail(log, 2) == [["2026-01-08Z line"], ["2026-01-09Z bad\\x1b[31m", "  Trace", "  Error"]]
-    assert _tail(tmp_path / "none.log", 5) == []
+    entries, end = _tail(log, 2)
+    assert entries == [["2026-01-08Z line"], ["2026-01-09Z bad\\x1b[31m", "  Trace", "  Error"]]
+    assert end == log.stat().st_size

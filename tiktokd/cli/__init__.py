@@ -49,6 +49,11 @@ def run(arguments: Sequence[str]) -> int:
         message = "\n".join(escape(line) for line in str(exc).splitlines())
         sys.stderr.write(f"tiktokctl: {message}\n")
         return _code_of(exc)
+    except OSError as exc:
+        if isinstance(exc, BrokenPipeError):
+            raise
+        sys.stderr.write(f"tiktokctl: {escape(str(exc))}\n")
+        return EXIT_UNREACHABLE if isinstance(exc, PermissionError) else EXIT_PARTIAL
     return code
 
 

@@ -72,6 +72,13 @@ def positive(text: str) -> float:
     return value
 
 
+def days(text: str) -> int:
+    """Return a whole number of days, 0 included, for argparse."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of days")
+    return int(text)
+
+
 def count(text: str) -> int:
     """Return a whole number of at least 1 for argparse."""
     if not text.isdecimal() or int(text) < 1:

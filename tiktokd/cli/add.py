@@ -172,7 +172,7 @@ def _files(arguments: list[str]) -> Iterator[Candidate]:
             found, problem = [path], ""
         if not found:
             yield Candidate(argument, "", problem)
-        yield from (Candidate(str(each.absolute()), "") for each in found)
+        yield from (Candidate(str(each.resolve()), "") for each in found)
 
 
 def _monitor(session: Session, args: argparse.Namespace, code: int) -> int:

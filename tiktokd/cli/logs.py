@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,39 +26,39 @@ def _logs(session: Session, args: argparse.Namespace) -> int:
         there = ", ".join(sorted(file.stem for file in directory.glob("*.log"))) or "none"
         session.complain(f"no log {args.worker or ''} in {directory}; there are: {there}")
         return EXIT_PARTIAL
-    lines = [line for file in files for line in _tail(file, args.lines)]
+    tails = {file: _tail(file, args.lines) for file in files}
+    lines = [line for entries, _ in tails.values() for line in entries]
     # Lines begin with the time, so sorting them merges the files; a traceback stays with its line.
     for line in sorted(lines, key=lambda entry: entry[0])[-args.lines :]:
         session.say("\n".join(line))
     if args.follow:
-        for text in _follow(files):
+        sys.stdout.flush()
+        for text in _follow({file: end for file, (_, end) in tails.items()}):
             session.say(text)
-            session.console.file.flush()
+            sys.stdout.flush()
     return EXIT_OK
 
 
-def _tail(file: Path, wanted: int) -> list[list[str]]:
-    """Return the last entries of a file, each as its line and the indented ones below it."""
-    try:
-        with file.open("rb") as stream:
-            end = stream.seek(0, os.SEEK_END)
-            start = max(0, end - wanted * TAIL_BYTES)
-            stream.seek(start)
-            texts = stream.read().decode("utf-8", "replace").splitlines()
-    except OSError:
-        return []
+def _tail(file: Path, wanted: int) -> tuple[list[list[str]], int]:
+    """Return the last entries of a file, each as its line and the indented ones below it, and where they end."""
+    with file.open("rb") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        start = max(0, end - wanted * TAIL_BYTES)
+        stream.seek(start)
+        data = stream.read()
+    texts = data.decode("utf-8", "replace").splitlines()
     entries: list[list[str]] = []
     for text in texts[1 if start else 0 :]:
         if text.startswith("  ") and entries:
             entries[-1].append(escape(text))
         else:
             entries.append([escape(text)])
-    return entries[-wanted:]
+    return entries[-wanted:], start + len(data)
 
 
-def _follow(files: list[Path]) -> Iterator[str]:
-    """Yield new lines for ever, over rotations."""
-    streams = {file: _open_at_end(file) for file in files}
+def _follow(ends: dict[Path, int]) -> Iterator[str]:
+    """Yield the lines after these places in the files, for ever and over rotations."""
+    streams = {file: _open(file, end) for file, end in ends.items()}
     while True:
         quiet = True
         for file, stream in streams.items():
@@ -66,14 +67,14 @@ def _follow(files: list[Path]) -> Iterator[str]:
                 yield escape(line.rstrip("\n"))
             if _rotated(file, stream):
                 stream.close()
-                streams[file] = file.open(encoding="utf-8", errors="replace")
+                streams[file] = _open(file, 0)
         if quiet:
             time.sleep(POLL_S)
 
 
-def _open_at_end(file: Path) -> IO[str]:
+def _open(file: Path, place: int) -> IO[str]:
     stream = file.open(encoding="utf-8", errors="replace")
-    stream.seek(0, os.SEEK_END)
+    stream.seek(place)
     return stream
 
 

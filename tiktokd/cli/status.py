@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 OPEN_STATES = ("pending", "downloading", "downloaded", "processing")
 POLL_S = 0.5
+RESTART_S = 30.0
+"""`wait` outlasts a restart of the daemon of this length."""
 
 
 def _status(session: Session, args: argparse.Namespace) -> int:
@@ -34,7 +37,7 @@ def _watch(session: Session, interval_s: float) -> int:
     if session.json:
         while True:
             session.say(json.dumps(asdict(session.client.status())))
-            session.console.file.flush()
+            sys.stdout.flush()
             time.sleep(interval_s)
     from rich.live import Live
 
@@ -66,7 +69,7 @@ def _wait(session: Session, args: argparse.Namespace) -> int:
             bar.update(done, total=done + left, title=_what(status))
             pause_s = POLL_S if end is None else min(POLL_S, max(end - time.monotonic(), 0.0))
             time.sleep(pause_s)
-            status = session.client.status()
+            status = _status_over_restarts(session)
     if session.json:
         session.dump({"counts": status.counts, "timed_out": bool(_open(status))})
     elif left := _open(status):
@@ -74,6 +77,20 @@ def _wait(session: Session, args: argparse.Namespace) -> int:
     else:
         session.say(f"nothing is waiting: {status.counts['completed']:,} completed, {status.counts['failed']:,} failed")
     return EXIT_TIMEOUT if _open(status) else EXIT_OK
+
+
+def _status_over_restarts(session: Session) -> "StatusAnswer":
+    """Return the status; a daemon that is being restarted gets time to come back."""
+    from tiktokd.client import Unreachable
+
+    end = time.monotonic() + RESTART_S
+    while True:
+        try:
+            return session.client.status()
+        except Unreachable:
+            if time.monotonic() > end:
+                raise
+            time.sleep(POLL_S)
 
 
 def _open(status: "StatusAnswer") -> int:

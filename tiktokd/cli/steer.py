@@ -4,7 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from tiktokd.cli._session import Session
-from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, Verb, count, names, priority
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, Verb, days, names, priority
 from tiktokd.printable import escape
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def _set_paused(session: Session, lane: str, *, paused: bool) -> int:
 
 
 def _cleanup(session: Session, args: argparse.Namespace) -> int:
-    days = args.days if args.days is not None else session.config.cleanup.days
-    answer = session.client.cleanup(days, dry_run=args.dry_run)
+    age = args.days if args.days is not None else session.config.cleanup.days
+    answer = session.client.cleanup(age, dry_run=args.dry_run)
     if session.json:
         session.dump(answer)
         return EXIT_OK
@@ -64,7 +64,7 @@ def _cleanup(session: Session, args: argparse.Namespace) -> int:
 
     verb = "would remove" if answer.dry_run else "removed"
     session.say(
-        f"{verb} what belongs to videos finished more than {days} days ago (results stay): "
+        f"{verb} what belongs to videos finished more than {age} days ago (results stay): "
         f"{answer.media_files:,} media files ({size(answer.media_bytes)}), {answer.events:,} events, "
         f"{answer.metrics:,} metrics, {answer.logs:,} old logs"
     )
@@ -119,7 +119,7 @@ def _lane_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _cleanup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--days", type=count, metavar="N", help="age in days (default: cleanup.days of the configuration)"
+        "--days", type=days, metavar="N", help="age in days (default: cleanup.days of the configuration)"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
