@@ -65,6 +65,7 @@ class MusicAnalysisOutput(Output):
     """The music of the video; `None` where it is not known."""
 
     music_present: bool
+    """Steady tones for a third of the time, or a beat as regular as a drum machine's."""
     music_ratio: float = Field(ge=0, le=1)
     """Share of time in which tones hold their pitch as in music."""
     tempo_bpm: float | None

@@ -27,6 +27,7 @@ class SoundFingerprintMatch(Output):
     """The same sound in another video."""
 
     video_id: str
+    """The other video's id."""
     offset_s: float
     """Where in the other video the start of this one lies."""
     votes: int = Field(ge=0)
