@@ -6,7 +6,7 @@ the camera, what it leaves is the subject. Bars are left out; pairs across a cut
 
 Bad at: textureless pictures and screen content (reported as unknown), a subject that fills most of the picture (taken
 for the camera), steps of more than a fifth of the picture per 0.1 s, parallax (one plane is assumed).
-Source: Kroeger et al., ECCV 2016 (DIS), in OpenCV. It runs on the CPU; a torch version only has to replace `_pair_flow`
+Source: Kroeger et al., ECCV 2016 (DIS), in OpenCV. It runs on the CPU; a torch version only has to replace `pair_flow`
 and may then run in either place.
 """
 
@@ -31,6 +31,8 @@ STRIDE = 2
 FINEST_SCALE = 1
 """Half resolution. With it the ultrafast preset is right to 4 % on known shifts, zooms and rolls in 1.7 ms; the fast
 preset, which stops at a quarter, to 15 % in 1.1 ms; the medium one to 3 % in 5 ms."""
+SIGNAL_SECONDS = 1200
+"""Length of the curve that level 2 may read: 10 KiB."""
 TEXTURE_STD = 3.0
 """Standard deviation of the luma in a grid cell, levels of 255, from which on its flow means something."""
 POINTS_MIN = 40
@@ -77,7 +79,7 @@ def measure(engine: Any, item: Pairs) -> Flow:
     magnitude, residual, inliers = np.zeros((3, count), np.float32)
     patches = np.zeros((count, PATCHES, PATCHES), np.float32)
     for k, i in enumerate(item.first):
-        flow = _pair_flow(engine, item.pictures[i], item.pictures[i + 1])
+        flow = pair_flow(engine, item.pictures[i], item.pictures[i + 1])
         sparse = flow[::STRIDE, ::STRIDE]
         length = _length(sparse)
         magnitude[k] = residual[k] = length.mean() / side
@@ -104,7 +106,7 @@ def measure(engine: Any, item: Pairs) -> Flow:
     )
 
 
-def _pair_flow(engine: Any, before: Array, after: Array) -> Floats:
+def pair_flow(engine: Any, before: Array, after: Array) -> Floats:
     """Return (H, W, 2) float32 pixels: where each pixel of `before` went."""
     if np.array_equal(before, after):  # a frozen picture
         return np.zeros((*before.shape, 2), np.float32)
@@ -220,6 +222,17 @@ def _encode(engine: Any, batch: Sequence[Pairs]) -> list[Flow]:
     return [measure(engine, item) for item in batch]
 
 
+def _signals(flow: Flow) -> dict[str, Any]:
+    """Return `{"speed_per_s": [mean speed per second of the video, short sides per second, None: not measured]}`, for
+    fusion; at most 20 minutes of it."""
+    speed, at = flow.magnitude / flow.seconds, flow.start_s.astype(int)
+    known = np.isfinite(speed) & (at < SIGNAL_SECONDS)
+    speeds: list[float | None] = [None] * (int(at[known].max()) + 1 if known.any() else 0)
+    for second in np.unique(at[known]):
+        speeds[int(second)] = round(float(speed[known & (at == second)].mean()), 4)
+    return {"speed_per_s": speeds}
+
+
 ENCODER = Encoder(
     name="flow",
     title="Optical flow at 10 Hz, split into camera and subject",
@@ -228,5 +241,6 @@ ENCODER = Encoder(
     load=_load,
     encode=_encode,
     items=_items,
+    signals=_signals,
     uses=("shots", "letterbox"),
 )
