@@ -17,6 +17,8 @@ from tiktokd.plugins import Context
 Box = tuple[float, float, float, float]
 """x, y, w, h as shares (0..1) of the picture."""
 Kind = Literal["caption", "ocr", "speech"]
+OPENING_S = 3.0
+"""The hook of a short video: most who leave do so by then."""
 TOGETHER_S = 0.25
 """Lines that come and go within this of one another are one block."""
 
@@ -137,6 +139,21 @@ def blocks(found: Iterable[Passage]) -> list[Passage]:
         else:
             joined.append(passage)
     return joined
+
+
+def opening(found: Iterable[Passage], until_s: float = OPENING_S) -> list[Passage]:
+    """Return what is shown or said before `until_s`; of a long sentence the words that fit in at its own pace."""
+    cut = []
+    for one in found:
+        if one.kind == "caption" or one.start_s is None or one.start_s >= until_s:
+            continue
+        text = one.text
+        if one.kind == "speech" and one.end_s is not None and one.end_s > until_s:
+            spoken = text.split()
+            share = (until_s - one.start_s) / (one.end_s - one.start_s)
+            text = " ".join(spoken[: max(round(share * len(spoken)), 1)])
+        cut.append(Passage(kind=one.kind, text=text, start_s=one.start_s, end_s=one.end_s))
+    return cut
 
 
 def sentences(found: Iterable[Passage]) -> list[Passage]:

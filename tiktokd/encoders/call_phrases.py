@@ -6,72 +6,19 @@ call after a negation in the same clause does not count, a reminder ("don't forg
 Bad at: reported speech ("he said follow me"), lyrics, irony, calls in other words than those of the lists.
 """
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
-from tiktokd import datafiles
-from tiktokd.errors import ConfigError
+from tiktokd.encoders._phrases import Phrases, search
+from tiktokd.encoders._phrases import load as load_phrases
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.texts import IN_WORD, CallMatch, Passage, blocks, hashtags, passages
+from tiktokd.texts import CallMatch, Passage, blocks, passages
 
 FILE = "calls_to_action.toml"
-OTHER_TABLES = frozenset({"negation", "reminder", "tags"})
-UNSPACED = frozenset({"ja", "ko", "zh"})
-"""Written without spaces or with endings that hang on: no word borders."""
-INFLECTED = frozenset({"tr", "pl", "ru", "ar", "hi", "id"})
-"""A phrase may be the beginning of a longer word."""
-SCRIPT = {
-    "ru": "[\u0400-\u04ff]",
-    "ar": "[\u0600-\u06ff]",
-    "ja": "[\u3040-\u30ff\u4e00-\u9fff]",
-    "ko": "[\uac00-\ud7a3]",
-    "zh": "[\u4e00-\u9fff]",
-    "hi": "[\u0900-\u097fa-zA-Z]",
-}
-"""Lists of other languages are tried where there is a Latin letter."""
-LOOK_BACK_WORDS = 3
-"""A negation counts this many words before a call."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Phrases:
-    """The lists, ready for searching."""
-
-    patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
-    """Kind, language, pattern."""
-    scripts: Mapping[str, re.Pattern[str]]
-    negations: Mapping[str, frozenset[str]]
-    reminders: frozenset[str]
-    tags: Mapping[str, frozenset[str]]
-    """Kind → hashtags in lower case."""
 
 
 def load(context: LoadContext) -> Phrases:
     """Return the lists; raises `ConfigError` where the user's file has another form."""
-    return build(datafiles.read_toml(FILE, context.data_dir))
-
-
-def build(table: Mapping[str, Any]) -> Phrases:
-    """Return the lists of a parsed file."""
-    try:
-        patterns = tuple(
-            (kind, lang, _compile(lang, phrases))
-            for kind, by_language in table.items()
-            if kind not in OTHER_TABLES
-            for lang, phrases in by_language.items()
-        )
-        languages = {lang for _, lang, _ in patterns}
-        return Phrases(
-            patterns=patterns,
-            scripts={lang: re.compile(SCRIPT.get(lang, "[A-Za-z]")) for lang in languages},
-            negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
-            reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
-            tags={kind: frozenset(words.split()) for kind, words in table.get("tags", {}).items()},
-        )
-    except (AttributeError, TypeError, re.error) as exc:
-        raise ConfigError(f"{FILE}: every table is language = ['pattern', …]: {exc}") from exc
+    return load_phrases(FILE, context)
 
 
 def items(context: Context) -> list[Passage]:
@@ -85,57 +32,9 @@ def encode(model: Phrases, found: Sequence[Passage]) -> list[list[CallMatch]]:
     return [search(model, passage) for passage in found]
 
 
-def search(model: Phrases, passage: Passage) -> list[CallMatch]:
-    """Return the calls in one passage, each kind and place once, in reading order."""
-    text = " ".join(passage.text.replace("’", "'").split())
-    present = {lang for lang, script in model.scripts.items() if script.search(text)}
-    places: dict[str, list[tuple[int, int, str]]] = {}
-    for kind, lang, pattern in model.patterns:
-        if lang not in present:
-            continue
-        for match in pattern.finditer(text):
-            taken = places.setdefault(kind, [])
-            if match.end() > match.start() and not _negated(model, lang, text, match.start()):
-                _put(taken, (match.start(), match.end(), lang))
-    found = [
-        (start, CallMatch(type=kind, text=text[start:end].strip(), lang=lang, passage=passage))
-        for kind, taken in places.items()
-        for start, end, lang in taken
-    ]
-    tagged = [tag for tag in hashtags(text) for kind, words in model.tags.items() if tag.lower() in words]
-    kinds = {tag: kind for tag in tagged for kind, words in model.tags.items() if tag.lower() in words}
-    ordered = [match for _, match in sorted(found, key=lambda one: (one[0], one[1].type))]
-    return ordered + [CallMatch(type=kinds[tag], text=f"#{tag}", lang="und", passage=passage) for tag in tagged]
-
-
 def collect(_context: Context, results: Sequence[list[CallMatch]]) -> list[CallMatch]:
     """Return the calls of the whole video."""
     return [match for found in results for match in found]
-
-
-def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None:
-    """Keep the longer of two that overlap, whichever language found it."""
-    for i, (start, end, _) in enumerate(taken):
-        if place[0] < end and start < place[1]:
-            if place[1] - place[0] > end - start:
-                taken[i] = place
-            return
-    taken.append(place)
-
-
-def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
-    clause = re.split(r"[.!?,;:…。！？、\n]", text[:start])[-1].lower()
-    before = re.findall(rf"[{IN_WORD}']+", clause)[-LOOK_BACK_WORDS:]
-    if any(word in model.reminders for word in before):
-        return False
-    return any(word in model.negations.get(lang, ()) for word in before)
-
-
-def _compile(lang: str, phrases: Sequence[str]) -> re.Pattern[str]:
-    body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*").replace("~", r"\s+")
-    before = "" if lang in UNSPACED else rf"(?<![{IN_WORD}])" + ("[وف]?" if lang == "ar" else "")
-    after = "" if lang in UNSPACED or lang in INFLECTED else rf"(?![{IN_WORD}])"
-    return re.compile(f"{before}(?:{body}){after}", re.IGNORECASE)
 
 
 ENCODER = Encoder(
