@@ -73,7 +73,7 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
             for file, rates in ((empty, ours), (full, flat)):
                 add(file, jobs, downloaded=True)
                 rates.append(asking.round(file))
-            add(empty, jobs // 8, downloaded=True)
+            add(empty, jobs // 4, downloaded=True)
             own.append(alone.round())
     rows.append(_rate("tiktokd: 8 processes over pipes, one writer", ours))
     rows.append(_rate(f"the same, {standing:,} finished", flat, ours, FLAT_BOUND, faster=True))

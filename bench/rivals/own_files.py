@@ -7,6 +7,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import sqlalchemy as sa
+from pydantic_core import to_json
+from sqlalchemy.exc import OperationalError
+
 
 class OwnFiles:
     """The processes; started once, asked for round after round."""
@@ -42,26 +46,41 @@ class OwnFiles:
 def _work(file: Path, pipe: Pipe) -> None:
     from bench.queue import OUTPUTS
     from tiktokd.scheduler import store
-    from tiktokd.scheduler.database import Database
 
-    db = Database.open(f"sqlite:///{file}")
+    engine = _open(file)
     pipe.send("ready")
     try:
-        while pipe.recv():
-            done = 0
-            while claim := _patient(db, store.claim_processing, worker="w", incarnation="b", now=time.time()):
-                results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
-                done += _patient(db, store.complete, claim.token, **results, now=time.time())
-            pipe.send(done)
+        with engine.connect() as conn:
+            while pipe.recv():
+                done = 0
+                while claim := _patient(conn, store.claim_processing, worker="w", incarnation="b", now=time.time()):
+                    results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
+                    done += _patient(conn, store.complete, claim.token, **results, now=time.time())
+                pipe.send(done)
     except (EOFError, OSError):
-        db.close()
+        engine.dispose()
 
 
-def _patient(db: Any, fn: Any, *args: Any, **kwargs: Any) -> Any:
+def _open(file: Path) -> sa.Engine:
+    """Return an engine as durable as the daemon's: WAL, fsync at each commit, no transaction that starts by reading."""
+    engine = sa.create_engine(f"sqlite:///{file}", json_serializer=lambda value: to_json(value).decode())
+
+    def connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=5000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    sa.event.listen(engine, "connect", connected)
+    sa.event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
+    return engine
+
+
+def _patient(conn: sa.Connection, fn: Any, *args: Any, **kwargs: Any) -> Any:
     """Try again where the file stayed locked for the whole busy timeout: such a process would have to."""
     while True:
         try:
-            return db.write_blocking(fn, *args, **kwargs)
-        except Exception as exc:
+            with conn.begin():
+                return fn(conn, *args, **kwargs)
+        except OperationalError as exc:
             if "locked" not in str(exc):
                 raise
