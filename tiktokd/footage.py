@@ -178,3 +178,33 @@ class Colours:
     """Most frequent first."""
     shots: tuple[tuple[float, float, tuple[Colour, ...]], ...]
     """(start_s, end_s, palette) of each shot that is not black and has a sampled frame."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seam:
+    """What happens when a video starts again: from its last moment to its first, beside what is usual around both."""
+
+    ssim: float
+    """-1..1, structural similarity of the last and the first luma picture (160 px), motion between them undone."""
+    ssim_usual: float
+    """The same for the neighbours in the last and first half second, their median."""
+    bits: int
+    """0..256, PDQ distance of the last and the first picture, motion undone."""
+    bits_usual: float
+    change: float
+    """Mean |change| from the very last to the very first thumbnail, 0..510."""
+    change_usual: float
+    """90th percentile of the change per frame in the last and first half second."""
+    motion_apart: float | None
+    """0..2, how far the motion across the seam is from the mean of that before and after it, as a share of both;
+    `None`: not measured (long videos)."""
+    period_s: float | None
+    """The video repeats itself at this period, a whole number of times; `None`: it does not."""
+    mel_apart: float | None
+    """RMS distance of the log-mel spectra of the last and first 50 ms, dB; `None`: no sound at the seam."""
+    mel_usual: float | None
+    """The same for neighbouring 50 ms in the last and first half second, their 90th percentile."""
+    level_jump_db: float | None
+    """Difference of the levels of the first and last 50 ms; `None` as above; 0 where both are silent."""
+    click: float | None
+    """Step of the waveform at the seam over the usual step around it; above 8 it is heard as a click."""

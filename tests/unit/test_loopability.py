@@ -1,0 +1,113 @@
+"""Seams of made-up loops and of videos that are none."""
+
+import cv2
+import numpy as np
+import pytest
+
+from tests.analysis import analyze_arrays
+from tests.contexts import clip_of, facts, sound
+from tests.unit.test_motion import texture
+
+FPS = 30
+SECONDS = 4.0
+COUNT = int(FPS * SECONDS)
+
+
+def pan(scene, offsets):
+    """Return luma pictures (284, 160): a window that moves over `scene` by `offsets`, px to the right."""
+    made = []
+    for x in offsets:
+        matrix = np.array([[1, 0, -(200 + x)], [0, 1, -100]], np.float64)
+        made.append(cv2.warpAffine(scene, matrix, (160, 284), flags=cv2.INTER_LINEAR).round().astype(np.uint8))
+    return made
+
+
+def one_period(scene, count=COUNT):
+    return pan(scene, 60 * np.sin(2 * np.pi * np.arange(count) / count))
+
+
+def tone(hz, seconds=SECONDS, phase=0.0):
+    return 0.3 * np.sin(2 * np.pi * hz * np.arange(int(seconds * 48000)) / 48000 + phase)
+
+
+def judged(pictures, samples=None):
+    seconds = len(pictures) / FPS
+    pts = np.arange(len(pictures)) / FPS
+    small = np.stack([cv2.resize(p, (48, 27), interpolation=cv2.INTER_AREA) for p in pictures])
+    arrays = {
+        "low": np.stack(pictures[::3]),
+        "low_pts": pts[::3],
+        "thumbs": np.repeat(small[..., None], 3, axis=3),
+        "thumbs_pts": pts,
+    } | ({} if samples is None else sound(samples))
+    media = facts(duration_s=seconds, frames=len(pictures), audio=samples is not None, size=(160, 284))
+    return analyze_arrays(*clip_of(media, arrays), ["loopability"])["loopability"]
+
+
+@pytest.fixture(scope="module")
+def scene():
+    return texture(1)
+
+
+@pytest.fixture(scope="module")
+def loop(scene):
+    return one_period(scene)
+
+
+def test_one_period_of_a_pan_with_a_tone_in_phase_is_a_perfect_loop(loop):
+    envelope = judged(loop, tone(440.0))
+    assert envelope.status == "ok", envelope
+    assert envelope.summary["loop_score"] >= 0.95
+    assert envelope.summary["perfect_loop"]
+    assert envelope.summary["click"] is False
+
+
+def test_two_unrelated_halves_do_not_loop(scene):
+    halves = pan(scene, np.linspace(0, 60, 60)) + pan(texture(2), np.linspace(0, 60, 60))
+    samples = np.concatenate([tone(330.0, 2.0), np.random.default_rng(0).normal(0, 0.1, 96000)])
+    assert judged(halves, samples).summary["loop_score"] <= 0.4
+
+
+def test_a_white_frame_at_the_end_spoils_a_loop(loop):
+    white = np.full_like(loop[0], 235)
+    with_white = judged([*loop, white], tone(440.0, SECONDS + 1 / FPS)).summary["loop_score"]
+    assert with_white < judged(loop, tone(440.0)).summary["loop_score"] - 0.3
+
+
+def test_a_tone_that_breaks_off_is_heard_at_the_seam(loop):
+    samples = tone(440.0)
+    samples[-24000:] = tone(990.0, 0.5) * 0.1
+    broken, whole = judged(loop, samples).summary, judged(loop, tone(440.0)).summary
+    assert broken["audio_score"] < 0.6 < whole["audio_score"]
+    assert broken["level_jump_db"] == pytest.approx(20.0, abs=1.0)
+
+
+def test_a_step_of_the_waveform_is_a_click(loop):
+    samples = tone(50.0)
+    samples[-48:] = np.linspace(samples[-49], 0.9, 48)
+    assert judged(loop, samples).summary["click"] is True
+
+
+def test_motion_that_turns_round_at_the_seam_is_not_continuous(scene):
+    back = judged(pan(scene, np.abs(np.linspace(-60, 60, COUNT))))
+    assert back.summary["motion_continuity"] < 0.5
+    assert back.summary["visual_score"] < 0.95
+
+
+def test_a_stretch_shown_three_times_is_found(scene):
+    stretch = pan(scene, np.linspace(0, 50, 40))
+    envelope = judged(stretch * 3)
+    assert envelope.summary["repeat_period_s"] == pytest.approx(40 / FPS, abs=0.01)
+    assert envelope.summary["visual_score"] == 1.0
+    assert judged(pan(scene, np.linspace(0, 150, 120))).summary["repeat_period_s"] is None
+
+
+def test_a_video_without_sound_says_so(loop):
+    envelope = judged(loop)
+    assert (envelope.status, envelope.reason) == ("partial", "no_audio")
+    assert envelope.summary["audio_score"] is None
+    assert envelope.summary["loop_score"] >= 0.95
+
+
+def test_a_video_under_two_seconds_is_not_judged(loop):
+    assert judged(loop[:45]).reason == "too_short"

@@ -1,0 +1,119 @@
+"""How well a video loops: whether its end runs into its start as one step runs into the next.
+
+`loop_score = visual * (0.7 + 0.3 * audio)`; a silent video counts as `audio = 1`. With `s(x, good, bad)` falling in a
+straight line from 1 at `good` to 0 at `bad`:
+
+    visual = min(frame, 0.5 * structure + 0.25 * hash + 0.25 * motion)
+    frame = s(change / max(usual, 4), 1.5, 5)     structure = s(1 - ssim / usual, 0.08, 0.5)
+    hash = s(bits - usual, 10, 60)                motion = s(apart, 0.5, 1.5)
+    audio = 0.5 * timbre + 0.3 * level + 0.2 * click
+    timbre = s(distance / max(usual, 3 dB), 1.5, 4)   level = s(|jump|, 3 dB, 15 dB)   click = s(step / usual, 4, 12)
+
+A video that shows one stretch a whole number of times loops as it does inside: its visual part is 1.
+
+Bad at: static cameras (look loopable), end cards, fades (the seam is a jump from black), loops that hide the seam in
+a cut on purpose (counted as a jump).
+
+Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow.
+"""
+
+from tiktokd.footage import Seam
+from tiktokd.model import Output
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+
+SHORTEST_S = 2.0
+PERFECT = 0.95
+CHANGE_FLOOR, MEL_FLOOR_DB = 4.0, 3.0
+"""What a still picture and steady sound change anyway: encoder noise."""
+
+
+class Loopability(Output):
+    """What happens at the seam."""
+
+    loop_score: float
+    """0..1, by the formula above; not a probability."""
+    perfect_loop: bool
+    """The score is at least 0.95."""
+    visual_score: float
+    """0..1."""
+    audio_score: float | None
+    """0..1; `None`: no sound to compare."""
+    seam_ssim: float
+    """-1..1, structural similarity of the last and first picture, the motion between them undone."""
+    seam_pdq_bits: int
+    """0..256, distance of their PDQ hashes, the motion undone."""
+    motion_continuity: float | None
+    """0..1; `None`: not measured (long videos)."""
+    log_mel_distance_db: float | None
+    """Root mean square difference of the spectra of the last and first 50 ms, dB; `None`: no sound to compare."""
+    level_jump_db: float | None
+    """From the last to the first 50 ms, positive where the start is louder; `None` as above."""
+    click: bool | None
+    """The waveform steps at the seam; `None` as above."""
+    repeat_period_s: float | None
+    """The video shows a stretch of this length again and again; `None`: it does not."""
+
+
+def analyze(context: Context) -> Result:
+    """Score the seam."""
+    if context.facts.duration_s < SHORTEST_S:
+        return skipped("too_short", f"{context.facts.duration_s:.2f} s; a loop is judged from {SHORTEST_S:g} s on")
+    seam: Seam = context.features["seam"]
+    motion = None if seam.motion_apart is None else _falling(seam.motion_apart, 0.5, 1.5)
+    visual = 1.0 if seam.period_s is not None else _visual(seam, motion)
+    audio = _audio(seam)
+    score = visual * (0.7 + 0.3 * (1.0 if audio is None else audio))
+    output = Loopability(
+        loop_score=round(score, 4),
+        perfect_loop=score >= PERFECT,
+        visual_score=round(visual, 4),
+        audio_score=_rounded(audio, 4),
+        seam_ssim=round(seam.ssim, 4),
+        seam_pdq_bits=seam.bits,
+        motion_continuity=_rounded(motion, 4),
+        log_mel_distance_db=_rounded(seam.mel_apart, 2),
+        level_jump_db=_rounded(seam.level_jump_db, 2),
+        click=None if seam.click is None else seam.click > 8.0,
+        repeat_period_s=seam.period_s,
+    )
+    if audio is None:
+        if context.facts.has_audio:
+            return partial(output, "truncated", "the end of the sound did not fit into memory: pictures only")
+        return partial(output, "no_audio", "the file has no sound track: pictures only")
+    if motion is None:
+        return partial(output, "truncated", "a long video: its pictures are too far apart to compare motion")
+    return ok(output)
+
+
+def _visual(seam: Seam, motion: float | None) -> float:
+    frame = _falling(seam.change / max(seam.change_usual, CHANGE_FLOOR), 1.5, 5.0)
+    structure = _falling(1.0 - seam.ssim / max(seam.ssim_usual, 0.05), 0.08, 0.5)
+    hashed = _falling(seam.bits - seam.bits_usual, 10.0, 60.0)
+    parts = 0.5 * structure + 0.25 * hashed + 0.25 * (structure if motion is None else motion)
+    return min(frame, parts)
+
+
+def _audio(seam: Seam) -> float | None:
+    if seam.mel_apart is None or seam.mel_usual is None or seam.level_jump_db is None or seam.click is None:
+        return None
+    timbre = _falling(seam.mel_apart / max(seam.mel_usual, MEL_FLOOR_DB), 1.5, 4.0)
+    return 0.5 * timbre + 0.3 * _falling(abs(seam.level_jump_db), 3.0, 15.0) + 0.2 * _falling(seam.click, 4.0, 12.0)
+
+
+def _falling(value: float, good: float, bad: float) -> float:
+    return float(min(1.0, max(0.0, (bad - value) / (bad - good))))
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+ANALYZER = Analyzer(
+    name="loopability",
+    title="How well the end runs into the start",
+    group="video",
+    output=Loopability,
+    analyze=analyze,
+    uses=("seam",),
+    needs=frozenset({"video"}),
+)
