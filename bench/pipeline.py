@@ -29,7 +29,7 @@ from tiktokd import graph, plugins
 from tiktokd.decode import decode
 from tiktokd.model import Clip
 from tiktokd.plugins import ClipArrays, Context, LoadContext
-from tiktokd.runner import Runner
+from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
 
 TEN = (
@@ -122,22 +122,34 @@ class Work:
     def together(self, names: Sequence[str]) -> tuple[float, float, float]:
         """Return the CPU seconds of decoding, level 1 and level 2 for these analyzers."""
         decode_s = cpu_s(self._decode)
+        found: list[Analysis] = []
+        level1_s = cpu_s(lambda: found.append(self._level1(names)))
+        level2_s = cpu_s(lambda: found.append(self._level2(names, found[0])))
+        failed = [e for a in found for e in a.outputs.values() if e.status == "error"]
+        if failed:
+            raise SystemExit(f"{failed[0].analyzer}: {failed[0].message}")
+        return decode_s, level1_s, level2_s
+
+    def analyses(self, names: Sequence[str]) -> tuple[Analysis, Analysis]:
+        """Return what level 1 and level 2 found on the clip that was decoded last."""
+        first = self._level1(names)
+        return first, self._level2(names, first)
+
+    def _level1(self, names: Sequence[str]) -> Analysis:
         assert self._clip is not None
         clip = self._clip
-        first = Context(
+        context = Context(
             facts=clip.facts,
             arrays=ClipArrays(self._region.arrays(0, clip.blocks)),
             audio48_covers_s=clip.audio48_covers_s,
             audio16_covers_s=clip.audio16_covers_s,
         )
-        found: list[Any] = []
-        level1_s = cpu_s(lambda: found.append(self._runner.level1(names, "all", first, ignore)))
-        second = Context(facts=clip.facts, outputs=found[0].outputs, signals=found[0].signals)
-        level2_s = cpu_s(lambda: found.append(self._runner.level2(names, second, ignore)))
-        failed = [e for a in found for e in a.outputs.values() if e.status == "error"]
-        if failed:
-            raise SystemExit(f"{failed[0].analyzer}: {failed[0].message}")
-        return decode_s, level1_s, level2_s
+        return self._runner.level1(names, "all", context, ignore)
+
+    def _level2(self, names: Sequence[str], first: Analysis) -> Analysis:
+        assert self._clip is not None
+        context = Context(facts=self._clip.facts, outputs=first.outputs, signals=first.signals)
+        return self._runner.level2(names, context, ignore)
 
     def _decode(self) -> None:
         view = self._region.view(0)
