@@ -28,11 +28,12 @@ LONG_WORDS = 25
 """In a sentence this long a call is more often told than made."""
 LAST_QUARTER = 0.75
 CODE = re.compile(
+    r"(?<!dress )(?<!zip )(?<!area )(?<!bar )(?<!source )(?<!postal )(?<!error )(?<!DRESS )(?<!ZIP )(?<!AREA )(?<!QR )"
     r"(?i:\b(?:promo-?code|code|coupon|rabattcode|gutscheincode|código|codigo|cupón|cupom|codice|kodu|kodem|kod|kode|"
     r"промокод\w*|код\w*|كود|mã)\b|コード|코드|优惠码|折扣码|优惠券码|優惠碼|折扣碼|邀请码|口令)"
     r"(?i:\s+(?:promo|promozionale|sconto|promocional|de|di|do|descuento|desconto|réduc|rabatowy|rabatowym|promocyjny|"
     r"giảm|giá|khuyến|mãi|diskon|voucher|is|ist|الخصم|خصم))*"
-    r"[\s:：=\"“”'«»はをで는은를]*([A-Z0-9][A-Z0-9_-]{2,19})(?![\w])"
+    r"[\s:：=\"“”'«»はをで는은를]*([A-Z0-9][A-Z0-9_-]{2,19})(?![A-Za-z0-9])"
 )
 """Three to twenty capitals and digits behind a word for "code"."""
 NO_CODES = frozenset({

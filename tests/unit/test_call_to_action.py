@@ -1,0 +1,140 @@
+"""Calls to action, promo codes, QR payloads and notes of advertising."""
+
+import pytest
+
+from tests.tables.calls import CALLS, DISCLOSED, NO_CALLS, NOT_DISCLOSED
+from tests.written import analyze, context_of
+from tiktokd.analyzers.call_to_action import promo_codes
+from tiktokd.encoders.call_phrases import load, search
+from tiktokd.errors import ConfigError
+from tiktokd.plugins import Context, LoadContext
+from tiktokd.texts import Passage
+
+NAME = "call_to_action"
+MODEL = load(LoadContext())
+
+
+def kinds(text: str) -> set[str]:
+    return {match.type for match in search(MODEL, Passage(kind="caption", text=text))} - {"disclosure"}
+
+
+def test_the_table_has_200_phrases_in_16_languages():
+    assert len(CALLS) + len(NO_CALLS) >= 200
+    assert len({language for _, language, _ in CALLS}) == 16
+
+
+def test_calls_are_found_with_an_f1_of_90_percent_hard_negatives_included():
+    missed = [(kind, text, kinds(text)) for kind, _, text in CALLS if kind not in kinds(text)]
+    wrong = [(text, kinds(text)) for text in NO_CALLS if kinds(text)]
+    hits = len(CALLS) - len(missed)
+    f1 = 2 * hits / (2 * hits + len(missed) + len(wrong))
+    assert f1 >= 0.9, (missed, wrong)
+    assert len(wrong) <= len(NO_CALLS) // 10, wrong
+
+
+def test_the_language_of_the_phrase_is_told():
+    found = {
+        (language, text): {m.lang for m in search(MODEL, Passage(kind="caption", text=text)) if m.type == kind}
+        for kind, language, text in CALLS
+    }
+    right = sum(language in langs for (language, _), langs in found.items())
+    assert right / len(found) >= 0.9
+
+
+@pytest.mark.parametrize("text", DISCLOSED)
+def test_notes_of_advertising_are_evidence(text):
+    disclosure = analyze(NAME, context_of(text)).summary["disclosure"]
+    assert disclosure["present"] is True
+    assert disclosure["evidence"]
+
+
+@pytest.mark.parametrize("text", NOT_DISCLOSED)
+def test_words_that_look_like_advertising_notes_are_none(text):
+    assert analyze(NAME, context_of(text)).summary["disclosure"] == {"present": False, "evidence": []}
+
+
+@pytest.mark.parametrize(
+    ("text", "codes"),
+    [
+        ("Use code CLIMB20", ["CLIMB20"]),
+        ("USE CODE SAVE10 FOR 10% OFF", ["SAVE10"]),
+        ("with my promo code: WELCOME-5", ["WELCOME-5"]),
+        ("Rabattcode SOMMER20 und Gutscheincode 5EURO", ["SOMMER20", "5EURO"]),
+        ("código de descuento AHORRA10", ["AHORRA10"]),
+        ("промокод SKIDKA5", ["SKIDKA5"]),
+        ("クーポンコードはABC123で", ["ABC123"]),
+        ("优惠码：XYZ88", ["XYZ88"]),
+        ("SCAN THE QR CODE BELOW", []),
+        ("use code for your homework", []),
+        ("area code 030", []),
+        ("DRESS CODE BLACK TIE", []),
+        ("code", []),
+    ],
+)
+def test_promo_codes_are_read_behind_words_for_code(text, codes):
+    assert promo_codes(text) == codes
+
+
+def test_calls_have_sources_and_times_and_the_last_quarter_is_told():
+    context = context_of(
+        "Link in bio and https://example.org/x",
+        ocr=[("Use code CLIMB20", 2.0, 6.0), ("FOLLOW FOR", 16.0, 20.0), ("PART 2", 16.0, 20.0)],
+        speech=[("don't forget to like this video", 8.0, 10.0)],
+        duration_s=20.0,
+    )
+    envelope = analyze(NAME, context)
+    summary = envelope.summary
+    assert [(c["type"], c["source"], c["t_s"]) for c in summary["ctas"]] == [
+        ("promo_code", "ocr", 2.0),
+        ("like", "speech", 8.0),
+        ("follow", "ocr", 16.0),
+        ("part_2", "ocr", 16.0),
+        ("link_in_bio", "caption", None),
+        ("visit_url", "caption", None),
+    ]
+    assert summary["promo_codes"] == ["CLIMB20"]
+    assert (summary["first_cta_s"], summary["last_quarter_cta"]) == (2.0, True)
+    assert [(s["start_s"], s["end_s"], s["type"]) for s in envelope.segments][:2] == [
+        (2.0, 6.0, "promo_code"),
+        (8.0, 10.0, "like"),
+    ]
+
+
+def test_a_qr_payload_is_data_and_a_link_in_it_a_call():
+    bare = context_of(None)
+    codes = [
+        {"payload": "https://example.org/shop", "first_s": 3.0, "last_s": 8.0},
+        {"payload": "WIFI:T:WPA;S:x;P:\u001b[31mred;;", "first_s": 4.0, "last_s": 5.0},
+    ]
+    context = Context(facts=bare.facts, metadata=bare.metadata, signals={"qr": {"codes": codes}})
+    summary = analyze(NAME, context).summary
+    assert summary["qr_payloads"] == [code["payload"] for code in codes]
+    assert [(c["type"], c["source"], c["t_s"], c["score"]) for c in summary["ctas"]] == [("visit_url", "qr", 3.0, 1.0)]
+
+
+def test_a_long_sentence_with_a_call_scores_lower():
+    long = "and then my uncle looked at me and said follow me " + "through the old town " * 6
+    (call,) = [c for c in analyze(NAME, context_of(long)).summary["ctas"] if c["type"] == "follow"]
+    assert call["score"] == 0.7
+
+
+def test_words_without_a_call_give_an_empty_result():
+    envelope = analyze(NAME, context_of("a quiet morning by the lake"))
+    assert envelope.status == "ok"
+    assert envelope.summary["ctas"] == []
+    assert (envelope.summary["first_cta_s"], envelope.summary["last_quarter_cta"]) == (None, False)
+
+
+def test_no_words_and_no_code_are_no_sources():
+    envelope = analyze(NAME, context_of(None))
+    assert (envelope.status, envelope.reason) == ("skipped", "no_sources")
+
+
+def test_the_users_own_phrases_replace_the_shipped_ones_and_broken_ones_are_refused(tmp_path):
+    own = tmp_path / "calls_to_action.toml"
+    own.write_text("[follow]\nen = ['zorblax~me']\n")
+    model = load(LoadContext(data_dir=tmp_path))
+    assert [m.type for m in search(model, Passage(kind="caption", text="Zorblax me, follow me"))] == ["follow"]
+    own.write_text("[follow]\nen = ['(unclosed']\n")
+    with pytest.raises(ConfigError, match=r"calls_to_action\.toml"):
+        load(LoadContext(data_dir=tmp_path))
