@@ -1,0 +1,181 @@
+"""Pace from outputs of other analyzers, made up."""
+
+import itertools
+
+import pytest
+
+from tests.contexts import facts
+from tiktokd.analyzers import pacing
+from tiktokd.analyzers.motion import Curator, Motion
+from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
+from tiktokd.analyzers.shot_boundaries import ShotBoundaries, TransitionFound
+from tiktokd.analyzers.speech_transcription import SpeechTranscription, SpokenWord
+from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
+from tiktokd.model import Envelope, Output
+from tiktokd.plugins import Context
+
+
+def envelope(name, output: Output, segments=()):
+    return Envelope(
+        analyzer=name, version="1", status="ok", tier="full", summary=output.model_dump(), segments=list(segments)
+    )
+
+
+def skipped(name, reason):
+    return Envelope(analyzer=name, version="1", status="skipped", tier="lite", reason=reason)
+
+
+def shots(cuts, duration_s):
+    edges = [0.0, *cuts, duration_s]
+    lengths = [b - a for a, b in itertools.pairwise(edges)]
+    output = ShotBoundaries(
+        shot_count=len(lengths),
+        cut_times_s=list(cuts),
+        mean_shot_s=round(sum(lengths) / len(lengths), 3),
+        median_shot_s=sorted(lengths)[len(lengths) // 2],
+        transitions=[TransitionFound(t_s=t, kind="cut", score=1, start_s=t, end_s=t) for t in cuts],
+    )
+    segments = [{"start_s": a, "end_s": b, "keyframe_s": a} for a, b in itertools.pairwise(edges)]
+    return envelope("shot_boundaries", output, segments)
+
+
+def motion(speed):
+    return envelope(
+        "motion",
+        Motion(
+            motion_mean=speed,
+            motion_p95=speed,
+            static_ratio=0.0,
+            camera=None,
+            subject_motion=None,
+            curator=Curator(global_mean=0.1, patch_min_256=0.1),
+        ),
+    )
+
+
+def music(beats, confidence=1.0):
+    return envelope(
+        "music_analysis",
+        MusicAnalysisOutput(
+            music_present=True,
+            music_ratio=1.0,
+            tempo_bpm=120.0,
+            tempo_candidates_bpm=[60.0, 120.0, 240.0],
+            tempo_confidence=confidence,
+            beats_s=beats,
+            key=None,
+            mode=None,
+            key_confidence=None,
+            genres=None,
+            moods=None,
+        ),
+    )
+
+
+def voice(syllables_per_s, ratio):
+    return envelope(
+        "vocal_delivery",
+        VocalDeliveryOutput(
+            speech_ratio=ratio,
+            first_speech_s=0.0,
+            pause_count=0,
+            pause_mean_s=None,
+            syllables_per_s=syllables_per_s,
+            words_per_min=None,
+            f0_median_hz=None,
+            f0_iqr_st=None,
+            voiced_ratio=None,
+            energy_range_db=None,
+        ),
+    )
+
+
+def transcript(starts):
+    words = [SpokenWord(w="word", start_s=t, end_s=t + 0.2, p=1.0) for t in starts]
+    return envelope(
+        "speech_transcription",
+        SpeechTranscription(
+            text="word " * len(words),
+            language="en",
+            language_prob=1.0,
+            words=words,
+            no_speech_prob=0.0,
+            avg_logprob=0.0,
+            dropped_sentences_count=0,
+        ),
+    )
+
+
+def paced(*envelopes, duration_s=20.0, audio=True, signals=None):
+    return pacing.analyze(
+        Context(
+            facts=facts(duration_s=duration_s, frames=int(30 * duration_s), audio=audio),
+            outputs={e.analyzer: e for e in envelopes},
+            signals=signals or {},
+        )
+    )
+
+
+EVERY_TWO = [2.0 * i for i in range(1, 10)]
+BEATS = [0.5 * i for i in range(41)]
+ONSETS = {"spectrum": {"onsets_per_s": [2] * 20, "duration_s": 20.0}}
+
+
+def test_a_cut_every_two_seconds_is_thirty_cuts_per_minute():
+    result = paced(shots(EVERY_TWO, 20.0))
+    assert result.output.cuts_per_min == 30.0
+    assert result.output.shot_cv == 0.0
+    assert [s.cuts for s in result.segments] == [0, 0, 1] + [0, 1] * 8 + [0]
+
+
+def test_a_single_take_has_no_cuts_per_minute():
+    assert paced(shots([], 20.0)).output.cuts_per_min == 0.0
+
+
+def test_cuts_on_the_beat_are_in_sync_and_between_beats_are_not():
+    assert paced(shots(EVERY_TWO, 20.0), music(BEATS)).output.beat_sync_ratio == 1.0
+    shifted = [t + 0.25 for t in EVERY_TWO]
+    assert paced(shots(shifted, 20.0), music(BEATS)).output.beat_sync_ratio == 0.0
+
+
+def test_without_a_steady_beat_there_is_no_synchrony():
+    assert paced(shots(EVERY_TWO, 20.0), music(BEATS, confidence=0.1)).output.beat_sync_ratio is None
+    assert paced(shots(EVERY_TWO, 20.0), music([])).output.beat_sync_ratio is None
+    assert paced(shots([], 20.0), music(BEATS)).output.beat_sync_ratio is None
+
+
+def test_words_count_per_second_of_the_video_and_per_bin():
+    result = paced(shots([], 20.0), transcript([0.1, 0.4, 1.2]), signals=ONSETS)
+    assert result.output.words_per_s == pytest.approx(0.15)
+    assert [s.words for s in result.segments][:3] == [2, 1, 0]
+
+
+def test_syllables_stand_in_for_words_without_a_transcript():
+    result = paced(voice(4.0, 0.5), skipped("speech_transcription", "model_missing"), signals=ONSETS)
+    assert result.output.words_per_s is None
+    assert result.output.syllables_per_s == 2.0
+    assert result.output.pace_index == pytest.approx((2 / 5 + 2 / 6) / 2, abs=1e-3)
+
+
+def test_nobody_speaking_is_no_words_and_not_unknown():
+    result = paced(shots([], 20.0), skipped("vocal_delivery", "no_speech"), signals=ONSETS)
+    assert (result.output.words_per_s, result.output.syllables_per_s) == (0.0, 0.0)
+
+
+def test_the_index_is_the_mean_of_the_known_parts():
+    signals = ONSETS | {"flow": {"speed_per_s": [0.25] * 20}}
+    result = paced(shots(EVERY_TWO, 20.0), motion(0.25), transcript([i / 2 for i in range(40)]), signals=signals)
+    assert result.status == "ok"
+    assert result.output.pace_index == pytest.approx((30 / 40 + 0.25 / 0.5 + 2 / 5 + 2 / 4) / 4, abs=1e-4)
+    assert result.segments[2].pace == pytest.approx((1 + 0.5 + 0.4 + 0.5) / 4, abs=1e-4)
+
+
+def test_a_silent_video_says_that_its_sound_is_missing():
+    result = paced(shots(EVERY_TWO, 20.0), motion(0.1), audio=False)
+    assert (result.status, result.reason) == ("partial", "no_audio")
+    assert result.output.onsets_per_s is None
+
+
+def test_nothing_known_and_too_short_are_skipped():
+    assert paced().reason == "no_sources"
+    assert paced(shots([], 2.0), duration_s=2.0).reason == "too_short"

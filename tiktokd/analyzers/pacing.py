@@ -1,0 +1,243 @@
+"""How fast a video is: cuts, motion, sound events and words, over the video and second by second.
+
+Put together from what shot_boundaries, motion, music_analysis, vocal_delivery and speech_transcription found; each may
+be missing, its part is then `None` and left out of the index.
+
+`pace_index` is a fixed scale, the mean over the known parts of `min(1, value / fast)`, with `fast` = 40 cuts per
+minute, 0.5 short sides of motion per second, 5 onsets per second, 4 words (or 6 syllables) per second of the video.
+It compares videos with one another; it does not say what is good.
+
+Bad at: single takes (their pace is motion and speech alone), a beat grid at half or double tempo (cuts on every second
+beat still count as on the beat, on every half beat not), onsets under loud speech (syllables count as onsets).
+
+Source: own combination; the +-100 ms window of beat synchrony is about where people stop hearing two events as one.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tiktokd.analyzers.motion import Motion
+from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
+from tiktokd.analyzers.shot_boundaries import ShotBoundaries
+from tiktokd.analyzers.speech_transcription import SpeechTranscription
+from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
+from tiktokd.model import Output, Reason, Segment
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+
+SHORTEST_S = 3.0
+FAST_CUTS_PER_MIN, FAST_SPEED, FAST_ONSETS_PER_S, FAST_WORDS_PER_S, FAST_SYLLABLES_PER_S = 40.0, 0.5, 5.0, 4.0, 6.0
+"""What counts as full speed: a cut every 1.5 s, half a picture per second, sixteenths at 75 BPM, a fast speaker."""
+BEAT_WINDOW_S = 0.1
+BEAT_CONFIDENCE = 0.3
+"""`music_analysis` asks not to lean on beats below this."""
+SECONDS_MAX = 1500
+FORMULA = "mean of known: min(1, cuts_per_min/40), min(1, motion/0.5), min(1, onsets_per_s/5), min(1, words_per_s/4)"
+
+
+class Pacing(Output):
+    """Pace of the whole video."""
+
+    cuts_per_min: float | None
+    """60 / mean shot length; 0 for a single shot. `None`: cuts are not known, or all is black."""
+    shot_mean_s: float | None
+    """Mean shot length; `None` as above."""
+    shot_median_s: float | None
+    """Median shot length; `None` as above."""
+    shot_cv: float | None
+    """Standard deviation of the shot lengths over their mean, 0 for an even rhythm; `None`: one shot."""
+    motion: float | None
+    """Mean speed of all pixels, short sides per second, as in `motion`; `None`: not measured."""
+    onsets_per_s: float | None
+    """Beginnings of sounds per second; `None`: no sound."""
+    words_per_s: float | None
+    """Words per second of the video; 0 where nobody speaks; `None`: no transcript, or no sound."""
+    syllables_per_s: float | None
+    """Syllables per second of the video; 0 where nobody speaks; `None`: no sound."""
+    beat_sync_ratio: float | None
+    """0..1, share of the cuts within 100 ms of a beat; `None`: no steady beat, or no cut."""
+    pace_index: float | None
+    """0..1 by `pace_formula`; `None`: nothing is known."""
+    pace_formula: str
+    """The formula of the index, for people; syllables take the place of words (6 per second) without a transcript."""
+
+
+class PaceSegment(Segment):
+    """One second."""
+
+    cuts: int
+    """Cuts and soft transitions whose middle lies in this second."""
+    motion: float | None
+    """Mean speed, short sides per second; `None`: not measured."""
+    onsets: int | None
+    """Beginnings of sounds; `None`: no sound."""
+    words: int | None
+    """Words that start in this second; `None`: no transcript."""
+    pace: float
+    """0..1 by `pace_formula` over the known parts of this second."""
+
+
+def analyze(context: Context) -> Result:
+    """Put the parts together."""
+    duration_s = context.facts.duration_s
+    if duration_s < SHORTEST_S:
+        return skipped("too_short", f"{duration_s:.2f} s; pace is judged from {SHORTEST_S:g} s on")
+    shots = context.output("shot_boundaries", ShotBoundaries)
+    motion = context.output("motion", Motion)
+    speeds: list[float | None] = context.signals.get("flow", {}).get("speed_per_s", [])
+    onsets: list[int] | None = context.signals.get("spectrum", {}).get("onsets_per_s")
+    words = _words(context)
+    syllables = _syllables(context)
+    lengths = _shot_lengths(context)
+    cuts_per_min = _cuts_per_min(shots, lengths)
+    speed = motion.motion_mean if motion else None
+    onset_rate = sum(onsets) / duration_s if onsets is not None else None
+    word_rate = len(words) / duration_s if words is not None else None
+    index = _index(cuts_per_min, speed, onset_rate, _talk(word_rate, syllables))
+    output = Pacing(
+        cuts_per_min=_rounded(cuts_per_min),
+        shot_mean_s=shots.mean_shot_s if shots else None,
+        shot_median_s=shots.median_shot_s if shots else None,
+        shot_cv=_rounded(float(np.std(lengths) / np.mean(lengths))) if len(lengths) > 1 else None,
+        motion=speed,
+        onsets_per_s=_rounded(onset_rate),
+        words_per_s=_rounded(word_rate),
+        syllables_per_s=_rounded(syllables),
+        beat_sync_ratio=_beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput)),
+        pace_index=_rounded(index),
+        pace_formula=FORMULA,
+    )
+    if index is None:
+        return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
+    segments = _seconds(duration_s, shots, speeds, onsets, words)
+    if onset_rate is None:
+        reason: Reason = "no_audio" if not context.facts.has_audio else "no_sources"
+        return partial(output, reason, "pictures only: nothing is known of the sound", segments)
+    if cuts_per_min is None or speed is None:
+        return partial(output, "no_sources", "cuts or motion of this video are not known", segments)
+    return ok(output, segments)
+
+
+def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> float | None:
+    if shots is None or not shots.shot_count or not shots.mean_shot_s:
+        return None
+    mean_s = float(np.mean(lengths)) if lengths else shots.mean_shot_s  # the summary's is rounded
+    return 60.0 / mean_s if shots.shot_count > 1 else 0.0
+
+
+def _shot_lengths(context: Context) -> list[float]:
+    envelope = context.outputs.get("shot_boundaries")
+    spans: list[dict[str, Any]] = list(envelope.segments) if envelope else []
+    return [float(s["end_s"]) - float(s["start_s"]) for s in spans]
+
+
+def _words(context: Context) -> list[float] | None:
+    """Return when each word starts; empty where nobody speaks; `None` where that is not known."""
+    transcript = context.output("speech_transcription", SpeechTranscription)
+    if transcript is not None:
+        return [w.start_s for w in transcript.words]
+    return [] if _is_speechless(context) else None
+
+
+def _syllables(context: Context) -> float | None:
+    """Return syllables per second of the video: the speaker's rate for as long as there is speech."""
+    voice = context.output("vocal_delivery", VocalDeliveryOutput)
+    if voice is None:
+        return 0.0 if _is_speechless(context) else None
+    return None if voice.syllables_per_s is None else voice.syllables_per_s * voice.speech_ratio
+
+
+def _is_speechless(context: Context) -> bool:
+    envelopes = (context.outputs.get(name) for name in ("vocal_delivery", "speech_transcription"))
+    return any(e is not None and e.reason == "no_speech" for e in envelopes)
+
+
+def _talk(words_per_s: float | None, syllables_per_s: float | None) -> float | None:
+    """Return 0..1 of full speed."""
+    if words_per_s is not None:
+        return min(1.0, words_per_s / FAST_WORDS_PER_S)
+    return None if syllables_per_s is None else min(1.0, syllables_per_s / FAST_SYLLABLES_PER_S)
+
+
+def _index(
+    cuts_per_min: float | None, speed: float | None, onsets_per_s: float | None, talk: float | None
+) -> float | None:
+    known = [
+        min(1.0, value / fast)
+        for value, fast in (
+            (cuts_per_min, FAST_CUTS_PER_MIN),
+            (speed, FAST_SPEED),
+            (onsets_per_s, FAST_ONSETS_PER_S),
+            (talk, 1.0),
+        )
+        if value is not None
+    ]
+    return sum(known) / len(known) if known else None
+
+
+def _beat_sync(shots: ShotBoundaries | None, music: MusicAnalysisOutput | None) -> float | None:
+    if shots is None or music is None or not shots.cut_times_s or not music.beats_s:
+        return None
+    if music.tempo_confidence < BEAT_CONFIDENCE:
+        return None
+    apart = np.abs(np.array(shots.cut_times_s)[:, None] - np.array(music.beats_s)[None, :]).min(axis=1)
+    return round(float((apart <= BEAT_WINDOW_S).mean()), 4)
+
+
+def _seconds(
+    duration_s: float,
+    shots: ShotBoundaries | None,
+    speeds: Sequence[float | None],
+    onsets: Sequence[int] | None,
+    words: Sequence[float] | None,
+) -> list[PaceSegment]:
+    count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
+    cuts = _per_second([t.t_s for t in shots.transitions] if shots else [], count)
+    spoken = _per_second(words, count) if words is not None else None
+    made = []
+    for i in range(count):
+        end_s = min(float(i + 1), duration_s)
+        speed = speeds[i] if i < len(speeds) else None
+        heard = None if onsets is None else onsets[i] if i < len(onsets) else 0
+        said = None if spoken is None else spoken[i]
+        rate = 1.0 / (end_s - i)
+        pace = _index(
+            cuts[i] * rate * 60.0 if shots else None,
+            speed,
+            None if heard is None else heard * rate,
+            None if said is None else min(1.0, said * rate / FAST_WORDS_PER_S),
+        )
+        made.append(
+            PaceSegment(
+                start_s=float(i),
+                end_s=round(end_s, 3),
+                cuts=cuts[i],
+                motion=speed,
+                onsets=heard,
+                words=said,
+                pace=round(pace or 0.0, 4),
+            )
+        )
+    return made
+
+
+def _per_second(times_s: Sequence[float], count: int) -> list[int]:
+    bins = np.clip(np.floor(np.asarray(times_s, np.float64)), 0, count - 1).astype(np.int64)
+    return np.bincount(bins, minlength=count).tolist()  # type: ignore[no-any-return]
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
+
+
+ANALYZER = Analyzer(
+    name="pacing",
+    title="How fast the video is: cuts, motion, sounds and words, second by second",
+    group="fusion",
+    output=Pacing,
+    analyze=analyze,
+    after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
+    signals=("flow", "spectrum"),
+)
