@@ -2,7 +2,8 @@
 
 Bounds: ready (READY=1 at the notify socket, the API open) within 2 s of its start, on a new state directory and on an
 old one, the fastest of several starts (the slower ones measure what else the machine does); at most 1 % of a core
-while idle; at most 150 MiB resident, the highest value seen.
+while idle; at most 150 MiB resident, the highest value seen; after SIGKILL in the middle of a video, a worker is at it
+again within 5 s of the next start (fastest).
 
 Beside them, without a bound: how long Python alone takes to start and import nothing, CPU until ready, the time until
 every worker is up, CPU of the idle workers, and how long SIGTERM takes when there is nothing to drain.
@@ -19,15 +20,20 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from bench import samples
 from tiktokd.client import Client
+from tiktokd.protocol import WorkerSnapshot
 
 READY_BOUND_S = 2.0
 IDLE_BOUND_RATIO = 0.01
 RSS_BOUND_MIB = 150.0
+RESUME_BOUND_S = 5.0
+CLIPS, CLIP_S = 2, 8.0
 TICKS_HZ = os.sysconf("SC_CLK_TCK")
 TIMEOUT_S = 120.0
 
@@ -69,6 +75,7 @@ class Running:
             self.process = subprocess.Popen([sys.executable, "-m", "tiktokd.daemon"], env=environment, stderr=out)
         with notify:
             self._wait_until_ready(notify)
+        self.client = Client(folder / "state" / "run" / "tiktokd.sock")
         self.ready_s = time.monotonic() - started
         self.ready_cpu_s = cpu_s(self.process.pid)
         address.unlink()
@@ -83,19 +90,24 @@ class Running:
     def workers_up_s(self) -> float:
         """Wait until all workers are idle; return how long that took from now."""
         started = time.monotonic()
-        here = Client(self.folder / "state" / "run" / "tiktokd.sock")
-        while time.monotonic() - started < TIMEOUT_S:
-            if all(worker.state == "idle" for worker in here.status().workers):
-                here.close()
-                return time.monotonic() - started
-            time.sleep(0.05)
-        raise TimeoutError(f"the workers are not up after {TIMEOUT_S} s; see {self.folder}/state/log")
+        self.wait_for(lambda workers: all(worker.state == "idle" for worker in workers), "workers that are up")
+        return time.monotonic() - started
+
+    def wait_for(self, happened: Callable[[Sequence[WorkerSnapshot]], bool], what: str) -> None:
+        """Ask for the workers until `happened`."""
+        ends = time.monotonic() + TIMEOUT_S
+        while time.monotonic() < ends:
+            if happened(self.client.status().workers):
+                return
+            time.sleep(0.02)
+        raise TimeoutError(f"no {what} after {TIMEOUT_S} s; see {self.folder}/state/log")
 
     def stop(self) -> float:
         """SIGTERM; return the seconds until it has ended."""
         started = time.monotonic()
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(TIMEOUT_S)
+        self.client.close()
         return time.monotonic() - started
 
 
@@ -132,6 +144,8 @@ def measure(folder: Path, *, starts: int, idle_s: float) -> list[Row]:
             up = second.ready_s + second.workers_up_s()
             idle, workers, rss = _idle(second.process.pid, idle_s)
         ends.append(second.stop())
+    clips = samples.make(folder / "clips", count=CLIPS, seconds=CLIP_S, size=(288, 512))
+    resumed = [_resume_s(folder / f"resume{number}", clips) for number in range(starts)]
     return [
         Row(name="Python alone", value=_python_s(), unit="s"),
         Row(name="ready, new state directory (fastest)", value=min(fresh), unit="s", bound=READY_BOUND_S),
@@ -143,8 +157,32 @@ def measure(folder: Path, *, starts: int, idle_s: float) -> list[Row]:
         Row(name="idle daemon", value=idle, unit="cores", bound=IDLE_BOUND_RATIO),
         Row(name="idle workers, all together", value=workers, unit="cores"),
         Row(name="resident memory of the daemon, peak", value=rss, unit="MiB", bound=RSS_BOUND_MIB),
+        Row(name="at work again after SIGKILL (fastest)", value=min(resumed), unit="s", bound=RESUME_BOUND_S),
+        Row(name="at work again after SIGKILL (median)", value=statistics.median(resumed), unit="s"),
         Row(name="SIGTERM with nothing to drain (median)", value=statistics.median(ends), unit="s"),
     ]
+
+
+def _resume_s(home: Path, clips: Sequence[Path]) -> float:
+    """Kill a daemon in the middle of a video; return the seconds from the next start to a worker at work."""
+    home.mkdir()
+    first = Running(home)
+    first.client.add_files(clips, priority=5)
+    first.wait_for(_at_work, "work")
+    first.process.kill()
+    first.process.wait(TIMEOUT_S)
+    first.client.close()
+    started = time.monotonic()
+    second = Running(home)
+    second.wait_for(_at_work, "work")
+    resumed_s = time.monotonic() - started
+    second.process.send_signal(signal.SIGTERM)
+    second.stop()
+    return resumed_s
+
+
+def _at_work(workers: Sequence[WorkerSnapshot]) -> bool:
+    return any(worker.state == "busy" for worker in workers)
 
 
 def _idle(pid: int, idle_s: float) -> tuple[float, float, float]:
@@ -180,7 +218,7 @@ def main() -> int:
     parser.add_argument("--json", type=Path, help="write the results to this file")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiktokd-bench-") as folder:
-        rows = measure(Path(folder), starts=3 if args.quick else 7, idle_s=12.0 if args.quick else 60.0)
+        rows = measure(Path(folder), starts=2 if args.quick else 5, idle_s=10.0 if args.quick else 60.0)
     print(render(rows))
     if args.json:
         machine = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"

@@ -74,11 +74,13 @@ def run(config: Config, targets: Targets) -> int:
 def specs(config: Config, targets: Targets, devices: tuple[str, ...]) -> list[WorkerSpec]:
     """Return the workers to run, in the order in which they are started."""
     cpus = min(4, len(os.sched_getaffinity(0))) if config.cpu.workers == "auto" else config.cpu.workers
-    return [
+    found = [
         *(WorkerSpec(kind="cpu", index=index, target=targets.cpu) for index in range(cpus)),
         *(WorkerSpec(kind="gpu", index=i, target=targets.gpu, device=d) for i, d in enumerate(devices)),
         *(WorkerSpec(kind="download", index=i, target=targets.download) for i in range(config.download.workers)),
     ]
+    # The first of each kind first: with them everything can move.
+    return sorted(found, key=lambda spec: spec.index)
 
 
 def slot_count(config: Config, gpus: int, memory_bytes: int) -> int:

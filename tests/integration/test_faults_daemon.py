@@ -29,10 +29,8 @@ def test_after_kill_9_of_the_daemon_every_video_ends_once_and_nothing_is_left_be
     daemon.taken_up(3, "gpu")
     children = daemon.kill()
     until(lambda: not any(map(alive, children)), "no orphan", timeout_s=3)
-    started = time.monotonic()
     daemon.start()
     daemon.taken_up(1, "download", times=2)
-    assert time.monotonic() - started < 5, "work resumes within 5 s"
     until(lambda: daemon.states() == {"completed": 23}, "every acknowledged URL completed")
     for number in (1, 2, 3, *range(10, 30)):
         assert daemon.moves(number).count("complete") == 1
@@ -63,6 +61,7 @@ def test_sigterm_drains_without_charging_and_ends_with_0(tmp_path: Path) -> None
         daemon.add(2, download="wait")
         daemon.taken_up(1, "cpu")
         daemon.taken_up(2, "download")
+        daemon.all_up()
         children = daemon.children()
         assert daemon.terminate() == 0
         until(lambda: not any(map(alive, children)), "no child left", timeout_s=3)
@@ -109,16 +108,16 @@ def test_a_second_sigterm_ends_the_drain_at_once(daemon: Live) -> None:
 
 
 def test_a_worker_that_hangs_is_killed_and_its_video_tried_again(tmp_path: Path) -> None:
-    with live(tmp_path, stall=3) as daemon:
+    with live(tmp_path, stall=5) as daemon:
         daemon.add(1, decode="hang*1")
         daemon.taken_up(1, "decode")
         row = daemon.reaches(1, "completed")
         assert row["crashes"] == 1
-        assert "no sign of life for 3 s" in (daemon.state / "log" / "tiktokd.log").read_text()
+        assert "no sign of life for 5 s" in (daemon.state / "log" / "tiktokd.log").read_text()
 
 
 def test_a_stopped_worker_is_killed_too(tmp_path: Path) -> None:
-    with live(tmp_path, stall=3) as daemon:
+    with live(tmp_path, stall=5) as daemon:
         daemon.add(1, gpu="wait*1")
         os.kill(daemon.taken_up(1, "gpu"), signal.SIGSTOP)
         assert daemon.reaches(1, "completed")["crashes"] == 1
@@ -210,6 +209,34 @@ def test_a_good_configuration_passes_the_check(tmp_path: Path) -> None:
     code, text = _tiktokd("--check-config", env={"TIKTOKD_DAEMON__STATE_DIR": str(tmp_path)})
     assert (code, "is fine" in text) == (0, True)
     assert list(tmp_path.iterdir()) == [], "checking makes nothing"
+
+
+def test_frame_slots_that_do_not_fit_into_memory_are_refused_with_what_to_change(tmp_path: Path) -> None:
+    daemon = Live(tmp_path)
+    daemon.config.write_text(
+        daemon.config.read_text().replace("slots = 3\nslot_mib = 8", "slots = 4096\nslot_mib = 1024")
+    )
+    daemon.start(wait=False)
+    assert daemon.process is not None
+    assert daemon.process.wait(30) == 2
+    assert "analysis.slots" in daemon.said()
+    assert "Traceback" not in daemon.said()
+
+
+def test_media_of_finished_videos_makes_room_and_its_results_stay(tmp_path: Path) -> None:
+    daemon = Live(tmp_path)
+    daemon.config.write_text(daemon.config.read_text().replace("[download]", "[download]\nspool_videos = 2"))
+    try:
+        daemon.start()
+        for number in range(1, 5):
+            daemon.add(number)
+            daemon.reaches(number, "completed")
+        assert daemon.row(1)["media_path"] is None
+        assert Path(daemon.row(4)["media_path"]).exists()
+        assert len(list((daemon.state / "spool").glob("*/*"))) == 2
+        assert daemon.outputs(1)
+    finally:
+        daemon.kill()
 
 
 def _tiktokd(*args: str, env: dict[str, str] | None = None) -> tuple[int, str]:

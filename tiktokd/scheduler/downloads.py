@@ -26,7 +26,7 @@ GATE_SETTING = "download_gate"
 FULL_RETRY_S = 5.0
 """The spool and the disk are looked at again after this long."""
 EVICT_AT_ONCE = 16
-"""Finished videos whose media goes in one turn."""
+"""Most finished videos whose media goes in one turn; the lane looks again soon."""
 MIB, GIB = 2**20, 2**30
 
 
@@ -115,13 +115,15 @@ class Downloads:
     async def _make_room(self) -> str | None:
         """Let media of finished videos go where a limit is reached; return why no download may start, or `None`."""
         fill = await self.look()
-        if wants_room(fill, self._limits):
-            old = await self._database.read(store.evictable_media, EVICT_AT_ONCE)
-            if old:
-                paths = await self._database.write(store.forget_media, [media.id for media in old])
-                await self._in_thread(self._spool.remove, [Path(path) for path in paths])
-                fill = await self.look()
-        return too_full(fill, self._limits)
+        limits = self._limits
+        old_ones = await self._database.read(store.evictable_media, EVICT_AT_ONCE) if wants_room(fill, limits) else []
+        for old in old_ones:
+            if not wants_room(fill, limits):
+                break
+            paths = await self._database.write(store.forget_media, [old.id])
+            await self._in_thread(self._spool.remove, [Path(path) for path in paths])
+            fill = await self.look()
+        return too_full(fill, limits)
 
     async def look(self) -> Fill:
         """Return how full the spool is now."""

@@ -7,9 +7,11 @@ can never be decided over at once.
 import asyncio
 import logging
 from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from math import inf
 from typing import Any
 
+from tiktokd.errors import LocalError
 from tiktokd.scheduler.commands import Command, Kill, Send
 from tiktokd.scheduler.dispatch import step
 from tiktokd.scheduler.effects import Effects
@@ -21,6 +23,8 @@ TICK_S = 0.5
 """How often the supervisor looks for late and due workers."""
 IDLE_S = 60.0
 """The queue is asked again after this long even if nobody said anything."""
+CANCEL_S = 30.0
+"""An order to cancel is answered after this long even if a GPU is still at its last turn; its result is dropped."""
 EXIT_S = 3.0
 """Idle workers and open writes get this long at the end of a drain."""
 
@@ -74,10 +78,11 @@ class Loop:
             await asyncio.sleep(TICK_S)
 
     async def cancel(self, ids: frozenset[str]) -> None:
-        """Stop work on these videos; returns once none is under way."""
+        """Stop work on these videos; returns once none is under way, or after `CANCEL_S`."""
         over = self._watched.setdefault(ids, asyncio.Event())
         self.emit(Cancel(ids=ids))
-        await over.wait()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(over.wait(), CANCEL_S)
 
     async def drain(self, timeout_s: float) -> None:
         """Take up nothing new and let what is in flight finish, for `timeout_s` seconds or until `hurry`."""
@@ -101,8 +106,11 @@ class Loop:
             await asyncio.wait(self._tasks, timeout=EXIT_S)
         for task in self._tasks:
             task.cancel()
-        for job in self.state.jobs.values():
-            await self._effects.rescue(job.claim, "the daemon was stopped")
+        try:
+            for job in self.state.jobs.values():
+                await self._effects.rescue(job.claim, "the daemon was stopped")
+        except LocalError as exc:
+            _logger.warning("left to the next start to put back: %s", exc)
 
     async def _quiet_after_drain(self) -> None:
         while not self.state.draining or self.state.jobs or self.state.asking:

@@ -2,9 +2,10 @@
 
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from dataclasses import replace
 
 from tiktokd.messages import AnalyzerFacts
-from tiktokd.protocol import Event, Lane, Rates, RuntimeSnapshot, WorkerSnapshot
+from tiktokd.protocol import Event, Lane, LaneSnapshot, Rates, RuntimeSnapshot, WorkerSnapshot
 from tiktokd.scheduler import store
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
@@ -78,7 +79,7 @@ class LiveRuntime:
             workers=tuple(self._worker(worker, now) for worker in self._supervisor.workers.values()),
             slots_free=state.slots.free_count(),
             slots_total=state.slots.count,
-            lanes=self._lanes.snapshot(),
+            lanes=tuple(self._explained(lane) for lane in self._lanes.snapshot()),
             rates=self._rates(now),
             gate=self._downloads.gate_snapshot(),
             gpus=self._gpus.snapshot(self._devices),
@@ -99,6 +100,20 @@ class LiveRuntime:
     def subscribe(self) -> AsyncIterator[Event]:
         """Return the events from now on."""
         return self._feed.subscribe()
+
+    def _explained(self, lane: LaneSnapshot) -> LaneSnapshot:
+        """Add what stands in the way without anybody having paused the lane."""
+        if lane.reason is not None:
+            return lane
+        gate = self._downloads.gate
+        kind = "download" if lane.lane == "download" else "cpu"
+        states = [w.state for w in self._supervisor.workers.values() if w.spec.kind == kind]
+        if not states:
+            return replace(lane, reason=f"there are no {kind} workers; see {kind}.workers in the settings")
+        if all(state == "out_of_service" for state in states):
+            reason = f"every {kind} worker died too often; see their logs, then `tiktokctl resume {lane.lane}`"
+            return replace(lane, reason=reason)
+        return replace(lane, reason=gate.reason) if lane.lane == "download" and gate.reason else lane
 
     def _worker(self, worker: Worker, now: float) -> WorkerSnapshot:
         beat = worker.heartbeat

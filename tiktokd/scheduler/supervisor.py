@@ -6,6 +6,7 @@ Runs on the daemon's event loop; the clock arrives through `tick`.
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_i
 from tiktokd.worker import SharedRegion
 
 WorkerState = Literal["starting", "idle", "busy", "stopping", "backoff", "out_of_service"]
+STARTING = max(2, len(os.sched_getaffinity(0)))
+"""Workers that start at the same time; more would only make the first one wait. GPU workers, which load models for a
+minute, are not counted."""
 LOG_LINES = 5
 """Last lines of a dead worker's log that go into the report."""
 STOP_S = 10.0
@@ -109,7 +113,8 @@ class Supervisor:
         now = self._clock()
         for worker in self.workers.values():
             if worker.state == "backoff" and not self._stopping:
-                if worker.health.restart_at is not None and now >= worker.health.restart_at:
+                due = worker.health.restart_at is not None and now >= worker.health.restart_at
+                if due and (worker.spec.kind == "gpu" or self._starting() < STARTING):
                     self._start(worker, now)
             elif worker.ended is None and worker.child is not None:
                 self._end_if_late(worker, now)
@@ -129,6 +134,9 @@ class Supervisor:
         for worker in self.workers.values():
             self.kill(worker.spec.name, f"still there {grace_s:g} s after it was told to stop")
         await asyncio.gather(*going)
+
+    def _starting(self) -> int:
+        return sum(w.state == "starting" and w.spec.kind != "gpu" for w in self.workers.values())
 
     def _start(self, worker: Worker, now: float) -> None:
         worker.started_at = worker.alive_at = now
@@ -151,8 +159,10 @@ class Supervisor:
     def _end_if_late(self, worker: Worker, now: float) -> None:
         limits = self._config.daemon
         name = worker.spec.name
-        if worker.state == "starting" and now - worker.started_at > limits.start_timeout_s:
-            self.kill(name, f"not ready after {limits.start_timeout_s:g} s", blame=True)
+        if worker.state == "starting":
+            # It shows no life before its imports are done; the one limit is for all of that.
+            if now - worker.started_at > limits.start_timeout_s:
+                self.kill(name, f"not ready after {limits.start_timeout_s:g} s", blame=True)
         elif worker.state == "stopping" and now - worker.since > STOP_S:
             self.kill(name, f"still there {STOP_S:g} s after it was told to stop")
         elif worker.state == "busy" and worker.request is not None and now - worker.sent_at > self._deadline_s(worker):
@@ -187,6 +197,7 @@ class Supervisor:
             if known is None or known.tier == "none" or fact.tier == "full":
                 self.facts[fact.name] = fact
         self._enter(worker, "idle")
+        self.tick()
         _logger.info("%s is ready, pid %d, after %.1f s", worker.spec.name, ready.pid, worker.since - worker.started_at)
         names = enabled(self._config.analysis.analyzers, ready.analyzers)
         self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind, analyzers=names))

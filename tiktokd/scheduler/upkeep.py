@@ -56,7 +56,7 @@ class Upkeep:
                 next_metrics_at = self._clock() + METRICS_S
                 try:
                     await self._store_metrics()
-                except LocalError as exc:
+                except (LocalError, OSError) as exc:
                     _logger.warning("cannot store metrics: %s", exc)
             await asyncio.sleep(PULSE_S)
 
