@@ -24,7 +24,9 @@ class Feed:
 
     def __init__(self, database: Database, *, utc: Callable[[], float]) -> None:
         self._database, self._utc = database, utc
-        self._listeners: set[asyncio.Queue[Event]] = set()
+        self.listeners: set[asyncio.Queue[Event]] = set()
+        self.following = False
+        """True once the place in the history is known from which `follow` goes on."""
         self._seq = 0
         self._seen = 0
         self._read_at = 0.0
@@ -45,7 +47,7 @@ class Feed:
         event = Event(
             seq=self._seq, at=moment, kind=kind, id=id, from_state=from_state, to_state=to_state, detail=detail
         )
-        for queue in self._listeners:
+        for queue in self.listeners:
             if queue.full():
                 _empty(queue)
                 queue.put_nowait(Event(seq=self._seq, at=moment, kind="lag"))
@@ -55,16 +57,17 @@ class Feed:
     async def subscribe(self) -> AsyncIterator[Event]:
         """Yield the events from now on."""
         queue: asyncio.Queue[Event] = asyncio.Queue(QUEUED)
-        self._listeners.add(queue)
+        self.listeners.add(queue)
         try:
             while True:
                 yield await queue.get()
         finally:
-            self._listeners.discard(queue)
+            self.listeners.discard(queue)
 
     async def follow(self) -> None:
         """Read the history after each commit, until cancelled."""
         self._seen = await self._database.read(store.last_event_id)
+        self.following = True
         while True:
             await asyncio.sleep(POLL_S)
             committed_at = self._database.last_commit_monotonic_s
