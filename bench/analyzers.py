@@ -22,7 +22,7 @@ from pathlib import Path
 from bench import samples
 from bench.pipeline import SLOT_BYTES, Work
 from bench.report import Row, arguments, finish
-from tiktokd import graph, plugins
+from tiktokd import graph
 from tiktokd.plugins import LoadContext
 from tiktokd.runner import Runner
 from tiktokd.slots import Region
@@ -87,20 +87,13 @@ def operations(catalogue: graph.Catalogue) -> list[Row]:
     ]
 
 
-def with_earlier(name: str, catalogue: graph.Catalogue) -> list[str]:
-    """Return the analyzer and those whose outputs it reads, each before who reads it."""
-    spec = catalogue.analyzers[name]
-    earlier = [n for n in spec.after if n in catalogue.analyzers] if plugins.level(spec) == 2 else []
-    return list(dict.fromkeys([*(m for n in earlier for m in with_earlier(n, catalogue)), name]))
-
-
 def processor_time(clip: Path, seconds: float, catalogue: graph.Catalogue, repeats: int) -> list[Row]:
     """Measure the lite tier."""
     region, runner = Region.create(1, SLOT_BYTES), Runner(LoadContext(threads=1), catalogue)
     work, names = Work(clip, region, runner), list(catalogue.analyzers)
     work.together(names)  # loads the models
     shared = min(sum(work.together(names)[1:]) for _ in range(repeats))
-    alone = {name: sum(work.together(with_earlier(name, catalogue))[1:]) for name in names}
+    alone = {name: sum(work.together([name])[1:]) for name in names}
     saving, per_clip = sum(alone.values()) / shared, shared * CLIP_S / seconds
     encoders = encoder_rows(work, names)
     return [

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tiktokd import decode, graph, plugins
+from tiktokd import decode
 from tiktokd.model import Clip, Envelope, Metadata
 from tiktokd.plugins import ClipArrays, Context, LoadContext
 from tiktokd.runner import Runner
@@ -45,7 +45,7 @@ def analyze_arrays(
 ) -> dict[str, Envelope]:
     """Return the envelopes for arrays that are decoded already, or made up."""
     runner = Runner(LoadContext(threads=2))
-    wanted = with_needed(names, runner.catalogue)
+    assert set(names) <= runner.catalogue.analyzers.keys(), "there is no such analyzer"
     context = Context(
         facts=clip.facts,
         arrays=arrays,
@@ -53,25 +53,6 @@ def analyze_arrays(
         audio16_covers_s=clip.audio16_covers_s,
         metadata=metadata or Metadata(),
     )
-    first = runner.level1(wanted, "all", context, lambda _name: None)
+    first = runner.level1(names, "all", context, lambda _name: None)
     second = Context(facts=clip.facts, metadata=metadata or Metadata(), outputs=first.outputs, signals=first.signals)
-    return first.outputs | runner.level2(wanted, second, lambda _name: None).outputs
-
-
-def with_needed(names: Sequence[str], catalogue: graph.Catalogue) -> tuple[str, ...]:
-    """Return the names and, for level 2, the analyzers whose outputs they read."""
-    wanted: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name in wanted or name not in catalogue.analyzers:
-            return
-        spec = catalogue.analyzers[name]
-        if plugins.level(spec) == 2:
-            for earlier in spec.after:
-                visit(earlier)
-        wanted[name] = None
-
-    for name in names:
-        assert name in catalogue.analyzers, f"there is no analyzer {name}"
-        visit(name)
-    return tuple(wanted)
+    return first.outputs | runner.level2(names, second, lambda _name: None).outputs

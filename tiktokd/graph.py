@@ -49,6 +49,22 @@ def select(wanted: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
     return tuple(sorted(chosen))
 
 
+def with_read(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
+    """Return the names and those of the analyzers whose outputs they read: `hook` alone would find nothing to judge."""
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in found or name not in catalogue.analyzers:
+            return
+        for earlier in catalogue.analyzers[name].after:
+            visit(earlier)
+        found[name] = None
+
+    for name in names:
+        visit(name)
+    return tuple(found)
+
+
 def on_gpu(encoder: Encoder) -> bool:
     """Return whether an encoder runs on the GPU where there is one."""
     return encoder.place in ("gpu", "either")
@@ -75,7 +91,7 @@ class Plan:
 
 def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue) -> Plan:
     """Return what a worker of `group` runs over the slot."""
-    wanted = [catalogue.analyzers[name] for name in names if name in catalogue.analyzers]
+    wanted = [catalogue.analyzers[name] for name in with_read(names, catalogue)]
     mine = [a for a in wanted if plugins.level(a) == 1 and group in ("all", *_serves(home(a, catalogue)))]
     weak = group in ("all", "fallback")
     runs = [a for a in mine if a.lightweight or not weak]
@@ -92,7 +108,7 @@ def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue
 
 def plan_level2(names: Iterable[str], catalogue: Catalogue) -> Plan:
     """Return what runs over outputs, signals and text, analyzers in the order of their `after`."""
-    wanted = [catalogue.analyzers[n] for n in names if n in catalogue.analyzers]
+    wanted = [catalogue.analyzers[n] for n in with_read(names, catalogue)]
     second = {a.name: a for a in wanted if plugins.level(a) == 2}
     needed = {name for a in second.values() for name in (*a.uses, *a.optional)}
     return Plan(

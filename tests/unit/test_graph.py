@@ -1,0 +1,115 @@
+"""Which plug-ins run where: pure decisions over specifications."""
+
+import pytest
+
+from tiktokd import graph
+from tiktokd.errors import ConfigError
+from tiktokd.model import Output
+from tiktokd.plugins import Analyzer, Encoder, LoadContext, Weights, skipped
+
+HUB = Weights(hub_id="org/model", revision=None, licence="MIT", size_mib=1)
+
+
+def encoder(name, place="cpu", **more):
+    fields = {"title": name, "input": "frames", "load": lambda _c: None, "encode": lambda _m, batch: batch} | more
+    return Encoder(name=name, place=place, **fields)
+
+
+def analyzer(name, group="video", **more):
+    fields = {"title": name, "output": Output, "analyze": lambda _c: skipped("too_short")} | more
+    return Analyzer(name=name, group=group, **fields)
+
+
+def catalogue(encoders, analyzers):
+    return graph.Catalogue(encoders={e.name: e for e in encoders}, analyzers={a.name: a for a in analyzers})
+
+
+WORLD = catalogue(
+    [
+        encoder("sound"),
+        encoder("pixels", "either"),
+        encoder("image", "gpu", weights=HUB),
+        encoder("pose", "gpu", uses=("image",)),
+        encoder("words"),
+    ],
+    [
+        analyzer("loud", "audio", uses=("sound",)),
+        analyzer("move", uses=("pixels",)),
+        analyzer("scene", uses=("image",), lightweight=False),
+        analyzer("people", uses=("pose",), optional=("pixels",), lightweight=False),
+        analyzer("text", "text", uses=("words",), after=("move",)),
+        analyzer("hook", "fusion", after=("text", "loud"), signals=("image",)),
+    ],
+)
+ALL = tuple(WORLD.analyzers)
+
+
+def names(plan):
+    return [a.name for a in plan.analyzers]
+
+
+def test_an_analyzer_lives_where_its_encoders_live():
+    assert names(graph.plan_level1(ALL, "cpu", WORLD)) == ["loud"]
+    assert names(graph.plan_level1(ALL, "gpu", WORLD)) == ["move", "scene", "people"]
+
+
+def test_both_groups_together_are_everything_and_nothing_twice():
+    parts = [names(graph.plan_level1(ALL, group, WORLD)) for group in ("cpu", "gpu")]
+    whole = graph.plan_level1(ALL, "all", WORLD)
+    assert sorted(parts[0] + parts[1]) == sorted(names(whole) + [a.name for a in whole.too_heavy])
+
+
+def test_without_a_gpu_the_heavy_ones_are_named_and_left_out():
+    plan = graph.plan_level1(ALL, "all", WORLD)
+    assert [a.name for a in plan.too_heavy] == ["scene", "people"]
+    assert "pose" not in [e.name for e in plan.encoders]
+
+
+def test_the_fallback_runs_the_light_part_of_the_gpu_group_alone():
+    plan = graph.plan_level1(ALL, "fallback", WORLD)
+    assert (names(plan), [a.name for a in plan.too_heavy]) == (["move"], ["scene", "people"])
+
+
+def test_an_encoder_whose_signals_are_wanted_runs_even_if_no_analyzer_of_the_group_reads_it():
+    plan = graph.plan_level1(("hook",), "gpu", WORLD)
+    assert plan.publish == {"image"}
+    assert "image" in [e.name for e in plan.encoders]
+    assert graph.plan_level1(("hook",), "cpu", WORLD).publish == frozenset()
+
+
+def test_what_an_analyzer_reads_runs_with_it():
+    assert set(graph.with_read(["hook"], WORLD)) == {"hook", "text", "loud", "move"}
+    assert names(graph.plan_level2(["hook"], WORLD)) == ["text", "hook"]
+    assert names(graph.plan_level1(["hook"], "cpu", WORLD)) == ["loud"]
+
+
+def test_encoders_come_after_those_they_use():
+    assert [e.name for e in graph.order(["pose"], WORLD)] == ["image", "pose"]
+
+
+def test_circles_are_refused_and_not_followed():
+    ring = catalogue([encoder("a", uses=("b",)), encoder("b", uses=("a",))], [])
+    with pytest.raises(ConfigError, match="circle"):
+        graph.order(["a"], ring)
+
+
+def test_names_groups_and_all_select(tmp_path):
+    assert graph.select(["all"], WORLD) == tuple(sorted(ALL))
+    assert graph.select(["audio", "move"], WORLD) == ("loud", "move")
+    with pytest.raises(ConfigError, match='"moev" is no analyzer'):
+        graph.select(["moev"], WORLD)
+
+
+def test_the_tier_available_now_names_the_command_that_raises_it(tmp_path):
+    load = LoadContext(models_dir=tmp_path)
+    scene = graph.facts(WORLD.analyzers["scene"], WORLD, load)
+    assert (scene.tier, graph.facts(WORLD.analyzers["loud"], WORLD, load).tier) == ("none", "full")
+    assert "tiktokctl models pull org/model" in scene.reason
+    assert graph.facts(WORLD.analyzers["hook"], WORLD, load).tier == "lite"
+
+
+def test_a_config_line_chooses_another_model_and_nonsense_is_refused():
+    assert graph.own_models({"image": "me/mine@" + "0" * 40}, WORLD) == {"org/model": "me/mine@" + "0" * 40}
+    for settings in ({"imgae": "me/mine"}, {"sound": "me/mine"}, {"image": "not a model"}):
+        with pytest.raises(ConfigError):
+            graph.own_models(settings, WORLD)

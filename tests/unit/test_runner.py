@@ -1,0 +1,141 @@
+"""Running plug-ins: one that fails costs nothing but itself, and every result says what it is."""
+
+import math
+
+import pytest
+
+from tests.contexts import facts
+from tests.unit.test_graph import HUB, analyzer, catalogue, encoder
+from tiktokd.errors import GpuOutOfMemory, ModelMissing
+from tiktokd.model import Metadata, Output, Segment
+from tiktokd.plugins import Context, LoadContext, Result, ok
+from tiktokd.runner import Runner
+
+
+class Found(Output):
+    """A number."""
+
+    value: float = 1.0
+
+
+def good(_context):
+    return ok(Found(), [Segment(start_s=0.0, end_s=1.0)])
+
+
+def fail(*_args):
+    raise RuntimeError("broken")
+
+
+def missing(_context):
+    raise ModelMissing("fetch it")
+
+
+def run(encoders, analyzers, *, group="all", level=1, **context):
+    world = catalogue(encoders, analyzers)
+    seen = Context(facts=facts(duration_s=3, frames=3, audio=True), **context)
+    runner = Runner(LoadContext(), world)
+    call = runner.level1 if level == 1 else runner.level2
+    more = (group,) if level == 1 else ()
+    return call(tuple(world.analyzers), *more, seen, lambda _name: None)
+
+
+def spec(name, **more):
+    return analyzer(name, **({"analyze": good, "output": Found} | more))
+
+
+def test_an_analyzer_that_raises_leaves_the_others_alone():
+    out = run([], [spec("a"), spec("b", analyze=fail), spec("c")]).outputs
+    assert [out[n].status for n in "abc"] == ["ok", "error", "ok"]
+    assert "RuntimeError: broken" in out["b"].message
+
+
+def test_an_encoder_that_raises_costs_only_those_that_need_it():
+    broken = encoder("x", items=lambda _c: [1])
+    broken = type(broken)(**{f: getattr(broken, f) for f in broken.__dataclass_fields__} | {"encode": fail})
+    out = run([broken], [spec("needs", uses=("x",)), spec("likes", optional=("x",)), spec("free")]).outputs
+    assert (out["needs"].status, out["likes"].status, out["free"].status) == ("error", "ok", "ok")
+    assert out["likes"].tier == "lite"
+    assert "broken" in out["needs"].message
+
+
+def test_missing_weights_are_a_reason_and_not_an_error_and_are_asked_for_once():
+    asked = []
+
+    def load(context):
+        asked.append(context)
+        missing(context)
+
+    world = catalogue([encoder("x", weights=HUB)], [spec("needs", uses=("x",)), spec("likes", optional=("x",))])
+    broken = world.encoders["x"]
+    world.encoders["x"] = type(broken)(**{f: getattr(broken, f) for f in broken.__dataclass_fields__} | {"load": load})
+    runner = Runner(LoadContext(), world)
+    seen = Context(facts=facts(duration_s=3, frames=3, audio=True))
+    for _ in range(2):
+        out = runner.level1(("needs", "likes"), "gpu", seen, lambda _n: None).outputs
+        out |= runner.level1(("needs", "likes"), "cpu", seen, lambda _n: None).outputs
+    assert (out["needs"].status, out["needs"].reason, out["needs"].message) == ("skipped", "model_missing", "fetch it")
+    assert (out["likes"].status, out["likes"].tier) == ("ok", "lite")
+    assert len(asked) == 1
+
+
+def test_nothing_to_encode_is_the_encoders_own_reason_and_no_loss_of_tier():
+    quiet = encoder("x", items=lambda _c: [], nothing="no_speech")
+    out = run([quiet], [spec("needs", uses=("x",)), spec("likes", optional=("x",))]).outputs
+    assert (out["needs"].status, out["needs"].reason) == ("skipped", "no_speech")
+    assert (out["likes"].status, out["likes"].tier) == ("ok", "full")
+
+
+@pytest.mark.parametrize(
+    ("need", "media", "reason"),
+    [
+        ("video", facts(duration_s=3, frames=0, audio=True), "no_video"),
+        ("audio", facts(duration_s=3, frames=3, audio=False), "no_audio"),
+        ("metadata", facts(duration_s=3, frames=3, audio=True), "no_metadata"),
+    ],
+)
+def test_what_a_video_lacks_is_said_before_anything_runs(need, media, reason):
+    world = catalogue([], [spec("a", needs=frozenset({need}), analyze=fail)])
+    runner = Runner(LoadContext(), world)
+    out = runner.level1(("a",), "all", Context(facts=media, metadata=Metadata()), lambda _n: None).outputs["a"]
+    assert (out.status, out.reason) == ("skipped", reason)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_number_that_json_has_not_is_an_error_with_its_place(value):
+    out = run([], [spec("a", analyze=lambda _c: ok(Found(value=value)))]).outputs["a"]
+    assert out.status == "error"
+    assert "summary.value" in out.message
+
+
+def test_a_full_gpu_reaches_the_queue():
+    class OutOfMemoryError(RuntimeError):
+        pass
+
+    def full(_context):
+        raise OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(GpuOutOfMemory):
+        run([], [spec("a", analyze=full)])
+
+
+def test_level_two_reads_what_ran_before_it():
+    def count(context):
+        return ok(Found(value=float(len(context.outputs))))
+
+    out = run(
+        [],
+        [
+            spec("first", group="text", analyze=count),
+            spec("second", group="text", after=("first",), analyze=count),
+        ],
+        level=2,
+    ).outputs
+    assert (out["first"].summary["value"], out["second"].summary["value"]) == (0.0, 1.0)
+
+
+def test_segments_and_result_are_plain_json():
+    out = run([], [spec("a")]).outputs["a"]
+    assert out.segments == [{"start_s": 0.0, "end_s": 1.0}]
+    assert out.summary == {"value": 1.0}
+    assert isinstance(out, object)
+    assert Result(status="ok").output is None
