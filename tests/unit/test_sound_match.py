@@ -6,16 +6,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.sounds import analyze, context_of, noise, song, to_int16
+from tiktokd import sound_match
 from tiktokd.encoders import landmarks as encoder
 from tiktokd.model import Metadata
 from tiktokd.sound_match import (
     SPEED_RATIOS,
+    Hashes,
     Landmarks,
     SoundIndex,
     backwards,
     find,
     hashes_of,
     is_match,
+    rarest,
     unpack,
 )
 
@@ -113,6 +116,27 @@ def test_a_long_video_with_a_speed_between_the_steps_is_found():
     match = find(index_of(sound, made_up(5, 4000, 200.0)), played(sound, 1.115), SPEED_RATIOS)[0]
     assert match.video == 0
     assert match.speed_ratio == pytest.approx(1.115, abs=0.002)
+
+
+def test_the_rarest_hashes_vote_first():
+    common, rare = made_up(1), made_up(2)
+    index = SoundIndex([(0, hashes_of(rare)), *((n, hashes_of(common)) for n in range(1, 10))])
+    query = Hashes(
+        value=np.concatenate((hashes_of(common).value, hashes_of(rare).value)),
+        time_s=np.concatenate((hashes_of(common).time_s, hashes_of(rare).time_s)),
+    )
+    counts = index.counts(query.value)
+    kept = rarest(index, query, int(counts[counts < 9].sum()) + 5)
+    assert 0 < len(kept.value) < len(query.value)
+    assert index.counts(kept.value).max() < 9
+    assert index.counts(kept.value).min() >= 1
+
+
+def test_a_crowded_corpus_is_searched_with_few_hits(monkeypatch):
+    sounds = [made_up(seed) for seed in range(60)]
+    index = index_of(*sounds)
+    monkeypatch.setattr(sound_match, "HITS_MAX", int(index.counts(hashes_of(sounds[7]).value).sum()) // 2)
+    assert [m.video for m in find(index, sounds[7])] == [7]
 
 
 def test_backwards_is_no_match():
