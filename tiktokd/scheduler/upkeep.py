@@ -16,9 +16,13 @@ from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.feed import Feed
 from tiktokd.scheduler.notify import Notifier
 from tiktokd.scheduler.runtime import LiveRuntime
+from tiktokd.scheduler.store_retention import drop_old_metrics
 from tiktokd.worker import resident_mib
 
 METRICS_S = 10.0
+METRICS_KEPT_S = 48 * 3600.0
+DROPPED_AT_ONCE = 200
+"""More than one turn adds, so that the table shrinks after a change of `METRICS_KEPT_S`."""
 PULSE_S = 2.0
 """How often worker changes are published and the watchdog is thought of."""
 STALE_COMMIT_S = 3 * METRICS_S
@@ -107,6 +111,7 @@ def _store(
 ) -> dict[State, int]:
     store.save_workers(conn, rows, now=now)
     store.add_metrics(conn, [replace(sample, at=now) for sample in measured], now=now)
+    drop_old_metrics(conn, older_than=now - METRICS_KEPT_S, limit=DROPPED_AT_ONCE)
     return store.counts(conn)
 
 
