@@ -8,7 +8,7 @@ from tests.contexts import facts
 from tests.unit.test_graph import HUB, analyzer, catalogue, encoder
 from tiktokd.errors import GpuOutOfMemory, ModelMissing
 from tiktokd.model import Metadata, Output, Segment
-from tiktokd.plugins import Context, LoadContext, Result, ok
+from tiktokd.plugins import Context, LoadContext, ok
 from tiktokd.runner import Runner
 
 
@@ -50,8 +50,7 @@ def test_an_analyzer_that_raises_leaves_the_others_alone():
 
 
 def test_an_encoder_that_raises_costs_only_those_that_need_it():
-    broken = encoder("x", items=lambda _c: [1])
-    broken = type(broken)(**{f: getattr(broken, f) for f in broken.__dataclass_fields__} | {"encode": fail})
+    broken = encoder("x", items=lambda _c: [1], encode=fail)
     out = run([broken], [spec("needs", uses=("x",)), spec("likes", optional=("x",)), spec("free")]).outputs
     assert (out["needs"].status, out["likes"].status, out["free"].status) == ("error", "ok", "ok")
     assert out["likes"].tier == "lite"
@@ -65,9 +64,9 @@ def test_missing_weights_are_a_reason_and_not_an_error_and_are_asked_for_once():
         asked.append(context)
         missing(context)
 
-    world = catalogue([encoder("x", weights=HUB)], [spec("needs", uses=("x",)), spec("likes", optional=("x",))])
-    broken = world.encoders["x"]
-    world.encoders["x"] = type(broken)(**{f: getattr(broken, f) for f in broken.__dataclass_fields__} | {"load": load})
+    world = catalogue(
+        [encoder("x", weights=HUB, load=load)], [spec("needs", uses=("x",)), spec("likes", optional=("x",))]
+    )
     runner = Runner(LoadContext(), world)
     seen = Context(facts=facts(duration_s=3, frames=3, audio=True))
     for _ in range(2):
@@ -137,5 +136,3 @@ def test_segments_and_result_are_plain_json():
     out = run([], [spec("a")]).outputs["a"]
     assert out.segments == [{"start_s": 0.0, "end_s": 1.0}]
     assert out.summary == {"value": 1.0}
-    assert isinstance(out, object)
-    assert Result(status="ok").output is None
