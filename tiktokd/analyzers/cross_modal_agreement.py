@@ -36,6 +36,8 @@ VERBATIM = 0.8
 """A block whose words are said at the same time to this share is a subtitle."""
 LOW = 0.1
 """Below this token F1 two texts are about different things, or in different languages."""
+SUBSTANCE_WORDS = 2
+"""Words beside stop words on each side without which nothing differs: "wait for it" is about nothing."""
 MIN_WORDS = 3
 """Fewer words on a side say nothing."""
 
@@ -98,7 +100,7 @@ def analyze(context: Context) -> Result:
         caption_content=caption_f1,
         visual_text_z=None,
         hashtag_relevance=tags,
-        mismatch_flags=_flags(agreed, caption_f1, tags),
+        mismatch_flags=_flags(agreed, caption_f1 if _telling(caption, content, ignored) else None, tags),
     )
     if agreed is None and caption_f1 is None:
         return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time")
@@ -175,6 +177,11 @@ def _caption(caption: str, content: str, ignored: Set[str]) -> float | None:
     if len(words(caption)) < MIN_WORDS or len(words(content)) < MIN_WORDS:
         return None
     return round(token_f1(caption, content, ignored), 4)
+
+
+def _telling(caption: str, content: str, ignored: Set[str]) -> bool:
+    """Return whether both texts have enough words of substance that finding none in common means something."""
+    return min(len(set(words(without_tags(text))) - ignored) for text in (caption, content)) >= SUBSTANCE_WORDS
 
 
 def _tags(tags: Iterable[str], content: str) -> list[TagRelevance]:
