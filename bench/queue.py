@@ -54,6 +54,7 @@ def main() -> int:
     if args.json:
         machine = f"{os.cpu_count()} CPUs, {platform.system()} {platform.machine()}, Python {platform.python_version()}"
         about = {"benchmark": "queue", "machine": machine, "sqlite": sqlite3.sqlite_version, "quick": args.quick}
+        about["load_average_1m"] = round(os.getloadavg()[0], 1)
         args.json.write_text(json.dumps({**about, "rows": rows}, indent=2) + "\n")
     return 1 if any(row["ok"] is False for row in rows) else 0
 
@@ -85,6 +86,7 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
 
 
 def _add_row(name: str, file: Path) -> Row:
+    Database.open(f"sqlite:///{file}").close()  # made beforehand: the clock is for the videos
     start = time.perf_counter()
     add(file, 10_000, downloaded=False)
     seconds = time.perf_counter() - start

@@ -107,7 +107,7 @@ def insert(conn: Connection, rows: Sequence[Mapping[str, Any]], *, now: float) -
     """Give birth to rows; each carries its initial `state`."""
     if not rows:
         return
-    conn.execute(sa.insert(_queue), rows)
+    _insert(tuple(rows[0])).run_many(conn, rows)
     born = {row["id"]: State(row["state"]) for row in rows}
     found = conn.execute(sa.select(_queue.c.id, _queue.c.seq).where(_queue.c.id.in_(list(born)))).all()
     _record(conn, [(seq, "add", None, born[id_], None) for id_, seq in sorted(found, key=lambda r: r.seq)], now)
@@ -152,6 +152,14 @@ def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...]) -> Prep
     held = (_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
     values = {**{name: sa.bindparam(name) for name in columns}, **{name: _queue.c[name] + 1 for name in more}}
     return Prepared(sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values))
+
+
+@cache
+def _insert(columns: tuple[str, ...]) -> Prepared:
+    """A row with these columns given; the others have the defaults of the schema."""
+    defaults: dict[str, Any] = {c.name: c.default for c in _queue.c if c.default is not None}
+    values = {name: sa.literal(default.arg) for name, default in defaults.items()}
+    return Prepared(sa.insert(_queue).values({**values, **{name: sa.bindparam(name) for name in columns}}))
 
 
 @cache
