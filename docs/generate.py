@@ -1,11 +1,15 @@
-"""Write docs/analyzers.md and docs/export.schema.json from the analyzers' own specifications: `make docs`."""
+"""Write docs/analyzers.md and tiktokd/data/export.schema.json from the analyzers' own specifications: `make docs`."""
 
 import ast
 import importlib
 import inspect
+import json
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from docs.schema import export_schema
 from tiktokd import graph
 from tiktokd.plugins import Analyzer, level
 
@@ -96,12 +100,18 @@ def _fields(node: ast.ClassDef) -> list[tuple[str, str, str]]:
 
 
 def main() -> int:
-    """Write the page; with --check only say whether it is stale."""
-    page = render(graph.load())
-    file = HERE / "analyzers.md"
+    """Write both files; with --check only say whether one is stale."""
+    catalogue = graph.load()
+    made = {
+        HERE / "analyzers.md": render(catalogue),
+        HERE.parent / "tiktokd" / "data" / "export.schema.json": json.dumps(export_schema(catalogue), indent=1) + "\n",
+    }
+    stale = [file for file, text in made.items() if not file.is_file() or file.read_text() != text]
     if "--check" in sys.argv:
-        return 0 if file.read_text() == page else 1
-    file.write_text(page)
+        print("\n".join(f"stale: {file.name}" for file in stale))
+        return 1 if stale else 0
+    for file in stale:
+        file.write_text(made[file])
     return 0
 
 

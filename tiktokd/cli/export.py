@@ -12,6 +12,15 @@ FORMATS = ("json", "jsonl", "csv", "parquet")
 def _export(session: Session, args: argparse.Namespace) -> int:
     from tiktokd import export
 
+    if args.schema:
+        from tiktokd.datafiles import SHIPPED
+
+        session.say((SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip())
+        return EXIT_OK
+    if not args.output:
+        session.complain("tiktokctl export: -o FILE is missing (-o - is standard output)")
+        return EXIT_USAGE
+
     form = args.format or _form_of(args.output)
     if args.segments is not None and form not in export.TABLES:
         session.complain("tiktokctl export: --segments belongs to --format csv and parquet; JSON has them inside")
@@ -40,12 +49,13 @@ def _form_of(output: str) -> str:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-o", "--output", required=True, metavar="FILE", help="- is standard output")
+    parser.add_argument("-o", "--output", metavar="FILE", help="- is standard output")
     parser.add_argument("--format", choices=FORMATS, help="default: what the file's name says, else json")
     parser.add_argument(
         "--segments", nargs="?", const="", metavar="FILE",
         help="csv and parquet: also a table with one row per timeline segment (default: FILE.segments.csv)",
     )  # fmt: skip
+    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the export and nothing else")
     parser.add_argument("--state", choices=STATES, help="only videos in this state")
     parser.add_argument(
         "--since", metavar="T", help="only videos that changed since then: 2026-01-31, 2026-01-31T12:00Z"
@@ -66,6 +76,7 @@ VERBS = (
             ("export -o results.json", "everything"),
             ("export -o done.jsonl --state completed", "one video per line"),
             ("export -o results.parquet --segments", "two tables for pandas and DuckDB"),
+            ("export --schema", "what every field is: JSON Schema, draft 2020-12"),
             ("export -o - --format jsonl --since 2026-01-31 | jq .id", "into a pipe"),
         ),
     ),

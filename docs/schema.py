@@ -1,0 +1,75 @@
+"""The JSON Schema of the export, from the types that make it; `tiktokctl export --schema` prints it."""
+
+from typing import Any
+
+from tiktokd import graph
+from tiktokd.errors import FailureClass
+from tiktokd.model import Envelope, Metadata, State
+from tiktokd.plugins import Analyzer
+
+TIME = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC"}
+
+
+def export_schema(catalogue: graph.Catalogue) -> dict[str, Any]:
+    """Return the schema of `results.json` (draft 2020-12)."""
+    definitions: dict[str, Any] = {}
+    analysis = {a.name: _envelope(a, definitions) for a in catalogue.analyzers.values()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "tiktokd export",
+        "type": "object",
+        "required": ["generated_at", "version", "stats", "videos"],
+        "properties": {
+            "generated_at": TIME,
+            "version": {"type": "string"},
+            "stats": {"type": "object"},
+            "videos": {"type": "array", "items": {"$ref": "#/$defs/Video"}},
+        },
+        "$defs": {"Video": _video(analysis), **dict(sorted(definitions.items()))},
+    }
+
+
+def _video(analysis: dict[str, Any]) -> dict[str, Any]:
+    error = {
+        "type": ["object", "null"],
+        "required": ["class", "stage", "message"],
+        "properties": {
+            "class": {"enum": list(FailureClass.__args__)},  # type: ignore[attr-defined]
+            "stage": {"type": "string"},
+            "message": {"type": "string"},
+        },
+    }
+    properties = {
+        "id": {"type": "string"},
+        "url": {"type": "string"},
+        "state": {"enum": [state.value for state in State]},
+        "priority": {"type": "integer", "minimum": 1, "maximum": 10},
+        "attempts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+        "enqueued_at": TIME,
+        "finished_at": {**TIME, "type": ["string", "null"]},
+        "error": error,
+        "metadata": {**Metadata.model_json_schema(), "description": "What the post says; absent keys are not known."},
+        "analysis": {"type": "object", "properties": analysis},
+        "timings": {"type": "object", "additionalProperties": {"type": "number"}, "description": "seconds"},
+    }
+    return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one analyzer's envelope; the summary is empty where it is skipped or failed."""
+    schema = Envelope.model_json_schema(ref_template="#/$defs/{model}")
+    definitions |= schema.pop("$defs", {})
+    summary = spec.output.model_json_schema(mode="serialization", ref_template=f"#/$defs/{spec.name}.{{model}}")
+    definitions |= {f"{spec.name}.{name}": part for name, part in summary.pop("$defs", {}).items()}
+    properties = schema["properties"]
+    properties["analyzer"] = {"const": spec.name}
+    properties["summary"] = {"anyOf": [{"type": "object", "maxProperties": 0}, summary]}
+    properties["segments"] = {
+        "type": "array",
+        "items": {
+            "type": "object",
+            "required": ["start_s", "end_s"],
+            "properties": {"start_s": {"type": "number", "minimum": 0}, "end_s": {"type": "number", "minimum": 0}},
+        },
+    }
+    return {**schema, "title": spec.name, "description": spec.title}
