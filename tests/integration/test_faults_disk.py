@@ -48,7 +48,7 @@ def test_a_disk_that_fills_up_during_a_download_rests_the_lane_uncharged_and_it_
         return lanes["download"]["reason"] or ""
 
     assert "no space left" in until(reason, "a reason").lower()
-    assert daemon.row(1)["state"] == "pending"
+    daemon.reaches(1, "pending")
     row = daemon.reaches(1, "completed")
     assert row["download_attempts"] == 0
     assert reason() == "", "the lane says so no longer"
