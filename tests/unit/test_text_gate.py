@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tiktokd.encoders._text_gate import LOOK_AGAIN_S, samples_to_read
-from tiktokd.encoders._text_tracks import follow, join
+from tiktokd.encoders._text_tracks import Followed, follow, join
 from tiktokd.texts import TextLine
 
 LOW_PTS = np.arange(100) / 10
@@ -15,6 +15,10 @@ BOX = (0.25, 0.25, 0.5, 0.1)
 def lettering(seed: int) -> np.ndarray:
     """Strokes of 2 px, as high contrast as outlined text at this size."""
     return np.kron(np.random.default_rng(seed).integers(0, 2, (8, 40)), np.ones((2, 2))).astype(bool)
+
+
+def span(found: Followed) -> tuple[float, float]:
+    return found.start_s, found.end_s
 
 
 def clip(texts: dict[int, tuple[float, float]], *, moving: bool) -> np.ndarray:
@@ -69,23 +73,43 @@ def test_a_clip_without_small_frames_is_searched_at_its_first_samples():
 @pytest.mark.parametrize("at_s", [2.5, 4.0, 6.5])
 def test_a_line_is_followed_to_the_frame_where_it_comes_and_goes(moving, at_s):
     found = follow(clip({3: (2.3, 6.8)}, moving=moving), LOW_PTS, BOX, at_s, 0.5)
-    assert found == (pytest.approx(2.3), pytest.approx(6.8), True)
+    assert (found.start_s, found.end_s, found.still) == (pytest.approx(2.3), pytest.approx(6.8), True)
 
 
 def test_other_words_at_the_same_place_end_a_line():
     low = clip({4: (1.0, 3.0), 5: (3.0, 6.0)}, moving=True)
-    assert follow(low, LOW_PTS, BOX, 2.0, 0.5)[:2] == (pytest.approx(1.0), pytest.approx(3.0))
-    assert follow(low, LOW_PTS, BOX, 5.0, 0.5)[:2] == (pytest.approx(3.0), pytest.approx(6.0))
+    assert span(follow(low, LOW_PTS, BOX, 2.0, 0.5)) == (pytest.approx(1.0), pytest.approx(3.0))
+    assert span(follow(low, LOW_PTS, BOX, 5.0, 0.5)) == (pytest.approx(3.0), pytest.approx(6.0))
 
 
 def test_one_broken_frame_does_not_end_a_line():
     low = clip({6: (2.0, 8.0)}, moving=False)
     low[50] = 255
-    assert follow(low, LOW_PTS, BOX, 3.0, 0.5)[:2] == (pytest.approx(2.0), pytest.approx(8.0))
+    assert span(follow(low, LOW_PTS, BOX, 3.0, 0.5)) == (pytest.approx(2.0), pytest.approx(8.0))
 
 
 def test_a_line_that_is_never_gone_ends_with_the_clip():
-    assert follow(clip({7: (0.0, 10.0)}, moving=True), LOW_PTS, BOX, 5.0, 0.5)[:2] == (0.0, pytest.approx(10.0))
+    assert span(follow(clip({7: (0.0, 10.0)}, moving=True), LOW_PTS, BOX, 5.0, 0.5)) == (0.0, pytest.approx(10.0))
+
+
+def test_a_line_that_scrolls_is_followed_and_its_place_is_known():
+    low = np.full((100, 160, 160), 90, np.uint8)
+    for i in range(20, 60):
+        top = 140 - 2 * (i - 20)
+        low[i, top : top + 16, 40:120] = np.where(lettering(8), 250, 10)
+    found = follow(low, LOW_PTS, (0.25, 80 / 160, 0.5, 0.1), 5.0, 0.5)
+    assert (found.start_s, found.end_s, found.still) == (
+        pytest.approx(2.0, abs=0.11),
+        pytest.approx(6.0, abs=0.11),
+        False,
+    )
+    assert found.box_at(3.0)[1] == pytest.approx(120 / 160, abs=0.01)
+    assert found.box_at(5.9)[1] == pytest.approx(62 / 160, abs=0.01)
+
+
+def test_without_small_frames_a_line_lasts_one_sampling_step():
+    found = follow(np.zeros((0, 4, 4), np.uint8), np.zeros(0), BOX, 3.0, 0.5)
+    assert span(found) == (2.75, 3.25)
 
 
 def line(text: str, start: float, end: float, *, score: float = 0.95, y: float = 0.5, still: bool = True) -> TextLine:
@@ -115,6 +139,14 @@ def test_a_caption_that_grows_word_by_word_is_one_line():
 def test_the_same_words_later_or_elsewhere_are_lines_of_their_own():
     assert len(join([line("follow", 0.0, 2.0), line("follow", 5.0, 7.0)])) == 2
     assert len(join([line("YOUR COUNTRY", 0.0, 6.0, y=0.2), line("YOUR COUNTRY", 6.0, 11.0, y=0.3)])) == 2
+
+
+def test_a_moving_line_read_twice_or_in_part_is_one_line():
+    whole = line("Camera by Mary", 1.0, 9.0, y=0.8, still=False)
+    part = line("by Mary", 3.0, 8.0, y=0.3, still=False)
+    again = line("Camera by Mary", 4.0, 11.0, y=0.1, still=False)
+    (joined,) = join([whole, part, again])
+    assert (joined.text, joined.start_s, joined.end_s) == ("Camera by Mary", 1.0, 11.0)
 
 
 def test_text_on_a_thing_that_is_lost_and_found_again_is_one_line():

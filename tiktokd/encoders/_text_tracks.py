@@ -5,7 +5,7 @@ read, whatever moves behind it. So its start and end are known to the step of th
 the full-size samples (0.5 s).
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,17 +33,42 @@ SEARCH_PX = 6
 """Text on things moves by at most this much between two small frames (0.1 s): 1.1 picture heights in 5 s."""
 MATCH = 0.65
 """Least normalised correlation, -1..1, at which moving text counts as found again."""
+FLAT = 4.0
+"""Standard deviation of the luma inside a box below which there is nothing to follow."""
 
 
-def follow(
-    low: NDArray[np.uint8], low_pts: NDArray[np.float64], box: Box, at_s: float, step_s: float
-) -> tuple[float, float, bool]:
-    """Return from when to when the picture shows what it shows inside `box` at `at_s`, and whether it stays there.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Followed:
+    """When a line is shown, and where."""
 
-    Seconds; the end is the moment of the first frame without it. Without small frames: one step around `at_s`.
+    start_s: float
+    end_s: float
+    """Moment of the first frame without it."""
+    box: Box
+    """Where it was read."""
+    path: tuple[tuple[float, float, float], ...] = ()
+    """(time in seconds, x, y) of a line that moves; empty for one that stays where it is."""
+
+    @property
+    def still(self) -> bool:
+        """It stays where it is."""
+        return not self.path
+
+    def box_at(self, t_s: float) -> Box:
+        """Return where it is at a moment at which it is shown."""
+        if not self.path:
+            return self.box
+        _, x, y = min(self.path, key=lambda place: abs(place[0] - t_s))
+        return x, y, self.box[2], self.box[3]
+
+
+def follow(low: NDArray[np.uint8], low_pts: NDArray[np.float64], box: Box, at_s: float, step_s: float) -> Followed:
+    """Return from when to when, and where, the picture shows what it shows inside `box` at `at_s`.
+
+    Without small frames: one sampling step around `at_s`.
     """
     if len(low) < 2:
-        return max(at_s - step_s / 2, 0.0), at_s + step_s / 2, True
+        return Followed(start_s=max(at_s - step_s / 2, 0.0), end_s=at_s + step_s / 2, box=box)
     h, w = low.shape[1:]
     x0, x1 = _span(box[0], box[2], w)
     y0, y1 = _span(box[1], box[3], h)
@@ -55,14 +80,19 @@ def follow(
         template = near[alike].mean(axis=0)
     first = _walk(low[:, y0:y1, x0:x1], template, here, -1)
     last = _walk(low[:, y0:y1, x0:x1], template, here, +1)
-    still = True
+    path: list[tuple[int, int, int]] = []
     if low_pts[last] - low_pts[first] < STILL_S:
         back, on = (_chase(low, (y0, y1, x0, x1), here, direction) for direction in (-1, +1))
-        still = back >= first - GAP_FRAMES and on <= last + GAP_FRAMES
-        first, last = min(first, back), max(last, on)
+        if len(back) + len(on) > last - first + GAP_FRAMES:
+            path = [*reversed(back), (here, y0, x0), *on]
+            first, last = min(first, path[0][0]), max(last, path[-1][0])
     gap = float(np.median(np.diff(low_pts)))
-    end = float(low_pts[last + 1]) if last + 1 < len(low_pts) else float(low_pts[-1]) + gap
-    return float(low_pts[first]), end, still
+    return Followed(
+        start_s=float(low_pts[first]),
+        end_s=float(low_pts[last + 1]) if last + 1 < len(low_pts) else float(low_pts[-1]) + gap,
+        box=box,
+        path=tuple((float(low_pts[i]), box[0] + (x - x0) / w, box[1] + (y - y0) / h) for i, y, x in path),
+    )
 
 
 def join(lines: list[TextLine]) -> list[TextLine]:
@@ -90,13 +120,18 @@ def contains(outer: Box, inner: Box) -> bool:
 
 
 def _same(a: TextLine, b: TextLine) -> bool:
+    """Return whether two readings, `a` from the earlier start, are of one line."""
     gap_s = b.start_s - a.end_s
     alike = similarity(a.text, b.text) >= SAME_TEXT
+    still = a.still and b.still
     if overlap(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
-        longest_gap_s = JOIN_GAP_S if a.still and b.still else LOST_GAP_S
-        return (alike and gap_s <= longest_gap_s) or (gap_s <= 0.2 and _grows(a.text, b.text))
+        return (alike and gap_s <= (JOIN_GAP_S if still else LOST_GAP_S)) or (gap_s <= 0.2 and _grows(a.text, b.text))
+    if still:
+        return False
+    if gap_s <= 0:  # both are chased over the picture, so their places at their first readings say nothing
+        return alike or squeezed(b.text) in squeezed(a.text) or squeezed(a.text) in squeezed(b.text)
     moved = max(abs(a.box[0] - b.box[0]), abs(a.box[1] - b.box[1]))
-    return alike and not (a.still and b.still) and gap_s <= LOST_GAP_S and moved <= DRIFT
+    return alike and gap_s <= LOST_GAP_S and moved <= DRIFT
 
 
 def _grows(a: str, b: str) -> bool:
@@ -107,7 +142,8 @@ def _grows(a: str, b: str) -> bool:
 
 def _merge(a: TextLine, b: TextLine) -> TextLine:
     best = b if b.score > a.score else a
-    if _grows(a.text, b.text) and len(a.text) != len(b.text):
+    part = squeezed(a.text) in squeezed(b.text) or squeezed(b.text) in squeezed(a.text)
+    if part and len(a.text) != len(b.text):
         best = max(a, b, key=lambda one: len(one.text))
     return replace(
         best,
@@ -162,22 +198,25 @@ def _walk(patches: NDArray[np.uint8], template: NDArray[np.float32], here: int, 
     return last
 
 
-def _chase(low: NDArray[np.uint8], box: tuple[int, int, int, int], here: int, direction: int) -> int:
-    """Return the last frame index, in one direction, up to which what is inside `box` is found again nearby."""
+def _chase(
+    low: NDArray[np.uint8], box: tuple[int, int, int, int], here: int, direction: int
+) -> list[tuple[int, int, int]]:
+    """Return frame index, top and left of what is inside `box` as long as it is found again nearby, from `here` on."""
     import cv2
 
     y0, y1, x0, x1 = box
     template = low[here, y0:y1, x0:x1]
-    last = here
+    found_at: list[tuple[int, int, int]] = []
     for i in range(here + direction, len(low) if direction > 0 else -1, direction):
         top, left = max(y0 - SEARCH_PX, 0), max(x0 - SEARCH_PX, 0)
         around = low[i, top : y1 + SEARCH_PX, left : x1 + SEARCH_PX]
-        if around.shape[0] < template.shape[0] or around.shape[1] < template.shape[1] or template.std() < 4.0:
+        if around.shape[0] < template.shape[0] or around.shape[1] < template.shape[1] or template.std() < FLAT:
             break
         _, found, _, place = cv2.minMaxLoc(cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED))
         if found < MATCH:
             break
         y0, x0 = top + place[1], left + place[0]
         y1, x1 = y0 + template.shape[0], x0 + template.shape[1]
-        template, last = low[i, y0:y1, x0:x1], i  # it turns and grows: compare with how it looked a moment ago
-    return last
+        template = low[i, y0:y1, x0:x1]  # it turns and grows: compare with how it looked a moment ago
+        found_at.append((i, y0, x0))
+    return found_at

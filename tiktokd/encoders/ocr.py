@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders._text_gate import samples_to_read
-from tiktokd.encoders._text_tracks import SAME_BOX_IOU, contains, follow, join, overlap
+from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap
 from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import ClipArrays, Context, Encoder, LoadContext
@@ -32,6 +32,8 @@ TEXT_SCORE = 0.75
 default is 0.5)."""
 SURE_SCORE = 0.9
 """A line read this surely needs no second sample."""
+GROWN = 1.08
+"""A line this much wider than when it was read has got another word (captions that grow word by word)."""
 LONE_SCORE = 0.95
 """One or two letters must be surer than a word, whose letters support one another."""
 GIANT_RATIO = 0.2
@@ -44,6 +46,7 @@ MAX_LINES_PER_FRAME = 40
 @dataclass(slots=True)
 class _Track:
     line: TextLine
+    followed: Followed
     readings: int = 0
 
 
@@ -167,7 +170,7 @@ def _read_sample(clip: _Clip, i: int) -> None:
         if known is not None and (known.line.score >= SURE_SCORE or known.readings > 1):
             continue
         if known is None:
-            known = _Track(_line(clip, corners, picture.shape, at_s))
+            known = _track(clip, corners, picture.shape, at_s)
             clip.tracks.append(known)
         clip.readings += 1
         known.readings += 1
@@ -177,30 +180,33 @@ def _read_sample(clip: _Clip, i: int) -> None:
 
 
 def _known(clip: _Clip, box: Box, at_s: float) -> _Track | None:
-    """Return the line that was read before at this place and is still shown."""
+    """Return the line that was read before, is still shown, and is here now; one that has grown is read again."""
     for track in clip.tracks:
-        line = track.line
-        part = line.score >= TEXT_SCORE and contains(line.box, box)
-        if line.start_s - 1e-3 <= at_s < line.end_s and (part or overlap(line.box, box) >= SAME_BOX_IOU):
+        if not track.line.start_s - 1e-3 <= at_s < track.line.end_s:
+            continue
+        place = track.followed.box_at(at_s)
+        part = track.line.score >= TEXT_SCORE and contains(place, box)
+        if part or (overlap(place, box) >= SAME_BOX_IOU and box[2] <= GROWN * place[2]):
             return track
     return None
 
 
-def _line(clip: _Clip, corners: NDArray[np.float32], shape: tuple[int, ...], at_s: float) -> TextLine:
+def _track(clip: _Clip, corners: NDArray[np.float32], shape: tuple[int, ...], at_s: float) -> _Track:
     """Return a line at this place whose text is not read yet."""
     box = _bounds(corners, shape)
-    start, end, still = follow(clip.low, clip.low_pts, box, at_s, clip.step_s)
-    shown = int(((clip.pts >= start - 1e-3) & (clip.pts < end)).sum())
-    return TextLine(
+    followed = follow(clip.low, clip.low_pts, box, at_s, clip.step_s)
+    shown = int(((clip.pts >= followed.start_s - 1e-3) & (clip.pts < followed.end_s)).sum())
+    line = TextLine(
         text="",
         score=0.0,
         box=box,
         height_ratio=_height_ratio(corners, shape[0]),
-        start_s=round(start, 3),
-        end_s=round(end, 3),
+        start_s=round(followed.start_s, 3),
+        end_s=round(followed.end_s, 3),
         samples=max(shown, 1),
-        still=still,
+        still=followed.still,
     )
+    return _Track(line, followed)
 
 
 def _height_ratio(corners: NDArray[np.float32], height_px: int) -> float:
