@@ -120,7 +120,7 @@ def _rate(
 
 def render(rows: list[Row]) -> str:
     """Return the table."""
-    lines = [f"{'':48} {'value':>12} {'ratio':>8} {'bound':>8}"]
+    lines = [f"{'':48} {'value':>14} {'ratio':>8} {'bound':>8}"]
     for row in rows:
         value = "not installed" if row["value"] is None else f"{row['value']:,.2f} {row['unit']}"
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} x"
