@@ -66,8 +66,8 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
     rows = [_add_row("add 10,000 URLs, empty queue", empty)]
     fill(full, standing)
     rows.append(_add_row(f"add 10,000 URLs, {standing:,} finished", full))
-    rounds = 5 if quick else 9
-    jobs = 800 if quick else 3_000
+    rounds = 4 if quick else 9
+    jobs = 600 if quick else 3_000
     ours, flat, own = [], [], []
     with Asking(CLIENTS) as asking, OwnFiles(empty, CLIENTS) as alone:
         for _ in range(rounds):  # interleaved: a busy minute of the machine hits all three

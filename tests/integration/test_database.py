@@ -15,7 +15,8 @@ from alembic.script import ScriptDirectory
 from tests.store_fixtures import NOW
 from tiktokd.errors import ConfigError, LocalError
 from tiktokd.scheduler import migrations, schema, store
-from tiktokd.scheduler.database import SCHEMA_VERSION, Database
+from tiktokd.scheduler.database import Database
+from tiktokd.scheduler.engines import SCHEMA_VERSION
 from tiktokd.scheduler.store import NewVideo
 
 
