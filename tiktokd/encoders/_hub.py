@@ -35,12 +35,12 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
     Raises:
         ModelMissing: not on this machine, no safetensors, or tensors missing from the checkpoint.
     """
+    spec = weights.chosen(spec, context.models)
+    path = weights.locate(spec, context.models_dir)  # first: without weights torch must not cost a worker 300 MiB
     import torch
     import transformers
     from safetensors import SafetensorError
 
-    spec = weights.chosen(spec, context.models)
-    path = weights.locate(spec, context.models_dir)
     transformers.utils.logging.disable_progress_bar()
     dtype = torch.float32 if context.device == "cpu" else torch.bfloat16
     if context.device == "cpu":
