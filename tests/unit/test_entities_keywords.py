@@ -6,9 +6,11 @@ from tests.tables.brands import SENTENCES
 from tests.written import analyze, context_of
 from tiktokd.analyzers._keyphrases import keyphrases
 from tiktokd.analyzers._parsing import parse
+from tiktokd.analyzers.entities_keywords import _names
 from tiktokd.encoders.brands import build, load, search
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import LoadContext
+from tiktokd.text_features import NamedEntity, TextEntities
 from tiktokd.texts import Passage
 
 NAME = "entities_keywords"
@@ -134,6 +136,29 @@ def test_everything_that_is_named_is_listed_with_its_source_and_time():
         {"name": "Nutella", "sources": ["speech"], "count": 1, "first_s": 5.0},
     ]
     assert any(p["text"] == "banana bread recipe" and p["source"] == "caption" for p in summary["keyphrases"])
+
+
+def test_names_of_the_full_tier_are_listed_once_per_source_where_they_are_sure():
+    caption, line = (
+        Passage(kind="caption", text="Jane met jane in Paris"),
+        Passage(kind="ocr", text="PARIS", start_s=2.0),
+    )
+    named = TextEntities(
+        entities={
+            "Jane met jane in Paris": (
+                NamedEntity(text="Jane", type="PER", score=0.99),
+                NamedEntity(text="jane", type="PER", score=0.95),
+                NamedEntity(text="Paris", type="LOC", score=0.6),
+                NamedEntity(text="met", type="MISC", score=0.99),
+            ),
+            "PARIS": (NamedEntity(text="PARIS", type="LOC", score=0.9),),
+        }
+    )
+    assert [(e.text, e.type, e.source, e.t_s) for e in _names([caption, line], named)] == [
+        ("Jane", "PER", "caption", None),
+        ("PARIS", "LOC", "ocr", 2.0),
+    ]
+    assert _names([caption], None) == []
 
 
 def test_a_video_without_words_is_no_sources():

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.written import analyze, context_of
+from tiktokd.analyzers import virality_features
 from tiktokd.model import Envelope
 from tiktokd.virality_fit import VIDEOS_MIN, fit, outlier_z, percentile, spearman
 
@@ -56,9 +57,10 @@ def test_a_post_without_counts_has_no_metadata():
 def test_features_are_read_from_results_that_are_there():
     hook = Envelope(analyzer="hook", version="1", status="partial", tier="full", summary={"hook_index": 0.4})
     failed = Envelope(analyzer="motion", version="1", status="error", tier="full", summary={"motion_mean": 1.0})
-    found = analyze(NAME, context_of(None, outputs=[hook, failed], **POST)).summary["features"]
-    assert found["hook.hook_index"] == 0.4
-    assert found["motion.motion_mean"] is None
+    output = virality_features.analyze(context_of(None, outputs=[hook, failed], **POST)).output
+    assert isinstance(output, virality_features.ViralityFeatures)
+    assert output.features["hook.hook_index"] == 0.4
+    assert output.features["motion.motion_mean"] is None
 
 
 def corpus(n: int, seed: int = 0, creators: int = 40):
