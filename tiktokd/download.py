@@ -62,6 +62,8 @@ class Downloader:
         file = setup.config.state_dir / PACE_FILE
         pace = Pace(file, self._table.min_gap_s, clock=time.monotonic, sleep=time.sleep)
         self._session = Session(self._table, pace)
+        self._resolved: VideoRef | None = None
+        """The video behind the short link of the request in hand."""
 
     def ready(self) -> Ready:
         """Return the versions of what TikTok gets to see."""
@@ -76,6 +78,7 @@ class Downloader:
         if not isinstance(request, Download):
             raise ProtocolError(f"a download worker cannot {type(request).__name__}")
         self._session.begin()
+        self._resolved = None
         refusal: Failure
         try:
             return self._fetch(request)
@@ -85,10 +88,16 @@ class Downloader:
             refusal = failure_of(exc, "download")
         if refusal.failure_class in _FRESH_START:
             self._session.renew()
-        return Failed(ticket=request.ticket, failure=refusal, requests=self._session.trace.requests)
+        return Failed(
+            ticket=request.ticket,
+            failure=refusal,
+            requests=self._session.trace.requests,
+            resolved_id=self._resolved.id if self._resolved else None,
+            resolved_url=self._resolved.url if self._resolved else None,
+        )
 
     def _fetch(self, request: Download) -> Downloaded:
-        ref, is_short = self._target(request.url)
+        ref = self._target(request.url)
         path, post = self._media(ref, Path(request.attempt_dir))
         try:
             decode_check.check(path)
@@ -100,19 +109,19 @@ class Downloader:
             sha256=_sha256(path),
             size_bytes=path.stat().st_size,
             metadata=metadata(post.info, post.item),
-            resolved_id=ref.id if is_short else None,
-            resolved_url=ref.url if is_short else None,
+            resolved_id=self._resolved.id if self._resolved else None,
+            resolved_url=self._resolved.url if self._resolved else None,
             requests=self._session.trace.requests,
         )
 
-    def _target(self, text: str) -> tuple[VideoRef, bool]:
-        """Return the video that is asked for, and whether a short link had to be resolved."""
+    def _target(self, text: str) -> VideoRef:
+        """Return the video that is asked for; one behind a short link is remembered for the answer, good or bad."""
         target = url.parse(text)
         if isinstance(target, url.ShortLink):
-            return self._session.resolve(target), True
+            target = self._resolved = self._session.resolve(target)
         if isinstance(target, url.Rejected):
             raise UnsupportedMedia(target.reason)
-        return target, False
+        return target
 
     def _media(self, ref: VideoRef, folder: Path) -> tuple[Path, Post]:
         """Read the page and write its media, with one fresh page where the CDN refuses the link."""

@@ -159,6 +159,9 @@ class Failed:
     failure: Failure
     requests: int = 0
     """HTTP requests made before it failed, for the rate gate."""
+    resolved_id: str | None = None
+    """The numeric id behind a short link that was followed before it failed; `None` where it was not."""
+    resolved_url: str | None = None
 
 
 Answer = Ready | Heartbeat | Downloaded | Decoded | Analyzed | Failed

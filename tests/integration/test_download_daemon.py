@@ -85,13 +85,14 @@ def test_every_url_ends_in_one_final_state_and_only_what_may_mend_is_asked_again
         whole = {name: site.video(name) for name in ("ok", "mute", "challenge", "media_403_once", "media_503_once")}
         mending = {name: site.video(name) for name in ("panic_once", "truncated_once", "half_once", "page_drip_once")}
         hopeless = {name: site.video(name) for name in ("private", "deleted", "login", "sensitive", "photo", "404")}
-        broken = site.video("html")
+        broken, hidden = site.video("html"), site.video("private")
         linked = site.video()
         good = whole["ok"]
         forms = [good.url, f"{good.url}?is_from_webapp=1", good.id, f"https://m.tiktok.com/v/{good.id}.html"]
         forms += [f"tiktok.com/@x/video/{good.id}", f"https://www.tiktok.com/embed/v2/{good.id}"]
         shorts = [site.short("ZMgood", linked.url), site.short("ZMagain", good.url)]
         shorts += [site.short("ZMdead", "https://www.tiktok.com/?_r=1"), site.short("ZMgone", 404)]
+        shorts += [site.short("ZMhidden", hidden.url)]
         videos = [*whole.values(), *mending.values(), *hopeless.values(), broken]
 
         outcomes = daemon.queue(*forms, "https://www.tiktok.com/@x/photo/1234567890123456789", "nonsense")
@@ -107,9 +108,14 @@ def test_every_url_ends_in_one_final_state_and_only_what_may_mend_is_asked_again
         assert daemon.of(broken.id)["state"] == "failed"
         assert daemon.asked(broken) == ["page", "media"] * 3
         assert {daemon.of(f"short-{code}")["state"] for code in ("ZMdead", "ZMgone")} == {"failed"}
-        assert [len(site.hits(id=code)) for code in ("ZMgood", "ZMagain", "ZMdead", "ZMgone")] == [1, 1, 1, 1]
-        # Sixteen videos, the one behind a short link, two dead links; the other short link was a video that we have.
-        assert sum(daemon.states().values()) == len(videos) + 1 + 2
+        codes = ("ZMgood", "ZMagain", "ZMdead", "ZMgone", "ZMhidden")
+        assert [len(site.hits(id=code)) for code in codes] == [1] * 5
+        assert daemon.of("short-ZMhidden") == {}
+        assert daemon.of(hidden.id)["state"] == "failed"
+        (again,) = daemon.queue(shorts[-1])
+        assert (again["outcome"], again["id"], again["state"]) == ("duplicate", hidden.id, "failed")
+        # Sixteen videos, two behind short links, two dead links; the other short link was a video that we have.
+        assert sum(daemon.states().values()) == len(videos) + 2 + 2
         assert daemon.asked(mending["truncated_once"]) == ["page", "media", "media"]
         assert daemon.asked(mending["half_once"]) == ["page", "media", "page", "media"]
         assert daemon.asked(mending["page_drip_once"]) == ["page", "page", "media"]

@@ -275,6 +275,16 @@ def test_a_short_link_costs_one_head_and_the_page_is_fetched_once(worker: Worker
     assert worker.asked(video) == [("page", 200), ("media", 200)]
 
 
+def test_a_refusal_of_the_video_behind_a_short_link_names_that_video(worker: Worker):
+    video = worker.site.video("private")
+    answer = worker.ask(worker.site.short("ZMprivate", video.url))
+    assert isinstance(answer, Failed)
+    assert (answer.resolved_id, answer.resolved_url) == (video.id, video.url)
+    answer = worker.ask(video.url)
+    assert isinstance(answer, Failed)
+    assert answer.resolved_id is None, "the request before has left nothing behind"
+
+
 def test_a_short_link_to_a_short_link_is_followed(worker: Worker):
     video = worker.site.video()
     worker.site.short("ZMsecond", f"https://m.tiktok.com/v/{video.id}.html")

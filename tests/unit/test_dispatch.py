@@ -2,7 +2,7 @@
 
 from tiktokd.errors import Failure
 from tiktokd.messages import Analyze, Analyzed, Decode, Decoded, Download, Downloaded, Failed, Fuse
-from tiktokd.model import Claim, Clip, Envelope, MediaFacts, Metadata
+from tiktokd.model import Claim, Clip, Envelope, MediaFacts, Metadata, VideoRef
 from tiktokd.scheduler.commands import AskClaim, Command, Complete, Dropped, Keep, Kill, NoteCrash, Send, Settle
 from tiktokd.scheduler.dispatch import step
 from tiktokd.scheduler.events import (
@@ -290,3 +290,14 @@ def test_a_gpu_with_a_limit_per_minute_waits_between_videos() -> None:
     bench.now = 6.0
     bench(Wake(rows_changed=False))
     assert [s.request.group for s in bench.sent(Analyze)] == ["gpu"]  # type: ignore[union-attr]
+
+
+def test_a_failed_download_settles_with_the_video_that_its_short_link_led_to() -> None:
+    bench = Bench()
+    bench.claim("short-ZM1", lane="download")
+    (send,) = bench.sent(Download)
+    answer = Failed(
+        ticket=send.request.ticket, failure=DEATH, resolved_id="7234567890123400000", resolved_url="https://x"
+    )
+    (settle,) = [c for c in bench.answer(send, answer) if isinstance(c, Settle)]
+    assert settle.resolved == VideoRef(id="7234567890123400000", url="https://x")

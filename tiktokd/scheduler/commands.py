@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from tiktokd.errors import Failure
 from tiktokd.messages import Analyze, Decode, Download, Downloaded, Fuse
-from tiktokd.model import Claim, Envelope, MediaFacts, Signals
+from tiktokd.model import Claim, Envelope, MediaFacts, Signals, VideoRef
 from tiktokd.protocol import Lane
 
 Work = Download | Decode | Analyze | Fuse
@@ -68,6 +68,8 @@ class Settle:
     """Deaths counted against this video before this one."""
     requests: int = 0
     """HTTP requests that the failed download made, for the rate gate."""
+    resolved: VideoRef | None = None
+    """The video behind the short link that the failed download followed; `None` where there was none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from math import inf
 from typing import assert_never
 
 from tiktokd.messages import Analyzed, Decoded, Downloaded, Failed
+from tiktokd.model import VideoRef
 from tiktokd.scheduler.assign import ask, assign, next_wake
 from tiktokd.scheduler.commands import Command, Complete, Dropped, Keep, Kill, NoteCrash, Settle
 from tiktokd.scheduler.events import (
@@ -189,6 +190,8 @@ def _failed(state: State, job: Job, done: Step, answer: Failed, *, crashed: bool
         return []
     job.steps.remove(done)
     job.failure, job.crashed, job.requests = answer.failure, crashed, answer.requests
+    if answer.resolved_id is not None and answer.resolved_url is not None:
+        job.resolved = VideoRef(id=answer.resolved_id, url=answer.resolved_url)
     return []
 
 
@@ -242,6 +245,7 @@ def _close_finished(state: State) -> list[Command]:
                 crashed=job.crashed,
                 crashes=job.claim.crashes + job.crashes,
                 requests=job.requests,
+                resolved=job.resolved,
             )
         )
     return commands

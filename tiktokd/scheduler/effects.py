@@ -8,12 +8,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar, assert_never
 
 from tiktokd.config import Config
 from tiktokd.errors import Failure, LocalError, ProtocolError, failure_of
-from tiktokd.model import Claim
+from tiktokd.model import Claim, VideoRef
 from tiktokd.protocol import Lane
 from tiktokd.scheduler import policy, store, store_mishaps
 from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, Settle
@@ -154,10 +155,7 @@ class Effects:
         video_id = claim.id
         if answer.resolved_id is not None and answer.resolved_url is not None:
             video_id = answer.resolved_id
-            resolved = await self._write(
-                "download", store.resolve_short, claim.token, id=video_id, url=answer.resolved_url, now=self._utc()
-            )
-            if not resolved:
+            if not await self._resolve(claim, VideoRef(id=video_id, url=answer.resolved_url)):
                 return True
         try:
             path = await self._in_thread(self._spool.keep, claim.token, Path(answer.path), video_id)
@@ -180,6 +178,12 @@ class Effects:
         else:
             await self._remove_unless_known(path)
         return held
+
+    async def _resolve(self, claim: Claim, found: VideoRef) -> bool:
+        """Give a short link's row its real id; False where the claim is over, because that video has a row already."""
+        return await self._write(
+            "download", store.resolve_short, claim.token, id=found.id, url=found.url, now=self._utc()
+        )
 
     async def _remove_unless_known(self, path: Path) -> None:
         """A cancelled claim's file goes, unless a later claim has put the same one there."""
@@ -214,6 +218,10 @@ class Effects:
             closed = await self._write_gate(self._downloads.failed(claim, failure, command.requests))
             if closed:
                 _logger.warning("the downloads rest: %s", closed)
+            if command.resolved is not None:
+                if not await self._resolve(claim, command.resolved):
+                    return True
+                claim = replace(claim, id=command.resolved.id)
         return await self._decide(claim, command.lane, failure, crashed=command.crashed, crashes=command.crashes)
 
     async def _decide(self, claim: Claim, lane: Lane, failure: Failure, *, crashed: bool, crashes: int) -> bool:

@@ -5,7 +5,7 @@ from math import inf
 
 from tiktokd.errors import Failure
 from tiktokd.messages import AnalysisGroup
-from tiktokd.model import Claim, Clip, Envelope, Signals
+from tiktokd.model import Claim, Clip, Envelope, Signals, VideoRef
 from tiktokd.protocol import Lane
 from tiktokd.slots import SlotTable
 from tiktokd.worker import Kind
@@ -60,6 +60,8 @@ class Job:
     """The failure was a worker's death."""
     requests: int = 0
     """HTTP requests that the failed download made."""
+    resolved: VideoRef | None = None
+    """The video behind the short link that the failed download followed; `None` where there was none."""
     crashes: int = 0
     """Deaths of workers during this claim whose work was taken up again."""
     gpu_failures: int = 0
