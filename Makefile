@@ -25,7 +25,7 @@ types: setup
 	$(BIN)/mypy
 
 unit: setup
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 bench: setup   ## every benchmark, quick form
 	$(BIN)/python -m bench
