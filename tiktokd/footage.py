@@ -208,3 +208,28 @@ class Seam:
     """Difference of the levels of the first and last 50 ms; `None` as above; 0 where both are silent."""
     click: float | None
     """Step of the waveform at the seam over the usual step around it; above 8 it is heard as a click."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Divide:
+    """A straight line through the middle of the picture that stays where it is."""
+
+    position: float
+    """0..1 of the width (upright line) or height (level line) inside the bars."""
+    strength: float
+    """0..1, share of the line along which the picture steps, in three of four frames."""
+    likeness: float
+    """-1..1, correlation along the line of the pixels on its two sides, exceeded in one of four frames: near 1 inside a
+    picture, near 0 where two pictures meet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Layout:
+    """How the picture is divided up; inside the bars."""
+
+    upright: Divide | None
+    """The strongest line between left and right; `None`: fewer than three frames to see that it stays."""
+    level: Divide | None
+    """The strongest line between top and bottom; `None` as above."""
+    flat_ratio: float
+    """0..1, share of 8x8 blocks without any structure: drawn surfaces, clear skies, plain walls after compression."""
