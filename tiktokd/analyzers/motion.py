@@ -80,12 +80,14 @@ class Motion(Output):
     subject_motion: float | None
     """Mean speed of what the camera does not explain, short sides per second; `None` where the camera is `None`."""
     curator: Curator
+    """Two statistics under the names of another tool."""
 
 
 class MoveSegment(Segment):
     """A stretch with one kind of camera motion."""
 
     move: Move
+    """What the camera does; `static`: slower than 0.03 short sides per second."""
     speed: float
     """Mean speed: short sides per second for pan and tilt, growth per second for zoom, degrees per second for roll."""
 
