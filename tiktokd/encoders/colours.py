@@ -61,11 +61,15 @@ def describe(item: Pictures) -> Colours:
 
 def palette(lab: Floats) -> tuple[Colour, ...]:
     """Return at most six colours of the pixels `(N, 3)`, N >= 1, most frequent first; their shares sum to 1."""
-    cells, member, count = np.unique(np.round(lab / CELL), axis=0, return_inverse=True, return_counts=True)
+    # One number per cell: sorting numbers is ten times as fast as sorting rows.
+    cell = np.round(lab / CELL).astype(np.int64) + 512
+    cells, member, count = np.unique(
+        (cell[:, 0] << 20) | (cell[:, 1] << 10) | cell[:, 2], return_inverse=True, return_counts=True
+    )
     weights = count.astype(np.float64)
-    points = np.stack([np.bincount(member.ravel(), lab[:, k], len(cells)) for k in range(3)], axis=1) / weights[:, None]
+    points = np.stack([np.bincount(member, lab[:, k], len(cells)) for k in range(3)], axis=1) / weights[:, None]
     centres = _k_means(points, weights)
-    owner = ((points[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+    owner = _nearest(points, centres)
     share = np.bincount(owner, weights, len(centres)) / weights.sum()
     centres, share = _join(centres, share)
     order = np.argsort(-share, kind="stable")
@@ -84,7 +88,7 @@ def _k_means(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
             break
         centres = np.concatenate([centres, points[[random.choice(len(points), p=chance / chance.sum())]]])
     for _ in range(ROUNDS):
-        owner = ((points[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+        owner = _nearest(points, centres)
         total = np.bincount(owner, weights, len(centres))
         sums = np.stack([np.bincount(owner, weights * points[:, k], len(centres)) for k in range(3)], axis=1)
         moved = np.where(total[:, None] > 0, sums / np.maximum(total, 1e-9)[:, None], centres)
@@ -92,6 +96,11 @@ def _k_means(points: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArr
             break
         centres = moved
     return centres
+
+
+def _nearest(points: NDArray[np.float64], centres: NDArray[np.float64]) -> NDArray[np.intp]:
+    """Return the index of each point's nearest centre; |p|^2 is the same for all of them and left out."""
+    return np.asarray(((centres**2).sum(1)[None, :] - 2.0 * points @ centres.T).argmin(axis=1), np.intp)
 
 
 def _join(centres: NDArray[np.float64], share: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
