@@ -1,7 +1,8 @@
 """Toy handlers for real worker processes: they do what a video's script says and nothing else.
 
 `$TOY_DIR/<id>.toy` holds one line per stage, `stage: word argument`: `ok`, `fail CLASS`, `kill`, `exit N`, `hang`,
-`wait` (until `$TOY_DIR/<id>.<stage>.go` appears), `fill` (write into the attempt's folder until the disk is full). `kill*1` means: the first time only. A stage without a line is ok.
+`wait` (until `$TOY_DIR/<id>.<stage>.go` appears), `fill` (write into the attempt's folder until the disk is full).
+`kill*1` means: the first time only. A stage without a line is ok.
 Each turn first leaves `$TOY_DIR/<id>.<stage>.<n>.pid`, n = 1, 2 …, which says who did it and how often.
 """
 

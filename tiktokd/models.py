@@ -221,11 +221,8 @@ def _hub() -> Any:
 
 def _transport_errors() -> list[type[Exception]]:
     """Return the base error of the HTTP library under the hub client, whose name has changed between versions."""
-    found = []
-    for name in ("httpx2", "httpx"):
-        if importlib.util.find_spec(name):
-            found.append(importlib.import_module(name).HTTPError)
-    return found
+    known = (name for name in ("httpx2", "httpx") if importlib.util.find_spec(name))
+    return [importlib.import_module(name).HTTPError for name in known]
 
 
 @contextmanager
