@@ -79,6 +79,8 @@ class Session:
         self._links = ShortLinks(table, pace, self._timeout_s)
         self._progress: Progress | None = None
         self._item: dict[str, Any] = {}
+        self._answers: list[Any] = []
+        """Of yt-dlp's requests, since the last media file."""
         self.trace = Trace()
         self._ydl = self._open()
 
@@ -111,7 +113,10 @@ class Session:
         self._progress = progress
         self._ydl.params["paths"] = {"home": str(folder)}
         post.info["formats"] = within(post.info.get("formats") or [], self._table.max_height)
-        info = self._ydl.process_ie_result(post.info, download=True)
+        try:
+            info = self._ydl.process_ie_result(post.info, download=True)
+        finally:
+            self._close_answers()
         path = ((info.get("requested_downloads") or [{}])[0]).get("filepath")
         if path is None:  # yt-dlp's way of saying so: no error, no file
             raise self._too_large()
@@ -124,6 +129,7 @@ class Session:
 
     def close(self) -> None:
         """Close the connections."""
+        self._close_answers()
         self._ydl.close()
 
     def _open(self) -> Any:
@@ -149,7 +155,7 @@ class Session:
         host = urlsplit(getattr(request, "url", request)).hostname or ""
         self.trace.begin("page" if host in ("www.tiktok.com", "www.tiktokv.com") else "media")
         try:
-            return send(request)
+            answer = send(request)
         except HTTPError as exc:
             self.trace.refused(exc.status, exc.response.headers)
             if self.trace.origin == "media":
@@ -157,6 +163,14 @@ class Session:
                 if self.trace.retry_after_s is not None:  # yt-dlp would try again at once
                     raise Refused(f"HTTP Error {exc.status}: {exc.reason}") from exc
             raise
+        self._answers.append(answer)
+        return answer
+
+    def _close_answers(self) -> None:
+        """Close what yt-dlp leaves open: the answer of a file that promises to be too large, and broken bodies."""
+        for answer in self._answers:
+            answer.close()
+        self._answers.clear()
 
     def _watch_page_data(self, extractor: Any) -> None:
         """Keep TikTok's own record of the post when the extractor reads it: yt-dlp drops the id of the sound.
