@@ -162,9 +162,11 @@ Reason = Literal[
     "unsupported_language",
     "unsupported_script",
     "cpu_fallback",
+    "corpus_unavailable",
     "disabled",
 ]
-"""Why a result is partial or skipped. `cpu_fallback`: too heavy for a machine without a working GPU."""
+"""Why a result is partial or skipped. `cpu_fallback`: too heavy for a machine without a working GPU.
+`corpus_unavailable`: not compared with earlier videos."""
 
 
 class ModelUsed(BaseModel):
