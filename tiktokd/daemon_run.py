@@ -20,6 +20,7 @@ from tiktokd.errors import ConfigError
 from tiktokd.scheduler import store
 from tiktokd.scheduler.child import WorkerSpec
 from tiktokd.scheduler.control import Control
+from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import GATE_SETTING, Downloads
 from tiktokd.scheduler.effects import Effects
@@ -166,10 +167,12 @@ class _Daemon:
     tasks: list[Coroutine[Any, Any, None]]
     """What runs until the end; the daemon ends where one of them does."""
     files: ThreadPoolExecutor
+    corpus: Corpus
 
     def close(self) -> None:
-        """Wait for the last file to be moved or removed."""
+        """Wait for the last file to be moved or removed, and for the corpus to leave off."""
         self.files.shutdown()
+        self.corpus.close()
 
 
 async def _run_workers(supervisor: Supervisor, loop: Loop, slots: int, slot_bytes: int) -> None:
@@ -203,7 +206,9 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
     loop = Loop(State(limits=limits, slots=SlotTable(slots)), clock=clock)
     shared: dict[str, Any] = {"files": files, "clock": clock, "utc": utc, "random": random.random}
     downloads = Downloads(config, database, spool, lanes, **shared)
-    effects = Effects(config, database, spool, lanes, downloads, incarnation=base.incarnation, emit=loop.emit, **shared)
+    corpus = Corpus(database, config.state_dir / "corpus", clock=clock)
+    mine: dict[str, Any] = {"corpus": corpus, "incarnation": base.incarnation, "emit": loop.emit}
+    effects = Effects(config, database, spool, lanes, downloads, **mine, **shared)
     supervisor = Supervisor(specs(config, base.targets, devices), config, emit=loop.emit, clock=clock)
     loop.attach(supervisor, effects)
     lanes.restore(await database.read(store.setting, LANES_SETTING))
@@ -226,4 +231,5 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
             upkeep.run(),
         ],
         files=files,
+        corpus=corpus,
     )

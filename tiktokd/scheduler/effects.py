@@ -16,8 +16,9 @@ from tiktokd.config import Config
 from tiktokd.errors import Failure, LocalError, ProtocolError, failure_of
 from tiktokd.model import Claim, VideoRef
 from tiktokd.protocol import Lane
-from tiktokd.scheduler import policy, store, store_mishaps
+from tiktokd.scheduler import policy, store, store_corpus, store_mishaps
 from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, Settle
+from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.events import Claimed, Event, Stored, Wake
@@ -43,6 +44,7 @@ class Effects:
         lanes: Lanes,
         downloads: Downloads,
         *,
+        corpus: Corpus,
         incarnation: str,
         emit: Callable[[Event], None],
         files: Executor,
@@ -52,6 +54,7 @@ class Effects:
     ) -> None:
         self._config, self._database, self._spool, self._lanes = config, database, spool, lanes
         self._downloads, self._incarnation, self._emit, self._files = downloads, incarnation, emit, files
+        self._corpus = corpus
         self._clock, self._utc, self._random = clock, utc, random
         self.stale_results = 0
         """Reports of claims that had been taken away."""
@@ -191,16 +194,12 @@ class Effects:
             await self._in_thread(self._spool.remove, [path])
 
     async def _complete(self, command: Complete) -> bool:
-        held = await self._write(
-            "processing",
-            store.complete,
-            command.claim.token,
-            outputs=command.outputs,
-            signals=command.signals,
-            facts=command.facts,
-            timings=command.timings,
-            now=self._utc(),
-        )
+        def write(compared: store_corpus.Compared) -> Awaitable[list[int] | None]:
+            given = {"signals": command.signals, "facts": command.facts, "timings": command.timings}
+            token, now = command.claim.token, self._utc()
+            return self._write("processing", store_corpus.complete, token, compared=compared, **given, now=now)
+
+        held = await self._corpus.complete(command.claim, command.outputs, write)
         if held:
             self.completed.add(self._clock())
             self._lanes.clear("processing")

@@ -9,7 +9,7 @@ from sqlalchemy.engine import Connection, Engine
 
 from tiktokd.errors import ConfigError
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 """Newest migration; a test compares it with the files."""
 READERS = 2
 """Connections that only read."""

@@ -162,6 +162,36 @@ performance_metrics = sa.Table(
 )
 """Samples over time; `subject` is a worker, a GPU, or empty for the whole daemon."""
 
+PRINT_KINDS = ("picture", "sound")
+
+corpus_prints = sa.Table(
+    "corpus_prints",
+    metadata,
+    sa.Column("revision", BigKey, primary_key=True, autoincrement=True),
+    sa.Column("seq", sa.BigInteger, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("cluster", sa.BigInteger, nullable=False),
+    sa.Column("entry", sa.LargeBinary, nullable=False),
+    sa.Column("exact", sa.LargeBinary, nullable=False),
+    sa.UniqueConstraint("seq", "kind", name="uq_corpus_prints_seq_kind"),
+    sa.Index("ix_corpus_prints_cluster", "kind", "cluster"),
+    sqlite_autoincrement=True,
+)
+"""What finds a finished video again: `entry` is filed in the index of its kind, `exact` is compared. A print that is
+written anew gets a new `revision`. `cluster` is the `seq` of the earliest video that it matched, or its own."""
+
+corpus_posts = sa.Table(
+    "corpus_posts",
+    metadata,
+    sa.Column("seq", BigKey, primary_key=True, autoincrement=False),
+    sa.Column("creator", sa.String(128)),
+    sa.Column("views", sa.BigInteger),
+    sa.Column("views_per_day", sa.Double, index=True),
+    sa.Column("features", Json),
+    sa.Index("ix_corpus_posts_creator", "creator", "seq", "views"),
+)
+"""How a finished video's post did when it was fetched, and what it is made of."""
+
 short_links = sa.Table(
     "short_links",
     metadata,

@@ -1,0 +1,194 @@
+"""Compares each finished video with all earlier ones and writes what it finds into the video's results.
+
+Before the results are stored, so that a completed video is complete and is written once. One video at a time, from its
+comparison until its commit: of two copies that finish at the same moment, the second finds the first. A video whose
+comparison fails completes all the same, and its results say so (`partial`, `corpus_unavailable`). What an earlier
+video says of its matches stays as it was when that one was finished.
+
+What a crash leaves: prints are rows, written in the transaction that completes the video, so a kill before the commit
+loses nothing but work that is done again. The index files are copies of those rows: one that is missing, torn, behind
+or of another database is made anew, and what an index says counts only where the row is still there.
+
+All of it runs on one thread of its own. Knows no processes and no HTTP.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import JsonValue
+from sqlalchemy.engine import Connection
+
+from tiktokd.model import Claim, Envelope
+from tiktokd.scheduler import corpus_picture, corpus_reach, corpus_sound, store_corpus
+from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.corpus_keeper import Keeper, Stopped
+from tiktokd.scheduler.corpus_kind import Candidate, Kind, Matched, Print
+from tiktokd.scheduler.database import Database
+
+KINDS = (corpus_picture.KIND, corpus_sound.KIND)
+WATCHED = {kind.analyzer: kind.name for kind in KINDS} | {corpus_reach.ANALYZER: store_corpus.POST}
+"""Analyzers whose results the corpus completes, and what it keeps of each."""
+USABLE = ("ok", "partial")
+FIT_CHECK_POSTS = 50
+"""How often it is asked whether the fit of views is due."""
+R = TypeVar("R")
+_logger = logging.getLogger(__name__)
+
+
+Write = Callable[[store_corpus.Compared], Awaitable[list[int] | None]]
+"""Stores a video; returns the revisions of its prints, `None` where its claim is over."""
+
+
+class Corpus:
+    """All earlier videos of one database, and the thread that looks through them."""
+
+    def __init__(self, database: Database, directory: Path, *, clock: Callable[[], float]) -> None:
+        """Args: directory: of the index files. clock: monotonic seconds."""
+        self._database = database
+        self._keeper = Keeper(database, directory, clock=clock)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="tiktokd-corpus")
+        self._turn = asyncio.Lock()
+        self._posts_seen = 0
+
+    async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], write: Write) -> bool:
+        """Compare the video, store it with `write`, and remember it; False where its claim is over."""
+        if not any(name in outputs for name in WATCHED):
+            return await write(store_corpus.Compared(outputs=outputs)) is not None
+        try:
+            async with self._turn:
+                compared = await self._in_thread(self._compare, claim, outputs)
+                revisions = await write(compared)
+                if revisions is not None:
+                    await self._in_thread(self._remember, compared, revisions)
+        except Stopped:
+            raise asyncio.CancelledError from None
+        return revisions is not None
+
+    def close(self) -> None:
+        """End the thread; a file that is being made is given up."""
+        self._keeper.stopping.set()
+        self._thread.shutdown(cancel_futures=True)
+
+    async def _in_thread(self, function: Callable[..., R], *args: Any) -> R:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
+
+    def _compare(self, claim: Claim, outputs: Mapping[str, Envelope]) -> store_corpus.Compared:
+        """Return the results with what the corpus says, and what it is to keep."""
+        filled, prints = dict(outputs), []
+        for kind in KINDS:
+            if (envelope := _usable(outputs, kind.analyzer)) is not None:
+                filled[kind.analyzer], new = self._compare_one(kind, envelope, claim)
+                prints += [new] if new is not None else []
+        post = None
+        if (envelope := _usable(outputs, corpus_reach.ANALYZER)) is not None:
+            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled.get(corpus_sound.KIND.analyzer))
+        done = frozenset(what for name, what in WATCHED.items() if name in outputs)
+        return store_corpus.Compared(outputs=filled, prints=prints, done=done, post=post)
+
+    def _compare_one(
+        self, kind: Kind, envelope: Envelope, claim: Claim
+    ) -> tuple[Envelope, store_corpus.NewPrint | None]:
+        """Return one result with its matches, and its print; without matches where they cannot be had."""
+        given, cluster = None, seq_of(claim)
+        try:
+            given = kind.read(envelope.summary)
+            if given is not None:
+                matched, cluster = self._match(kind, given, claim)
+                envelope = _with(envelope, kind.fill(matched))
+        except Stopped:
+            raise
+        except Exception as exc:
+            # Whatever goes wrong here: the analysis of the video is worth more than a list of its copies.
+            _logger.exception("cannot compare with earlier videos", extra={"video": claim.id})
+            envelope = _unavailable(envelope, exc)
+        if given is None:
+            return envelope, None
+        return envelope, store_corpus.NewPrint(
+            kind=kind.name, cluster=cluster, entry=given.entry.pack(), exact=given.exact
+        )
+
+    def _match(self, kind: Kind, given: Print, claim: Claim) -> tuple[Matched, int]:
+        """Return what matches, and the `seq` of the earliest of them, this video included."""
+        seq = seq_of(claim)
+        candidates = kind.candidates(self._keeper.index(kind.name), given)
+        known = self._database.read_blocking(_known, kind.name, candidates, besides=seq)
+        found = kind.compare(given, [(candidate, row.exact) for candidate, row in known])
+        rows = {row.revision: row for _, row in known}
+        matches = [(rows[revision], facts) for revision, facts in found]
+        ids = {seq: claim.id} | {row.seq: row.id for row, _ in matches}
+        earliest = min(ids)
+        size = self._database.read_blocking(store_corpus.cluster_size, kind.name, earliest, seq) if matches else 0
+        return Matched(
+            cluster_id=ids[earliest] if matches else None,
+            matches=[(row.id, facts) for row, facts in matches],
+            cluster_size=size,
+        ), earliest
+
+    def _rank(
+        self, envelope: Envelope, claim: Claim, sound: Envelope | None
+    ) -> tuple[Envelope, store_corpus.NewPost | None]:
+        """Return the result with its standing among other posts, and the post to keep."""
+        post = None
+        try:
+            envelope = _with(envelope, corpus_reach.with_reuse(envelope.summary, sound))
+            post = corpus_reach.post_of(claim.metadata, envelope.summary)
+            envelope = _with(envelope, self._database.read_blocking(corpus_reach.standing, post, seq=seq_of(claim)))
+        except Exception as exc:
+            # As above.
+            _logger.exception("cannot rank among earlier posts", extra={"video": claim.id})
+            envelope = _unavailable(envelope, exc)
+        return envelope, post
+
+    def _remember(self, compared: store_corpus.Compared, revisions: Sequence[int]) -> None:
+        """File what has been committed."""
+        for new, revision in zip(compared.prints, revisions, strict=True):
+            try:
+                self._keeper.add(new.kind, [(revision, new.entry)])
+            except Stopped:
+                raise
+            except Exception:
+                # The video is stored; an index that missed it must not be used any longer.
+                _logger.exception("cannot file a print in the index of %s", new.kind)
+                self._keeper.forget(new.kind)
+        if compared.post is not None:
+            if self._posts_seen % FIT_CHECK_POSTS == 0:
+                corpus_reach.refit(self._database)
+            self._posts_seen += 1
+
+
+def seq_of(claim: Claim) -> int:
+    """Return the short key of a claimed video."""
+    return moves.parse(claim.token)[1]
+
+
+def _usable(outputs: Mapping[str, Envelope], analyzer: str) -> Envelope | None:
+    envelope = outputs.get(analyzer)
+    return envelope if envelope is not None and envelope.status in USABLE else None
+
+
+def _known(
+    conn: Connection, kind: str, candidates: Sequence[Candidate], *, besides: int
+) -> list[tuple[Candidate, store_corpus.Known]]:
+    """Return the candidates that are still there, and the earliest videos that they themselves matched."""
+    wanted = {candidate.revision: candidate for candidate in candidates}
+    rows = store_corpus.known(conn, list(wanted))
+    here = {row.seq for row in rows}
+    rows += store_corpus.heads(conn, kind, sorted({row.cluster for row in rows} - here))
+    pairs = [(wanted.get(row.revision) or Candidate(revision=row.revision), row) for row in rows if row.seq != besides]
+    order = {revision: place for place, revision in enumerate(wanted)}
+    return sorted(pairs, key=lambda pair: order.get(pair[0].revision, len(order)))
+
+
+def _with(envelope: Envelope, fields: Mapping[str, JsonValue]) -> Envelope:
+    return envelope.model_copy(update={"summary": {**envelope.summary, **fields}})
+
+
+def _unavailable(envelope: Envelope, error: Exception) -> Envelope:
+    """Return a result that says why it was not compared; an earlier reason to be partial is kept in words."""
+    earlier = f"{envelope.message}; " if envelope.message else ""
+    message = f"{earlier}not compared with earlier videos: {error}"
+    return envelope.model_copy(update={"status": "partial", "reason": "corpus_unavailable", "message": message})

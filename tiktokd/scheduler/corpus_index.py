@@ -1,0 +1,179 @@
+"""Which earlier videos share keys with a new one: one file and, in memory, what has come since. Knows no hashes.
+
+An entry is a video's *print*: up to a thousand (key, payload) pairs under the print's revision. A lookup looks at a
+bounded number of occurrences, those of the rarest keys first: they tell most, and it takes the same time however large
+the corpus is.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run
+
+TAIL_ENTRIES = 1024
+"""Entries in memory (at most 12 MiB) before they are merged into the file."""
+FRESH_ENTRIES = 48
+"""Entries before they are merged into the tail: moving the tail for each video would take longer than a lookup."""
+VOTE_SLOTS = 1 << 20
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What is filed of one video; n pairs."""
+
+    keys: Keys
+    """(n,) below `corpus_file.KEYS`."""
+    payload: NDArray[np.uint32]
+    """(n,) whatever the kind of print needs to vote."""
+
+    def pack(self) -> bytes:
+        """Return it as bytes for the database."""
+        return np.column_stack((self.keys, self.payload)).astype("<u4").tobytes()
+
+
+def entry_run(rows: Sequence[tuple[int, bytes]]) -> Run:
+    """Return the packed entries of these (revision, bytes), in the order of their keys."""
+    parts = [np.frombuffer(raw, "<u4").reshape(-1, 2) for _, raw in rows]
+    pairs = np.concatenate([np.zeros((0, 2), np.uint32), *parts])
+    revisions = np.repeat(np.array([r for r, _ in rows], np.uint64), [len(part) for part in parts])
+    order = np.argsort(pairs[:, 0], kind="stable")
+    postings = revisions << np.uint64(32) | pairs[:, 1].astype(np.uint64)
+    return pairs[order, 0].astype(np.uint32), postings[order]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hits:
+    """Where the keys of a query occur; one row per occurrence."""
+
+    row: Ints
+    """Which of the query's keys."""
+    revision: Ints
+    payload: Ints
+
+
+class _Source(Protocol):
+    def spans(self, keys: Keys) -> tuple[Ints, Ints]:
+        """Return first and last + 1 place per key."""
+
+    def at(self, places: Ints) -> Postings:
+        """Return the postings at places."""
+
+
+class _Sorted:
+    """Runs merged into one, in memory."""
+
+    def __init__(self) -> None:
+        self.keys: Keys = np.zeros(0, np.uint32)
+        self.postings: Postings = np.zeros(0, np.uint64)
+        self.entries = 0
+
+    def add(self, run: Run, entries: int) -> None:
+        keys, postings = run
+        at = np.searchsorted(self.keys, keys, "right")
+        self.keys, self.postings = np.insert(self.keys, at, keys), np.insert(self.postings, at, postings)
+        self.entries += entries
+
+    def spans(self, keys: Keys) -> tuple[Ints, Ints]:
+        first, last = np.searchsorted(self.keys, keys, "left"), np.searchsorted(self.keys, keys, "right")
+        return first.astype(np.int64), last.astype(np.int64)
+
+    def at(self, places: Ints) -> Postings:
+        return self.postings[places]
+
+
+class PostingIndex:
+    """All entries of one kind of print."""
+
+    def __init__(self, file: PostingFile | None = None) -> None:
+        self.file = file
+        self._tail, self._fresh = _Sorted(), _Sorted()
+
+    @property
+    def entries_in_memory(self) -> int:
+        """How many entries wait to be merged into the file."""
+        return self._tail.entries + self._fresh.entries
+
+    def add(self, rows: Sequence[tuple[int, bytes]]) -> None:
+        """File packed entries under their revisions."""
+        self._fresh.add(entry_run(rows), len(rows))
+        if self._fresh.entries > FRESH_ENTRIES:
+            self._tail.add((self._fresh.keys, self._fresh.postings), self._fresh.entries)
+            self._fresh = _Sorted()
+
+    def lookup(self, keys: Keys, hits_max: int) -> Hits:
+        """Return where `keys` occur; with more than `hits_max` occurrences those of the rarest keys."""
+        sources: list[_Source] = [self._tail, self._fresh, *([self.file] if self.file is not None else [])]
+        spans = [source.spans(keys) for source in sources]
+        count = sum((last - first for first, last in spans), np.zeros(len(keys), np.int64))
+        order = np.argsort(count, kind="stable")
+        order = order[count[order] > 0]
+        rows = order[np.cumsum(count[order]) <= hits_max]
+        found = [_gather(source, rows, first, last) for source, (first, last) in zip(sources, spans, strict=True)]
+        postings = np.concatenate([p for _, p in found])
+        if self.file is not None:
+            self.file.release()
+        return Hits(
+            row=np.concatenate([r for r, _ in found]),
+            revision=(postings >> np.uint64(32)).astype(np.int64),
+            payload=(postings & np.uint64(0xFFFFFFFF)).astype(np.int64),
+        )
+
+
+def _gather(source: _Source, rows: Ints, first: Ints, last: Ints) -> tuple[Ints, Postings]:
+    """Return, for each occurrence of the keys of `rows`, its row and its posting."""
+    length = last[rows] - first[rows]
+    starts = np.cumsum(length) - length
+    places = np.repeat(first[rows] - starts, length) + np.arange(int(length.sum()))
+    return np.repeat(rows, length), source.at(places)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vote:
+    """How many occurrences in one video agree."""
+
+    revision: int
+    cell: int
+    """What they agree on: the lower one of two neighbouring cells."""
+    votes: int
+
+
+def vote(revision: Ints, cell: Ints, *, votes_min: int, limit: int) -> list[Vote]:
+    """Return the revisions of which at least `votes_min` occurrences lie in two neighbouring cells, best first.
+
+    Args:
+        cell: Per occurrence, what it says, 0 <= cell < 2**31; what is one apart nearly agrees.
+    """
+    # Sorting all occurrences would take most of the time of a lookup, and most of them are alone in their cell. A
+    # crowd is two, or one beside one; slots that are shared by chance only let a few more through.
+    slot, beside = _slot(revision, cell), _slot(revision, cell + 1)
+    crowd = np.bincount(slot, minlength=VOTE_SLOTS)
+    several = (crowd[slot] > 1) | (crowd[beside] > 0) | (crowd[_slot(revision, cell - 1)] > 0)
+    key = np.sort(revision[several] << 31 | cell[several])
+    if not len(key):
+        return []
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    key, votes = key[first], np.diff(first, append=len(key))
+    joined = np.flatnonzero(np.diff(key) == 1)
+    both = votes.copy()
+    both[joined] += votes[joined + 1]
+    enough = np.flatnonzero(both >= votes_min)
+    best: dict[int, Vote] = {}
+    for at in enough[np.argsort(-both[enough], kind="stable")].tolist():
+        number = int(key[at] >> 31)
+        best.setdefault(number, Vote(revision=number, cell=int(key[at] & 0x7FFFFFFF), votes=int(both[at])))
+        if len(best) == limit:
+            break
+    return list(best.values())
+
+
+def _slot(revision: Ints, cell: Ints) -> Ints:
+    mixed = revision.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cell.astype(np.uint64) * np.uint64(
+        0xC2B2AE3D27D4EB4F
+    )
+    return (mixed >> np.uint64(44)).astype(np.int64)

@@ -1,0 +1,66 @@
+"""What the kinds of prints have in common: how one is read from a result, looked up, compared, written back.
+
+Values only: `corpus_picture` and `corpus_sound` hold one each.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import JsonValue
+
+from tiktokd.scheduler.corpus_index import Entry, PostingIndex
+
+Summary = Mapping[str, Any]
+"""The summary of an envelope."""
+CANDIDATES = 12
+"""Videos that are compared exactly; of a thousand copies the ones that share most are listed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Print:
+    """What is kept of one video to find it again."""
+
+    kind: str
+    exact: bytes
+    """For the exact comparison."""
+    entry: Entry
+    """For the first look into the index."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """An earlier print that may match."""
+
+    revision: int
+    hint: float = 1.0
+    """What the kind found out on the way: the speed of a sound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Matched:
+    """What is written into the result."""
+
+    cluster_id: str | None
+    """The earliest of the videos that match, this one included; `None` where none does."""
+    matches: Sequence[tuple[str, Mapping[str, JsonValue]]]
+    """Video id and the kind's own facts, best first."""
+    cluster_size: int
+    """Other videos that were filed under the same earliest video; more than `matches` where there are many."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of print."""
+
+    name: str
+    analyzer: str
+    """Whose results hold it."""
+    read: Callable[[Summary], Print | None]
+    """The print in a result; `None` where there is nothing to compare. Raises `ValueError`, `KeyError`, `TypeError`."""
+    candidates: Callable[[PostingIndex, Print], list[Candidate]]
+    """Earlier prints worth comparing, best first."""
+    compare: Callable[[Print, Sequence[tuple[Candidate, bytes]]], list[tuple[int, dict[str, JsonValue]]]]
+    """Revision and facts of those that match, best first."""
+    fill: Callable[[Matched], dict[str, JsonValue]]
+    """Fields of the summary."""

@@ -1,0 +1,208 @@
+"""Prints of sounds: landmarks. First look by hashes of three landmarks that no change of speed alters.
+
+The hashes of `sound_match` change with the speed, so that a sound would have to be looked up 47 times. Three landmarks
+have proportions that stay when a sound is played faster (Six and Leman, Panako, ISMIR 2014): the quotients of their
+frequencies, the quotient of their distances in time, and the cycles between the first and the last. What occurs in both
+tells the speed and the offset, and the occurrences vote on both together. One lookup finds 10 s of music among 100,000
+videos, at every speed; the same sound played backwards says how many votes chance gives. What then counts is
+`sound_match.find` over the few candidates, at the speeds that were found.
+"""
+
+import base64
+import itertools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import JsonValue
+
+from tiktokd.scheduler.corpus_file import KEY_BITS
+from tiktokd.scheduler.corpus_index import Entry, PostingIndex, Vote, vote
+from tiktokd.scheduler.corpus_kind import CANDIDATES, Candidate, Kind, Matched, Print, Summary
+from tiktokd.sound_match import (
+    MAX_HZ,
+    MIN_HZ,
+    SPEED_RATIOS,
+    SPEED_STEP,
+    Landmarks,
+    SoundIndex,
+    SoundMatch,
+    backwards,
+    find,
+    hashes_of,
+    unpack,
+)
+
+FAN_OUT = 4
+"""Landmarks after one that make triples with it: six triples each."""
+LOOK_AHEAD = 60
+GAP_MIN_S, GAP_MAX_S, SPAN_OCTAVES = 0.07, 2.0, 1.2
+PITCH_STEP, CYCLES_STEP, TIME_STEP = 0.02, 0.12, 0.08
+"""Steps of log2 of the frequencies' quotients, of log2 of the cycles, of the share of the middle landmark's time: twice
+the error of landmarks after 48 kbit/s AAC."""
+FILED, ASKED = 1024, 4096
+"""Hashes of a video under which it is filed, and by which it looks for others. Where there are more, those with the
+lowest mixed value are taken: both sides take the same ones."""
+HITS_MAX = 100_000
+VOTES_MIN = 3
+CHANCE_RATIO = 2
+"""Votes against what the sound has backwards: foreign songs of the same key and tempo reached 1.8, music 6 dB under
+speech has 2.3."""
+SPEED_CELL = 0.03
+"""Octaves: 2 %."""
+OFFSET_CELL_S = 0.5
+OFFSET_CELLS = 1 << 14
+SPEED_CELL_MAX = 16
+"""A third of an octave is 0.80 .. 1.26 and some room."""
+TIME_UNIT_S, PITCH_UNIT = 0.004, 1 / 4096
+SPEEDS_TRIED = 3
+"""Different speeds of candidates that are looked into, each with its two neighbours."""
+
+
+def read(summary: Summary) -> Print | None:
+    """Return the print in a result of sound_fingerprint; `None` where there are too few landmarks."""
+    landmarks = unpack(summary["landmarks"])
+    found = triples(landmarks, FILED)
+    if not len(found.key):
+        return None
+    payload = found.time << np.uint32(16) | found.pitch
+    entry = Entry(keys=found.key, payload=payload)
+    return Print(kind=KIND.name, exact=base64.b64decode(summary["landmarks"]), entry=entry)
+
+
+class Triples:
+    """Hashes of one sound, in no particular order."""
+
+    __slots__ = ("key", "pitch", "time")
+
+    def __init__(self, mixed: NDArray[np.uint64], time_s: NDArray[np.float64], octaves: NDArray[np.float64]) -> None:
+        self.key = (mixed & np.uint64((1 << KEY_BITS) - 1)).astype(np.uint32)
+        """(n,) 22 bits."""
+        self.time = np.rint(time_s / TIME_UNIT_S).astype(np.uint32)
+        """(n,) of the first landmark, 4 ms."""
+        self.pitch = np.rint(octaves / PITCH_UNIT).astype(np.uint32)
+        """(n,) log2 of its frequency, 1/4096 octave."""
+
+
+def triples(landmarks: Landmarks, most: int) -> Triples:
+    """Return the speed-invariant hashes of a sound, `most` of them."""
+    heard = (landmarks.freq_hz >= MIN_HZ / 2) & (landmarks.freq_hz < MAX_HZ * 2)
+    time_s, freq_hz = landmarks.time_s[heard], landmarks.freq_hz[heard]
+    octaves = np.log2(freq_hz)
+    near = _neighbours(time_s, octaves)
+    hashes, firsts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
+    for a, b in itertools.combinations(range(FAN_OUT), 2):
+        i = np.flatnonzero(near[:, b] >= 0)
+        j, k = near[i, a], near[i, b]
+        span_s = time_s[k] - time_s[i]
+        parts = (
+            np.floor((octaves[j] - octaves[i]) / PITCH_STEP) + 128,
+            np.floor((octaves[k] - octaves[i]) / PITCH_STEP) + 128,
+            np.floor(np.log2(freq_hz[i] * span_s) / CYCLES_STEP),
+            np.floor((time_s[j] - time_s[i]) / span_s / TIME_STEP),
+        )
+        value = np.zeros(len(i), np.uint64)
+        for part in parts:
+            value = value << np.uint64(8) | part.astype(np.uint64)
+        hashes.append(_mixed(value))
+        firsts.append(i)
+    mixed, first = np.concatenate(hashes), np.concatenate(firsts)
+    if len(mixed) > most:
+        lowest = np.argpartition(mixed, most)[:most]
+        mixed, first = mixed[lowest], first[lowest]
+    return Triples(mixed, time_s[first], octaves[first])
+
+
+def candidates(index: PostingIndex, given: Print) -> list[Candidate]:
+    """Return the videos of which several triples agree on speed and offset, more than agree by chance."""
+    landmarks = _landmarks(given.exact)
+    chance = _votes(index, backwards(landmarks), votes_min=VOTES_MIN, limit=1)
+    votes_min = max(VOTES_MIN, CHANCE_RATIO * chance[0].votes) if chance else VOTES_MIN
+    found = _votes(index, landmarks, votes_min=votes_min, limit=CANDIDATES + 1)
+    return [
+        Candidate(revision=each.revision, hint=2.0 ** ((each.cell // OFFSET_CELLS - SPEED_CELL_MAX) * SPEED_CELL))
+        for each in found
+    ]
+
+
+def compare(given: Print, known: Sequence[tuple[Candidate, bytes]]) -> list[tuple[int, dict[str, JsonValue]]]:
+    """Return those that hold the given video's sound."""
+    landmarks = _landmarks(given.exact)
+    hashes = {candidate.revision: hashes_of(_landmarks(exact)) for candidate, exact in known}
+    index = SoundIndex(hashes.items())
+    found = {each.video: each for each in find(index, landmarks)} if hashes else {}
+    speeds = _speeds([c.hint for c, _ in known if c.revision not in found and abs(c.hint - 1.0) > SPEED_STEP / 2])
+    if speeds:
+        for each in find(index, landmarks, speeds):
+            found.setdefault(each.video, each)
+    return [(each.video, _facts(each)) for each in sorted(found.values(), key=lambda each: -each.votes)]
+
+
+def fill(found: Matched) -> dict[str, JsonValue]:
+    """Return what the corpus adds to the summary."""
+    return {
+        "sound_cluster_id": found.cluster_id,
+        "reuse_count": max(len(found.matches), found.cluster_size),
+        "matches": [{"video_id": id_, **facts} for id_, facts in found.matches],
+    }
+
+
+def _votes(index: PostingIndex, landmarks: Landmarks, *, votes_min: int, limit: int) -> list[Vote]:
+    asked = triples(landmarks, ASKED)
+    hits = index.lookup(asked.key, HITS_MAX)
+    pitch = (asked.pitch[hits.row].astype(np.int64) - (hits.payload & 0xFFFF)) * PITCH_UNIT
+    speed_cell = np.rint(pitch / SPEED_CELL).astype(np.int64)
+    offset_s = ((hits.payload >> 16) - np.exp2(pitch) * asked.time[hits.row]) * TIME_UNIT_S
+    near = np.abs(speed_cell) < SPEED_CELL_MAX
+    offset = np.floor(offset_s[near] / OFFSET_CELL_S).astype(np.int64) + OFFSET_CELLS // 2
+    cell = (speed_cell[near] + SPEED_CELL_MAX) * OFFSET_CELLS + offset
+    return vote(hits.revision[near], cell, votes_min=votes_min, limit=limit)
+
+
+def _neighbours(time_s: NDArray[np.float64], octaves: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Return (n, FAN_OUT) the next landmarks that are neither too near nor too far; -1 where there are fewer."""
+    near = np.full((len(time_s), FAN_OUT), -1, np.int64)
+    found = np.zeros(len(time_s), np.int64)
+    open_rows = np.arange(len(time_s))
+    for ahead in range(1, LOOK_AHEAD):
+        open_rows = open_rows[open_rows + ahead < len(time_s)]
+        gap_s = time_s[open_rows + ahead] - time_s[open_rows]
+        open_rows, gap_s = open_rows[gap_s < GAP_MAX_S], gap_s[gap_s < GAP_MAX_S]
+        if not len(open_rows):
+            break
+        fits = (gap_s >= GAP_MIN_S) & (np.abs(octaves[open_rows + ahead] - octaves[open_rows]) < SPAN_OCTAVES)
+        rows = open_rows[fits]
+        near[rows, found[rows]] = rows + ahead
+        found[rows] += 1
+        open_rows = open_rows[found[open_rows] < FAN_OUT]
+    return near
+
+
+def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Return the values stirred (the finalizer of MurmurHash3), so that any bits of them choose at random."""
+    value = (value ^ value >> np.uint64(33)) * np.uint64(0xFF51AFD7ED558CCD)
+    value = (value ^ value >> np.uint64(33)) * np.uint64(0xC4CEB9FE1A85EC53)
+    return value ^ value >> np.uint64(33)
+
+
+def _landmarks(exact: bytes) -> Landmarks:
+    return unpack(base64.b64encode(exact).decode("ascii"))
+
+
+def _speeds(hints: Sequence[float]) -> list[float]:
+    """Return the steps around the first few different speeds."""
+    steps = list(dict.fromkeys(round(hint / SPEED_STEP) for hint in hints))[:SPEEDS_TRIED]
+    near = sorted({step + side for step in steps for side in (-1, 0, 1)})
+    tried = [round(step * SPEED_STEP, 2) for step in near]
+    return [speed for speed in tried if SPEED_RATIOS[0] <= speed <= SPEED_RATIOS[-1]]
+
+
+def _facts(match: SoundMatch) -> dict[str, JsonValue]:
+    return {
+        "offset_s": round(match.offset_s, 2),
+        "votes": match.votes,
+        "speed_ratio": round(match.speed_ratio, 3),
+    }
+
+
+KIND = Kind(name="sound", analyzer="sound_fingerprint", read=read, candidates=candidates, compare=compare, fill=fill)

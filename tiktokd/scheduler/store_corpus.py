@@ -1,0 +1,227 @@
+"""Rows of the corpus: prints of videos, and how their posts did. Written with the results, in one transaction.
+
+A print gets a new `revision` whenever it is written, never used twice: an index that names revisions can be behind,
+but never wrong. Knows not what is in a print.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from tiktokd.model import Envelope, MediaFacts, Signals
+from tiktokd.scheduler import schema, store_claims
+from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.prepared import Prepared
+
+_prints = schema.corpus_prints
+_posts = schema.corpus_posts
+_queue = schema.processing_queue
+POST = "post"
+"""What `complete` calls the post among the things that it replaces."""
+CHUNK = 500
+"""Values per statement: below the 999 parameters that old SQLite allows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPrint:
+    """A print to store."""
+
+    kind: str
+    cluster: int
+    """The `seq` of the earliest video that it matches, or its own."""
+    entry: bytes
+    """For the index."""
+    exact: bytes
+    """For the comparison."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewPost:
+    """How a post did at the time of its snapshot."""
+
+    creator: str | None
+    views: int | None
+    views_per_day: float | None
+    features: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compared:
+    """What is to be stored of one video."""
+
+    outputs: Mapping[str, Envelope]
+    prints: Sequence[NewPrint] = ()
+    done: frozenset[str] = frozenset()
+    """What these results speak of: kinds of prints, `POST`. The rest is kept where single analyzers were asked for
+    again, and is gone with the results that it came from otherwise."""
+    post: NewPost | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """A stored print, without its entry."""
+
+    revision: int
+    seq: int
+    id: str
+    cluster: int
+    exact: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a number lies among those of other posts."""
+
+    below: int
+    equal: int
+    total: int
+
+
+def complete(
+    conn: Connection,
+    token: str,
+    *,
+    compared: Compared,
+    signals: Signals,
+    facts: MediaFacts | None,
+    timings: Mapping[str, float],
+    now: float,
+) -> list[int] | None:
+    """Finish the video as `store.complete` does, and replace its prints and its post.
+
+    Returns: the revisions of the prints, or `None` where the token is stale and nothing was written.
+    """
+    seq = moves.parse(token)[1]
+    again = conn.scalar(sa.select(_queue.c.rerun).where(_queue.c.seq == seq)) is not None
+    results: dict[str, Any] = {"outputs": compared.outputs, "signals": signals, "facts": facts, "timings": timings}
+    if not store_claims.complete(conn, token, **results, now=now):
+        return None
+    gone = compared.done if again else _EVERYTHING
+    for kind in gone - {POST}:
+        _DELETE_PRINT.run(conn, {"of": seq, "which": kind})
+    if POST in gone:
+        _DELETE_POST.run(conn, {"of": seq})
+    if (post := compared.post) is not None:
+        values = (post.creator, post.views, post.views_per_day, dict(post.features))
+        _INSERT_POST.run(conn, {"seq": seq, **dict(zip(_POST_FIELDS, values, strict=True))})
+    return [_insert(conn, seq, each) for each in compared.prints]
+
+
+def known(conn: Connection, revisions: Sequence[int]) -> list[Known]:
+    """Return those of the prints that are still there."""
+    found: list[Known] = []
+    for start in range(0, len(revisions), CHUNK):
+        found += _known(conn, _prints.c.revision.in_(revisions[start : start + CHUNK]))
+    return found
+
+
+def heads(conn: Connection, kind: str, seqs: Sequence[int]) -> list[Known]:
+    """Return the prints of this kind of these videos."""
+    return _known(conn, sa.and_(_prints.c.kind == kind, _prints.c.seq.in_(seqs))) if seqs else []
+
+
+def cluster_size(conn: Connection, kind: str, cluster: int, besides: int) -> int:
+    """Return how many prints are filed under a cluster, not counting the video `besides`."""
+    where = (_prints.c.kind == kind, _prints.c.cluster == cluster, _prints.c.seq != besides)
+    return int(conn.scalar(sa.select(sa.func.count()).select_from(_prints).where(*where)) or 0)
+
+
+def newest(conn: Connection, kind: str) -> int:
+    """Return the highest revision of a kind, 0 where there is none."""
+    return int(conn.scalar(sa.select(sa.func.max(_prints.c.revision)).where(_prints.c.kind == kind)) or 0)
+
+
+def revisions(conn: Connection, kind: str, *, upto: int) -> list[int]:
+    """Return the revisions that exist, up to one."""
+    return list(conn.scalars(sa.select(_prints.c.revision).where(_prints.c.kind == kind, _prints.c.revision <= upto)))
+
+
+def entries(conn: Connection, kind: str, *, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
+    """Return (revision, entry) of up to `limit` prints with after < revision <= upto, the oldest first."""
+    query = (
+        sa.select(_prints.c.revision, _prints.c.entry)
+        .where(_prints.c.kind == kind, _prints.c.revision > after, _prints.c.revision <= upto)
+        .order_by(_prints.c.revision)
+        .limit(limit)
+    )
+    return [(row.revision, row.entry) for row in conn.execute(query)]
+
+
+def views_of(conn: Connection, creator: str, *, besides: int, limit: int) -> list[int]:
+    """Return the views of a creator's other posts, the latest to arrive first."""
+    query = (
+        sa.select(_posts.c.views)
+        .where(_posts.c.creator == creator, _posts.c.seq != besides, _posts.c.views.is_not(None))
+        .order_by(_posts.c.seq.desc())
+        .limit(limit)
+    )
+    return list(conn.scalars(query))
+
+
+def standing(conn: Connection, views_per_day: float, *, besides: int) -> Standing:
+    """Return where a post's views per day lie among those of all other posts."""
+    column = _posts.c.views_per_day
+
+    def count(*where: sa.ColumnElement[bool]) -> int:
+        return int(conn.scalar(sa.select(sa.func.count()).select_from(_posts).where(*where)) or 0)
+
+    own = conn.scalar(sa.select(column).where(_posts.c.seq == besides))
+    below, equal, total = count(column < views_per_day), count(column == views_per_day), count(column.is_not(None))
+    if own is None:
+        return Standing(below=below, equal=equal, total=total)
+    return Standing(below=below - (own < views_per_day), equal=equal - (own == views_per_day), total=total - 1)
+
+
+def post_count(conn: Connection) -> int:
+    """Return how many posts a fit could use."""
+    where = (_posts.c.views.is_not(None), _posts.c.creator.is_not(None))
+    return int(conn.scalar(sa.select(sa.func.count()).select_from(_posts).where(*where)) or 0)
+
+
+def posts(conn: Connection, *, limit: int) -> list[NewPost]:
+    """Return the latest posts that a fit can use."""
+    query = (
+        sa.select(_posts)
+        .where(_posts.c.views.is_not(None), _posts.c.creator.is_not(None))
+        .order_by(_posts.c.seq.desc())
+        .limit(limit)
+    )
+    return [NewPost(**{name: getattr(row, name) for name in _POST_FIELDS}) for row in conn.execute(query)]
+
+
+def forget(conn: Connection, seqs: Sequence[int]) -> None:
+    """Remove videos from the corpus; whoever deletes their rows calls this in the same transaction."""
+    for start in range(0, len(seqs), CHUNK):
+        part = seqs[start : start + CHUNK]
+        conn.execute(sa.delete(_prints).where(_prints.c.seq.in_(part)))
+        conn.execute(sa.delete(_posts).where(_posts.c.seq.in_(part)))
+
+
+_EVERYTHING = frozenset((*schema.PRINT_KINDS, POST))
+_POST_FIELDS = ("creator", "views", "views_per_day", "features")
+_DELETE_PRINT = Prepared(
+    sa.delete(_prints).where(_prints.c.seq == sa.bindparam("of"), _prints.c.kind == sa.bindparam("which"))
+)
+_DELETE_POST = Prepared(sa.delete(_posts).where(_posts.c.seq == sa.bindparam("of")))
+_INSERT_POST = Prepared(sa.insert(_posts).values({name: sa.bindparam(name) for name in ("seq", *_POST_FIELDS)}))
+_INSERT_PRINT = (
+    sa.insert(_prints)
+    .values({name: sa.bindparam(name) for name in ("seq", "kind", "cluster", "entry", "exact")})
+    .returning(_prints.c.revision)
+)
+
+
+def _insert(conn: Connection, seq: int, new: NewPrint) -> int:
+    values: dict[str, Any] = {name: getattr(new, name) for name in NewPrint.__dataclass_fields__}
+    return int(conn.execute(_INSERT_PRINT, {"seq": seq, **values}).scalar_one())
+
+
+def _known(conn: Connection, where: sa.ColumnElement[bool]) -> list[Known]:
+    names = ("revision", "seq", "cluster", "exact")
+    query = sa.select(*(_prints.c[name] for name in names), _queue.c.id).join_from(
+        _prints, _queue, _queue.c.seq == _prints.c.seq
+    )
+    return [Known(**row._mapping) for row in conn.execute(query.where(where))]
