@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.errors import ProtocolError
-from tiktokd.model import Envelope, MediaFacts, Metadata, ModelUsed, Output, Reason, Segment, Signals, Status
+from tiktokd.model import Envelope, MediaFacts, Metadata, ModelUsed, Output, Reason, Segment, Signals, Status, Tier
 
 Input = Literal["frames", "low", "thumbs", "audio16", "audio48", "text", "features"]
 Place = Literal["cpu", "gpu", "either"]
@@ -153,11 +153,19 @@ class Result:
     output: Output | None = None
     segments: Sequence[Segment] = ()
     calibrated: bool | None = None
+    tier: Tier | None = None
+    """For analyzers of signals, who alone know whether a model's were there; `None`: by the optional encoders."""
 
 
-def ok(output: Output, segments: Sequence[Segment] = (), *, calibrated: bool | None = None) -> Result:
+def ok(
+    output: Output,
+    segments: Sequence[Segment] = (),
+    *,
+    calibrated: bool | None = None,
+    tier: Tier | None = None,
+) -> Result:
     """Return a complete result."""
-    return Result(status="ok", output=output, segments=segments, calibrated=calibrated)
+    return Result(status="ok", output=output, segments=segments, calibrated=calibrated, tier=tier)
 
 
 def partial(
@@ -167,10 +175,17 @@ def partial(
     segments: Sequence[Segment] = (),
     *,
     calibrated: bool | None = None,
+    tier: Tier | None = None,
 ) -> Result:
     """Return a result some of whose fields are `None`, and why."""
     return Result(
-        status="partial", reason=reason, message=message, output=output, segments=segments, calibrated=calibrated
+        status="partial",
+        reason=reason,
+        message=message,
+        output=output,
+        segments=segments,
+        calibrated=calibrated,
+        tier=tier,
     )
 
 

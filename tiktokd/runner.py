@@ -130,7 +130,7 @@ class Runner:
             analyzer=analyzer.name,
             version=analyzer.version,
             status=result.status,
-            tier=_tier(analyzer, features),
+            tier=result.tier or _tier(analyzer, features),
             reason=result.reason,
             message=result.message,
             models=self._models_used(analyzer, context.features),
