@@ -108,6 +108,8 @@ class CallMatch:
     lang: str
     """BCP-47 of the list that matched; "und" for hashtags."""
     passage: Passage
+    negated: bool = False
+    """It stands after a negation in its clause: no call, and no paraphrase of one."""
 
 
 def passages(context: Context) -> list[Passage]:

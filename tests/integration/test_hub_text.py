@@ -65,6 +65,11 @@ def test_what_is_read_is_the_caption_and_whole_blocks_of_the_picture(context):
     assert features.cosine("w20 w21", "w20 w21") == pytest.approx(1.0, abs=1e-5)
     assert features.cosine("w20 w21", "never seen") is None
     assert len(features.taxonomies["content_categories"].labels) > 30
+    for name, labels in features.taxonomies.items():
+        assert len(labels.of) == len(labels.prototypes) >= len(labels.labels), name
+        assert sorted(set(labels.of)) == list(range(len(labels.labels))), name
+        np.testing.assert_allclose(np.linalg.norm(labels.prototypes, axis=1), 1.0, atol=1e-5)
+    assert len(features.taxonomies["calls"].background) > 30
 
 
 def test_no_text_is_nothing_to_encode():

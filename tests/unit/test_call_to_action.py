@@ -5,7 +5,8 @@ import pytest
 from tests.tables.calls import CALLS, DISCLOSED, NO_CALLS, NOT_DISCLOSED
 from tests.written import analyze, context_of
 from tiktokd.analyzers.call_to_action import promo_codes
-from tiktokd.encoders.call_phrases import load, search
+from tiktokd.encoders._phrases import search
+from tiktokd.encoders.call_phrases import load
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.texts import Passage

@@ -23,9 +23,10 @@ def words(best, text="my dog"):
     labels = tuple(Label(id=i, name=i.title()) for i in IDS)
     vector = np.zeros(8, np.float32)
     vector[IDS.index(best)] = 1.0
-    return TextVectors(
-        vectors={text: vector}, taxonomies={"content_categories": TextLabels(labels=labels, vectors=vectors)}
+    known = TextLabels(
+        labels=labels, vectors=vectors, prototypes=vectors, of=np.arange(5), background=np.zeros((0, 8), np.float32)
     )
+    return TextVectors(vectors={text: vector}, taxonomies={"content_categories": known})
 
 
 def judge(signals=None, features=None):

@@ -2,20 +2,23 @@
 
 Phrase lists in 16 languages (`data/calls_to_action.toml`, or the user's own), promo codes behind words like "code",
 links, QR codes (OpenCV), and notes of paid partnership in words and hashtags. QR payloads and links are data: nothing
-opens them. Bad at: reported speech, lyrics, irony, other words than those of the lists; text in scripts that
-`on_screen_text` cannot read is missed, and a silent advertisement is no disclosure.
+opens them. Full tier: sentences that say the same in other words, by their nearness to the sentences of
+`data/prototypes/calls.toml` (E5). Bad at: reported speech, lyrics, irony, other words than those of the lists; text in
+scripts that `on_screen_text` cannot read is missed, and a silent advertisement is no disclosure. Paraphrases are bad at
+negation in words that the lists do not know, and their margin is not fitted to data: they score 0.5.
 """
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import parse
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.texts import CallMatch, Kind, Passage, blocks, passages, words
+from tiktokd.text_features import TextVectors
+from tiktokd.texts import CallMatch, Kind, Passage, blocks, passages, sentences, words
 
 CallType = Literal[
     "follow", "like", "comment", "share", "save", "link_in_bio", "shop", "visit_url", "watch_to_end", "part_2",
@@ -23,9 +26,13 @@ CallType = Literal[
 ]  # fmt: skip
 Source = Literal["caption", "ocr", "speech", "qr"]
 
-PHRASE_SCORE, LONG_PHRASE_SCORE, LINK_SCORE, QR_SCORE = 0.9, 0.7, 0.7, 1.0
+PHRASE_SCORE, LONG_PHRASE_SCORE, LINK_SCORE, QR_SCORE, PARAPHRASE_SCORE = 0.9, 0.7, 0.7, 1.0, 0.5
 LONG_WORDS = 25
 """In a sentence this long a call is more often told than made."""
+PARAPHRASE_WORDS_MIN = 3
+"""One or two words have no meaning that a sentence vector could tell."""
+PROTOTYPES = "calls"
+"""Of data/prototypes."""
 LAST_QUARTER = 0.75
 CODE = re.compile(
     r"(?<!dress )(?<!zip )(?<!area )(?<!bar )(?<!source )(?<!postal )(?<!error )(?<!DRESS )(?<!ZIP )(?<!AREA )(?<!QR )"
@@ -52,15 +59,18 @@ class Call(BaseModel):
     type: CallType
     """What viewers are to do."""
     text: str
-    """The words of the call, the link, or the payload of the QR code."""
+    """The words of the call (the whole sentence of a paraphrase), the link, or the payload of the QR code."""
     source: Source
     """Where it stands."""
     t_s: float | None
     """When it is first shown or said, seconds; `None` in the caption."""
     lang: str | None
-    """BCP-47 of the phrase list that matched; `None` for links and QR codes."""
+    """BCP-47 of the phrase list that matched; `None` for paraphrases, links and QR codes."""
     score: float
-    """0..1, not calibrated: 1 a QR code, 0.9 a phrase, 0.7 a phrase in a sentence of 25 words and more, or a link."""
+    """0..1, not calibrated: 1 a QR code, 0.9 a phrase, 0.7 a phrase in a sentence of 25 words and more, or a link, 0.5
+    a paraphrase."""
+    paraphrase: bool
+    """Found by its meaning, not by a phrase of the lists; full tier."""
 
 
 class Disclosure(BaseModel):
@@ -108,11 +118,13 @@ def analyze(context: Context) -> Result:
     codes = _codes(context.signals.get("qr", {}))
     if not found and not codes:
         return skipped("no_sources", "no caption, no text in the picture, no transcript, no QR code")
-    matches: Sequence[CallMatch] = context.features["call_phrases"]
+    phrases: Sequence[CallMatch] = context.features["call_phrases"]
+    matches = [match for match in phrases if not match.negated]
     calls = [_said(match) for match in matches if match.type != "disclosure"]
+    calls += _paraphrased(found, phrases, context.features.get("e5"))
     calls += [(call, passage.end_s) for passage in found for call in _links(passage)]
     calls += [
-        (Call(type="visit_url", text=payload, source="qr", t_s=first, lang=None, score=QR_SCORE), last)
+        (_call("visit_url", payload, "qr", first, QR_SCORE), last)
         for payload, first, last in codes
         if parse(payload).urls
     ]
@@ -150,14 +162,46 @@ def _said(match: CallMatch) -> tuple[Call, float | None]:
         t_s=passage.start_s,
         lang=None if match.lang == "und" else match.lang,
         score=score,
+        paraphrase=False,
     )
     return call, passage.end_s
+
+
+def _paraphrased(
+    found: Sequence[Passage], phrases: Sequence[CallMatch], vectors: TextVectors | None
+) -> list[tuple[Call, float | None]]:
+    """Return the calls in other words: of sentences in which the lists find nothing, not even negated."""
+    if vectors is None:
+        return []
+    taken = [(match.passage.start_s, _plain(match.text)) for match in phrases]
+    calls = []
+    for one in sentences(found):
+        said = _plain(one.text)
+        if not PARAPHRASE_WORDS_MIN <= len(words(one.text)) < LONG_WORDS:
+            continue
+        if any(start == one.start_s and phrase in said for start, phrase in taken):
+            continue
+        kind = vectors.paraphrased(one.text.strip(), PROTOTYPES)
+        if kind in get_args(CallType):
+            call = _call(cast(CallType, kind), one.text.strip(), one.kind, one.start_s, PARAPHRASE_SCORE)
+            calls.append((call, one.end_s))
+    return calls
+
+
+def _plain(text: str) -> str:
+    """Return the text as the phrase lists read it, so that one can be found in the other."""
+    return " ".join(text.replace("’", "'").lower().split())
+
+
+def _call(kind: CallType, text: str, source: Source, t_s: float | None, score: float) -> Call:
+    paraphrase = score == PARAPHRASE_SCORE
+    return Call(type=kind, text=text, source=source, t_s=t_s, lang=None, score=score, paraphrase=paraphrase)
 
 
 def _links(passage: Passage) -> Iterable[Call]:
     kind: Kind = passage.kind
     for url in parse(passage.text).urls:
-        yield Call(type="visit_url", text=url, source=kind, t_s=passage.start_s, lang=None, score=LINK_SCORE)
+        yield _call("visit_url", url, kind, passage.start_s, LINK_SCORE)
 
 
 def _codes(signal: Mapping[str, Any]) -> list[tuple[str, float, float]]:
@@ -181,6 +225,8 @@ ANALYZER = Analyzer(
     output=CallToAction,
     analyze=analyze,
     uses=("call_phrases",),
+    optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription"),
+    version="2",
 )

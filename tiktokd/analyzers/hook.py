@@ -1,6 +1,8 @@
 """How the video opens: words, kinds of opening, cuts, motion and loudness of the first three seconds.
 
-Kinds come from phrase lists in 16 languages (`data/hooks.toml`, or the user's own) and from rules over cuts and motion.
+Kinds come from phrase lists in 16 languages (`data/hooks.toml`, or the user's own) and from rules over cuts and motion;
+full tier: where those find nothing in a stretch of words, from its nearness to the sentences of
+`data/prototypes/openings.toml` (E5; the margin is not fitted to data).
 The index is descriptive, the mean of the parts below: it says how much is going on, not how many people stay; a fit on
 the user's own corpus is `virality_features`. Bad at: logo intros, a black first second, irony, openings in other words
 than those of the lists; whether a person faces the camera is known for the whole clip, not for its opening alone.
@@ -8,7 +10,7 @@ than those of the lists; whether a person faces the camera is known for the whol
 
 from collections.abc import Sequence
 from statistics import fmean
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.people_framing import PeopleFraming
@@ -16,6 +18,7 @@ from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.text_features import TextVectors
 from tiktokd.texts import OPENING_S, CallMatch, Passage, blocks, opening, passages, words
 
 HookType = Literal[
@@ -23,6 +26,8 @@ HookType = Literal[
     "visual_surprise",
 ]  # fmt: skip
 
+PROTOTYPES = "openings"
+"""Of data/prototypes."""
 QUESTION_MARKS = "?？؟"
 LIST_WORDS_MAX = 14
 """A number opens a list where few words follow: "5 things you need", not the start of a recipe read out."""
@@ -44,6 +49,8 @@ class Hook(Output):
     hook_types: list[HookType]
     """Kinds of opening, in the order of the list above; visual_surprise: 3 cuts, or motion twice that of the rest
     together with a cut or a rise of 12 LU."""
+    paraphrased_types: list[HookType]
+    """Those of `hook_types` that were found by meaning alone; empty in the lite tier."""
     first_speech_s: float | None
     """When speech starts, anywhere in the video; `None`: none was found."""
     first_text_s: float | None
@@ -73,8 +80,11 @@ def analyze(context: Context) -> Result:
     jump = loudness.opening_jump_lu if loudness else None
     motion = motion_ratio(context.signals.get("flow", {}))
     matches: Sequence[CallMatch] = context.features["hook_phrases"]
-    told = {cast(HookType, match.type) for match in matches if match.passage.text in {one.text for one in first}}
-    types = _types(first, told, _surprise(cuts, motion, jump))
+    listed = {one.text: {m.type for m in matches if m.passage.text == one.text} for one in first}
+    told = {cast(HookType, kind) for kinds in listed.values() for kind in kinds}
+    ruled = _types(first, told, _surprise(cuts, motion, jump))
+    meant = _meant([text for text, kinds in listed.items() if not kinds], context.features.get("e5"))
+    types = _types(first, {*ruled, *meant}, surprise=False)
     starts = {
         kind: [p.start_s for p in shown if p.kind == kind and p.start_s is not None] for kind in ("ocr", "speech")
     }
@@ -85,6 +95,7 @@ def analyze(context: Context) -> Result:
     output = Hook(
         hook_text=" ".join(passage.text for passage in first) or None,
         hook_types=types,
+        paraphrased_types=[kind for kind in types if kind not in ruled],
         first_speech_s=speech_s,
         first_text_s=text_s,
         cuts_0_3=cuts,
@@ -125,6 +136,13 @@ def _first_speech(context: Context, starts: Sequence[float]) -> float | None:
     if voice is not None and voice.first_speech_s is not None:
         return voice.first_speech_s
     return min(starts, default=None)
+
+
+def _meant(openings: Sequence[str], vectors: TextVectors | None) -> set[HookType]:
+    """Return what stretches of words without a phrase of the lists say in other words."""
+    asked = [text for text in openings if not is_number_list(text) and not any(mark in text for mark in QUESTION_MARKS)]
+    found = {vectors.paraphrased(text.strip(), PROTOTYPES) for text in asked} if vectors else set()
+    return {cast(HookType, kind) for kind in found if kind in get_args(HookType)}
 
 
 def _types(first: Sequence[Passage], told: set[HookType], surprise: bool) -> list[HookType]:
@@ -211,8 +229,10 @@ ANALYZER = Analyzer(
     output=Hook,
     analyze=analyze,
     uses=("hook_phrases",),
+    optional=("e5",),
     after=(
         "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness", "people_framing",
     ),
     signals=("flow",),
+    version="2",
 )  # fmt: skip

@@ -72,20 +72,25 @@ def build(table: Mapping[str, Any], file: str) -> Phrases:
 
 
 def search(model: Phrases, passage: Passage) -> list[CallMatch]:
-    """Return the calls in one passage, each kind and place once, in reading order."""
+    """Return the calls in one passage, each kind and place once, in reading order; none that is negated."""
+    return [match for match in search_all(model, passage) if not match.negated]
+
+
+def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
+    """Return the calls in one passage and those that are negated ("never follow strangers"), marked as such."""
     text = " ".join(passage.text.replace("’", "'").split())
     present = {lang for lang, script in model.scripts.items() if script.search(text)}
-    places: dict[str, list[tuple[int, int, str]]] = {}
+    places: dict[tuple[str, bool], list[tuple[int, int, str]]] = {}
     for kind, lang, pattern in model.patterns:
         if lang not in present:
             continue
         for match in pattern.finditer(text):
-            taken = places.setdefault(kind, [])
-            if match.end() > match.start() and not _negated(model, lang, text, match.start()):
-                _put(taken, (match.start(), match.end(), lang))
+            if match.end() > match.start():
+                negated = _negated(model, lang, text, match.start())
+                _put(places.setdefault((kind, negated), []), (match.start(), match.end(), lang))
     found = [
-        (start, CallMatch(type=kind, text=text[start:end].strip(), lang=lang, passage=passage))
-        for kind, taken in places.items()
+        (start, CallMatch(type=kind, text=text[start:end].strip(), lang=lang, passage=passage, negated=negated))
+        for (kind, negated), taken in places.items()
         for start, end, lang in taken
     ]
     tagged = [tag for tag in hashtags(text) for kind, words in model.tags.items() if tag.lower() in words]

@@ -9,6 +9,8 @@ A file in `data/prompts` (or of the same name in the user's data directory) is o
     name = "kitchen"                      # for people
     group = "indoor"                      # optional
     prompts = ["a kitchen", …]            # optional; the name where there are none
+
+Files of other folders have the same form: `data/prototypes` holds sentences whose meaning is looked for in texts.
 """
 
 import hashlib
@@ -48,11 +50,15 @@ class PromptMatrix:
     """(L, D) mean of the label's prompts, length 1."""
     background: NDArray[np.float32]
     """(B, D)."""
+    each: NDArray[np.float32]
+    """(P, D) every prompt by itself, label after label."""
+    of: NDArray[np.int64]
+    """(P,) number of the label that each prompt belongs to."""
 
 
-def read(name: str, data_dir: Path | None) -> Taxonomy:
-    """Return the taxonomy of `data/prompts/<name>.toml`; raises `ConfigError` for a file of another form."""
-    file = f"prompts/{name}.toml"
+def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
+    """Return the taxonomy of `data/<folder>/<name>.toml`; raises `ConfigError` for a file of another form."""
+    file = f"{folder}/{name}.toml"
     table = datafiles.read_toml(file, data_dir)
     template = str(table.get("template", "{}"))
     try:
@@ -83,9 +89,10 @@ def matrix(taxonomy: Taxonomy, embed: Embed, cache_dir: Path, space: str) -> Pro
         _store(file, vectors)
     counts = np.cumsum([len(texts) for texts in taxonomy.prompts])
     parts = np.split(vectors, counts)
+    of = np.repeat(np.arange(len(taxonomy.prompts)), [len(texts) for texts in taxonomy.prompts])
     means = np.stack([part.mean(axis=0) for part in parts[:-1]])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    return PromptMatrix(taxonomy=taxonomy, labels=means, background=parts[-1])
+    return PromptMatrix(taxonomy=taxonomy, labels=means, background=parts[-1], each=vectors[: len(of)], of=of)
 
 
 def _cached(file: Path, rows: int) -> NDArray[np.float32] | None:

@@ -1,14 +1,14 @@
 """Calls to action and advertising notes in the words of a video, by phrase lists in 16 languages.
 
 The lists are `data/calls_to_action.toml`, or the user's own. One `CallMatch` per kind and place, in reading order; a
-call after a negation in the same clause does not count, a reminder ("don't forget to") does.
+call after a negation in the same clause is marked as negated, one after a reminder ("don't forget to") is not.
 
 Bad at: reported speech ("he said follow me"), lyrics, irony, calls in other words than those of the lists.
 """
 
 from collections.abc import Sequence
 
-from tiktokd.encoders._phrases import Phrases, search
+from tiktokd.encoders._phrases import Phrases, search_all
 from tiktokd.encoders._phrases import load as load_phrases
 from tiktokd.plugins import Context, Encoder, LoadContext
 from tiktokd.texts import CallMatch, Passage, blocks, passages
@@ -28,8 +28,8 @@ def items(context: Context) -> list[Passage]:
 
 
 def encode(model: Phrases, found: Sequence[Passage]) -> list[list[CallMatch]]:
-    """Return the calls of each passage."""
-    return [search(model, passage) for passage in found]
+    """Return the calls of each passage, and those that are negated."""
+    return [search_all(model, passage) for passage in found]
 
 
 def collect(_context: Context, results: Sequence[list[CallMatch]]) -> list[CallMatch]:

@@ -16,6 +16,7 @@ from tiktokd.encoders import _hub, _prompts, _texts
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.text_features import TextLabels, TextVectors
+from tiktokd.texts import blocks, opening, passages, sentences
 
 WEIGHTS = Weights(
     hub_id="intfloat/multilingual-e5-small",
@@ -25,14 +26,16 @@ WEIGHTS = Weights(
 )
 PREFIX = "query: "
 """E5 was trained with it; "query" on both sides for symmetric tasks (model card)."""
-TAXONOMIES = ("content_categories",)
-"""Prompt files whose labels are embedded as texts."""
+TAXONOMIES = {"content_categories": "prompts", "calls": "prototypes", "openings": "prototypes"}
+"""Files whose labels are embedded as texts, and the folder in `data` that they lie in."""
+SENTENCES_MAX = 64
+"""Sentences per video besides the stretches that they are cut from."""
 BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class E5:
-    """The model and the labels in its space."""
+    """The model, and labels and prototypes in its space."""
 
     hub: _hub.HubModel
     tokenizer: Any
@@ -61,8 +64,16 @@ def load(context: LoadContext) -> E5:
         parts = [_embed(hub, tokenizer, texts[i : i + BATCH]) for i in range(0, len(texts), BATCH)]
         return np.concatenate(parts)
 
-    found = {name: _prompts.matrix(_prompts.read(name, context.data_dir), vectors, cache, space) for name in TAXONOMIES}
-    labels = {name: TextLabels(labels=m.taxonomy.labels, vectors=m.labels) for name, m in found.items()}
+    labels = {}
+    for name, folder in TAXONOMIES.items():
+        found = _prompts.matrix(_prompts.read(name, context.data_dir, folder), vectors, cache, space)
+        labels[name] = TextLabels(
+            labels=found.taxonomy.labels,
+            vectors=found.labels,
+            prototypes=found.each,
+            of=found.of,
+            background=found.background,
+        )
     return E5(hub=hub, tokenizer=tokenizer, labels=labels)
 
 
@@ -80,6 +91,19 @@ def _embed(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str]) -> NDArray[
     return found
 
 
+def items(context: Context) -> list[str]:
+    """Return the different texts of one video that are embedded.
+
+    Caption, blocks in the picture and spoken stretches; then their sentences, and the words of the opening.
+    """
+    whole = _texts.stretches(context)
+    found = blocks(passages(context))
+    parts = [*blocks(opening(passages(context))), *sentences(found)]
+    short = [part.text.strip()[: _texts.CHARACTERS_MAX] for part in parts]
+    more = [text for text in dict.fromkeys(short) if any(c.isalpha() for c in text) and text not in set(whole)]
+    return whole + more[:SENTENCES_MAX]
+
+
 def encode(model: E5, batch: Sequence[str]) -> Sequence[_Vector]:
     """Return one vector per text."""
     return [_Vector(vector=v, labels=model.labels) for v in _embed(model.hub, model.tokenizer, batch)]
@@ -87,8 +111,7 @@ def encode(model: E5, batch: Sequence[str]) -> Sequence[_Vector]:
 
 def collect(context: Context, results: Sequence[_Vector]) -> TextVectors:
     """Return the vectors by text."""
-    texts = _texts.stretches(context)
-    vectors = {text: result.vector for text, result in zip(texts, results, strict=True)}
+    vectors = {text: result.vector for text, result in zip(items(context), results, strict=True)}
     return TextVectors(vectors=vectors, taxonomies=results[0].labels)
 
 
@@ -98,7 +121,7 @@ ENCODER = Encoder(
     input="text",
     place="cpu",
     load=load,
-    items=_texts.stretches,
+    items=items,
     nothing="no_text",
     encode=encode,
     collect=collect,
