@@ -255,6 +255,8 @@ class VideoRow:
     enqueued_at: str
     """ISO 8601 UTC, as in the export."""
     finished_at: str | None = None
+    title: str | None = None
+    """The post's title, its beginning only, or a local file's name; `None` before the download."""
     not_before_at: str | None = None
     """It waits until then before the next attempt; `None`: it does not."""
     worker: str | None = None

@@ -180,6 +180,21 @@ def test_the_list_pages_on_and_says_that_there_is_more(ctl, daemon):
     assert "no failed videos" in ctl("list", "--state", "failed").stdout
 
 
+def test_the_list_names_posts_by_their_harmless_title_and_files_by_their_name(ctl, daemon, tmp_path):
+    daemon.client.add([URL], priority=5)
+    daemon.finish(ID, {}, title=EVIL)
+    clip = tmp_path / "my clip.mp4"
+    clip.write_bytes(b"film")
+    daemon.client.add_files([clip], priority=5)
+    daemon.client.add(["7212345678901234500"], priority=5)
+    rows = json.loads(ctl("list", "--json").stdout)
+    assert [row["title"] for row in rows] == [None, "my clip.mp4", EVIL]
+    shown = ctl("list").stdout
+    assert "my clip.mp4" in shown
+    assert "[red]title[/red]" in shown
+    assert "\x1b" not in shown
+
+
 def test_show_puts_facts_first_and_foreign_text_is_harmless(ctl, daemon):
     daemon.client.add([URL], priority=5)
     outputs = {

@@ -91,6 +91,7 @@ def test_each_question_is_served_by_its_index(queue: Queue, trace, call, index):
         lambda q: q.cancel(["p1"], now=NOW),
         lambda q: q.page(),
         lambda q: q.page(state=State.COMPLETED),
+        lambda q: q.titles([1, 2]),
         lambda q: q.export_page(after=5),
         lambda q: q.get("p1"),
         lambda q: q.history("p1"),

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
 PAGE = 200
 ERROR_CHARS = 60
+TITLE_CHARS = 36
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
@@ -41,7 +42,7 @@ def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
     from tiktokd.cli._format import STATE_STYLES, local
     from tiktokd.printable import escape, shortened
 
-    table = Table("id", "state", "prio", "tries", "queued", "note", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table("id", "state", "prio", "tries", "queued", "title", "note", box=box.SIMPLE_HEAD, pad_edge=False)
     for row in rows:
         note = f"next try {local(row.not_before_at)}" if row.not_before_at else row.worker or ""
         if row.error:
@@ -53,6 +54,7 @@ def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
             str(row.priority),
             str(sum(row.attempts.values())),
             local(row.enqueued_at),
+            Text(shortened(row.title or "", TITLE_CHARS)),
             Text(note),
         )
     session.show(table)

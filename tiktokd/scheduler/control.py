@@ -83,9 +83,9 @@ class Control:
     async def page(self, *, state: str | None, limit: int, after: str | None) -> Page:
         """Return one page of videos, newest first."""
         cursor = _number("after", after)
-        videos = await self._database.read(store.page, state=_state(state), limit=limit, after=cursor)
+        videos, titles = await self._database.read(_page, state=_state(state), limit=limit, after=cursor)
         last = str(videos[-1].seq) if len(videos) == limit else None
-        return Page(videos=tuple(row_of(video) for video in videos), next=last)
+        return Page(videos=tuple(row_of(video, titles.get(video.seq)) for video in videos), next=last)
 
     async def video(self, video_id: str) -> dict[str, Any]:
         """Return one video as in the export, with facts and history; raises `NotFound`."""
@@ -206,6 +206,14 @@ def _counts_and_due(conn: Connection, *, now: float) -> tuple[dict[State, int], 
     """Return videos per state, and when the next delayed one may be downloaded if none may be now."""
     can_download, _ = store.startable(conn)
     return store.counts(conn), None if can_download else store.next_ready_at(conn, now=now)[0]
+
+
+def _page(
+    conn: Connection, *, state: State | None, limit: int, after: int | None
+) -> tuple[list[store.Video], dict[int, str]]:
+    """Return one page of videos, and the titles of those that have one."""
+    videos = store.page(conn, state=state, limit=limit, after=after)
+    return videos, store.titles(conn, [video.seq for video in videos])
 
 
 def _export_lines(

@@ -2,11 +2,15 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from tiktokd.errors import Failure
 from tiktokd.model import FINAL, State
 from tiktokd.protocol import ItemOutcome, VideoRow
 from tiktokd.scheduler.store import JobEvent, Outcome, Record, Video
+
+TITLE_CHARS = 200
+"""Of a title in a list; a caption may have 4,000. `show` and the export have all of it."""
 
 
 def iso(at: float | None) -> str | None:
@@ -33,8 +37,11 @@ def error_of(failure: Failure | None) -> dict[str, Any] | None:
     return {"class": failure.failure_class, "stage": failure.stage, "message": failure.message}
 
 
-def row_of(video: Video) -> VideoRow:
-    """Return one line of `list`."""
+def row_of(video: Video, title: str | None) -> VideoRow:
+    """Return one line of `list`; `title` is the post's own, `None` where it has none yet."""
+    local = urlsplit(video.url)
+    if title is None and local.scheme == "file":
+        title = unquote(local.path.rpartition("/")[2])
     waits = video.not_before > 0 and video.state in (State.PENDING, State.DOWNLOADED)
     return VideoRow(
         id=video.id,
@@ -44,6 +51,7 @@ def row_of(video: Video) -> VideoRow:
         attempts=_attempts(video),
         enqueued_at=iso(video.enqueued_at) or "",
         finished_at=iso(video.finished_at),
+        title=None if title is None else title[:TITLE_CHARS],
         not_before_at=iso(video.not_before) if waits else None,
         worker=video.worker,
         error=error_of(video.failure),

@@ -15,7 +15,17 @@ from tiktokd.scheduler.store_claims import (
     resolve_short,
     retry,
 )
-from tiktokd.scheduler.store_reads import counts, events, export_page, get, history, last_event_id, page, startable
+from tiktokd.scheduler.store_reads import (
+    counts,
+    events,
+    export_page,
+    get,
+    history,
+    last_event_id,
+    page,
+    startable,
+    titles,
+)
 from tiktokd.scheduler.store_rows import (
     Added,
     Cleanup,
@@ -89,5 +99,6 @@ __all__ = [
     "setting",
     "spool_usage",
     "startable",
+    "titles",
     "transition",
 ]

@@ -3,6 +3,7 @@
 Lists walk by `seq` (keyset paging): page 10,000 costs as much as page 1, and memory does not grow with the table.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import sqlalchemy as sa
@@ -45,6 +46,13 @@ def page(conn: Connection, *, state: State | None = None, limit: int = 50, after
     if after is not None:
         query = query.where(_queue.c.seq < after)
     return [video_from(row) for row in conn.execute(query)]
+
+
+def titles(conn: Connection, seqs: Collection[int]) -> dict[int, str]:
+    """Return the titles of those posts that are known: after their download."""
+    title = _analysis.c.metadata["title"].as_string()
+    query = sa.select(_analysis.c.seq, title.label("title")).where(_analysis.c.seq.in_(seqs))
+    return {row.seq: row.title for row in conn.execute(query) if row.title}
 
 
 def get(conn: Connection, id: str) -> Record | None:
