@@ -301,3 +301,23 @@ def test_a_failed_download_settles_with_the_video_that_its_short_link_led_to() -
     )
     (settle,) = [c for c in bench.answer(send, answer) if isinstance(c, Settle)]
     assert settle.resolved == VideoRef(id="7234567890123400000", url="https://x")
+
+
+def test_rows_that_change_while_a_lane_asks_are_asked_for_again() -> None:
+    bench = Bench(gpus=0, downloaders=0)
+    assert bench.state.asking == {"processing"}
+    bench(Wake())
+    assert bench(Claimed(lane="processing", claim=None)) == [AskClaim(lane="processing")], "the answer was old"
+    assert bench(Claimed(lane="processing", claim=None)) == [], "nothing has changed since"
+    bench(Wake())
+    bench(Stored(token="x"))
+    assert bench(Claimed(lane="processing", claim=None)) == [AskClaim(lane="processing")]
+
+
+def test_a_video_that_was_cancelled_while_its_claim_was_on_its_way_is_not_started() -> None:
+    bench = Bench(cpus=1, gpus=0, downloaders=0)
+    bench(Cancel(ids=frozenset({"v"})))
+    assert [type(c) for c in bench.claim("v")] == [Dropped, AskClaim]
+    assert bench.state.slots.free_count() == 4
+    bench.claim("v")
+    assert bench.sent(Decode), "a claim that was asked for after the order is another matter"

@@ -130,7 +130,8 @@ class World:
                     self.event(WorkerUp(worker=worker, kind=WORKERS[worker], analyzers=("a",)))  # type: ignore[arg-type]
             case "cancel" if self.state.jobs:
                 jobs = list(self.state.jobs.values())
-                self.event(Cancel(ids=frozenset({jobs[which % len(jobs)].claim.id})))
+                ids = {jobs[which % len(jobs)].claim.id, f"v{self.claims + 1 + which % 3}"}  # some are still asked for
+                self.event(Cancel(ids=frozenset(ids)))
             case "pause":
                 lane = ("download", "processing")[which % 2]
                 self.event(Pause(lane=lane, paused=which % 3 == 0))  # type: ignore[arg-type]

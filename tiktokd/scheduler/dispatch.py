@@ -49,7 +49,7 @@ def step(state: State, event: Event, now: float) -> list[Command]:
             _claimed(state, event, now)
         case Stored():
             state.jobs.pop(event.token, None)
-            state.ask_at.clear()
+            _rows_changed(state)
         case Wake():
             _wake(state, event, now)
         case Cancel():
@@ -70,9 +70,14 @@ def step(state: State, event: Event, now: float) -> list[Command]:
 def _wake(state: State, event: Wake, now: float) -> None:
     """Rows changed: ask every lane again. A time came: only those whose time it is."""
     if event.rows_changed:
-        state.ask_at.clear()
+        _rows_changed(state)
     else:
         state.ask_at = {lane: at for lane, at in state.ask_at.items() if at > now}
+
+
+def _rows_changed(state: State) -> None:
+    state.ask_at.clear()
+    state.overtaken |= state.asking
 
 
 def _worker_down(state: State, event: WorkerDown) -> None:
@@ -86,12 +91,18 @@ def _worker_down(state: State, event: WorkerDown) -> None:
 
 def _claimed(state: State, event: Claimed, now: float) -> None:
     state.asking.discard(event.lane)
+    overtaken = event.lane in state.overtaken
+    state.overtaken.discard(event.lane)
+    cancelled = state.cancelled_unseen.pop(event.lane, set())
     claim = event.claim
     if claim is None:
-        state.ask_at[event.lane] = inf if event.again_at is None else event.again_at
+        if not overtaken:
+            state.ask_at[event.lane] = inf if event.again_at is None else event.again_at
         return
-    job = Job(claim=claim, lane=event.lane, claimed_at=now)
+    job = Job(claim=claim, lane=event.lane, claimed_at=now, cancelled=claim.id in cancelled)
     state.jobs[claim.token] = job
+    if job.cancelled:
+        return
     if event.lane == "download":
         job.steps.append(Step(kind="download"))
         return
@@ -212,6 +223,8 @@ def _lost(state: State, event: Lost) -> None:
 def _cancel(state: State, ids: frozenset[str]) -> list[Command]:
     """A GPU worker may finish its turn: its models take minutes to load again, a turn takes seconds."""
     commands: list[Command] = []
+    for lane in state.asking:
+        state.cancelled_unseen.setdefault(lane, set()).update(ids)
     for job in state.jobs.values():
         if job.claim.id not in ids or job.sealed:
             continue

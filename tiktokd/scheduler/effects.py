@@ -77,7 +77,7 @@ class Effects:
                 token, failure = command.claim.token, command.failure
                 await self._write("processing", store_mishaps.crashed, token, failure=failure, now=now)
             case Dropped():
-                await self._in_thread(self._spool.close_attempt, command.claim.token)
+                await self._drop(command)
             case _:
                 assert_never(command)
 
@@ -104,6 +104,13 @@ class Effects:
             _logger.info("dropped a report of a claim that is over", extra={"video": claim.id})
         await self._in_thread(self._spool.close_attempt, claim.token)
         self._emit(Stored(token=claim.token))
+
+    async def _drop(self, command: Dropped) -> None:
+        """Clear up; a claim that holds all the same (cancelled and asked for again at one moment) is put back."""
+        token = command.claim.token
+        await self._in_thread(self._spool.close_attempt, token)
+        if await self._write(command.lane, store.rescue, token, reason="cancelled, then asked for", now=self._utc()):
+            self._emit(Wake())
 
     async def _ask_claim(self, lane: Lane) -> tuple[Claim | None, float | None]:
         try:

@@ -130,6 +130,10 @@ class State:
     """By claim token."""
     asking: set[Lane] = field(default_factory=set)
     """Lanes with a claim under way."""
+    overtaken: set[Lane] = field(default_factory=set)
+    """Lanes whose claim under way was asked for before rows changed: that nothing was due may be old news."""
+    cancelled_unseen: dict[Lane, set[str]] = field(default_factory=dict)
+    """Ids cancelled while the lane's claim was under way: it may be for one of them."""
     ask_at: dict[Lane, float] = field(default_factory=dict)
     """Monotonic time before which asking a lane is useless; `inf`: until something changes."""
     paused: set[Lane] = field(default_factory=set)
