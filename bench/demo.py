@@ -110,7 +110,7 @@ def analyze(args: argparse.Namespace, environment: dict[str, str], directory: Pa
     console.print(
         f"[bold]{done} of {len(videos)} videos completed[/] in {took_s:.1f} s; everything is in [bold]{args.output}[/]"
     )
-    return 0 if done == len(videos) else 1
+    return 0 if videos and done == len(videos) else 1
 
 
 def control(environment: dict[str, str], *words: str) -> None:

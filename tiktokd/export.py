@@ -64,7 +64,7 @@ def write(pieces: Iterator[bytes], target: str, form: str, *, segments: str | No
 
 def _write_tables(pieces: Iterator[bytes], target: str, form: str, segments: str | None, progress: Progress) -> None:
     # Beside the target and not in /tmp, which may be memory: a spool of 100,000 videos takes gigabytes.
-    beside = None if target == STDOUT else str(Path(target).absolute().parent)
+    beside = None if target == STDOUT or _is_special(target) else str(Path(target).absolute().parent)
     try:
         spool = tempfile.TemporaryFile(dir=beside)  # noqa: SIM115  closed by the `with` below
     except OSError as exc:
@@ -79,6 +79,12 @@ def _write_tables(pieces: Iterator[bytes], target: str, form: str, segments: str
                 export_table.write_segments(survey, out, form)
 
 
+def _is_special(target: str) -> bool:
+    """Return whether a path is a device or a pipe: as root, a rename would put a file in the place of /dev/null."""
+    path = Path(target)
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 @contextmanager
 def replaced(target: str) -> Iterator[IO[bytes]]:
     """Yield a file to write; it takes the place of `target` once the block has ended well.
@@ -90,7 +96,11 @@ def replaced(target: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
         return
-    path = Path(target)
+    if _is_special(target):
+        with Path(target).open("wb") as out:
+            yield out
+        return
+    path = Path(target).resolve()  # a link stays, and what it points to is replaced
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("xb") as out:

@@ -1,6 +1,7 @@
 """`tiktokctl` as a process of its own, against the real API and store."""
 
 import json
+import logging
 import os
 import pty
 import shlex
@@ -22,6 +23,7 @@ from tiktokd.cli._parser import build, verbs
 from tiktokd.cli._session import socket_path
 from tiktokd.config import load
 from tiktokd.errors import ConfigError, Failure
+from tiktokd.log import LineFormatter
 from tiktokd.scheduler import store
 
 ID = "7212345678901234567"
@@ -159,6 +161,30 @@ def test_status_is_watched_until_ctrl_c(daemon):
         child.stdout.read()
         assert child.stderr.read() == ""
         assert child.wait(WAIT_S) == 130
+
+
+def test_in_a_pipe_each_refresh_of_the_status_arrives_when_it_is_made(daemon):
+    command = [sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "status", "--watch"]
+    with running([*command, "--interval", "0.05"]) as child:
+        heads = 0
+        while heads < 2:
+            heads += child.stdout.readline().startswith("tiktokd ")
+
+
+def test_a_paused_download_is_not_said_to_be_next(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    ctl("pause", "download")
+    assert "after `tiktokctl resume download`" in ctl("status").stdout
+
+
+def test_asking_for_a_monitor_that_is_not_there_queues_and_says_what_else_there_is(ctl, daemon):
+    if any(verb.name == "monitor" for verb in verbs()):
+        pytest.skip("there is a monitor")
+    done = ctl("add", URL, "-m")
+    assert done.returncode == 1
+    assert "status --watch" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert daemon.client.status().counts["pending"] == 1
 
 
 def test_a_closed_pipe_ends_the_output_quietly(daemon):
@@ -300,6 +326,31 @@ def test_segments_go_to_a_second_table(ctl, daemon, tmp_path):
     assert ctl("export", "-o", str(tmp_path / "o.json"), "--segments").returncode == 2
 
 
+def test_an_export_says_what_it_wrote_in_words_and_as_json(ctl, daemon, tmp_path):
+    daemon.client.add([URL], priority=5)
+    target = tmp_path / "out.data"
+    assert ctl("export", "-o", str(target)).stderr == f"wrote {target} (json)\n"
+    done = ctl("export", "-o", str(target), "--format", "csv", "--json")
+    assert json.loads(done.stdout) == {"format": "csv", "files": [str(target)]}
+
+
+def test_an_export_into_a_pipe_or_through_a_link_leaves_them_where_they_are(ctl, daemon, tmp_path):
+    daemon.client.add([URL], priority=5)
+    pipe, link, real = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "real.jsonl"
+    os.mkfifo(pipe)
+    link.symlink_to(real)
+    assert ctl("export", "-o", str(link)).returncode == 0
+    assert link.is_symlink()
+    assert json.loads(real.read_text())["id"] == ID
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        assert ctl("export", "-o", str(pipe), "--format", "jsonl").returncode == 0
+        assert json.loads(os.read(reader, 65536))["id"] == ID
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+
+
 def test_an_export_goes_to_standard_output(ctl, daemon):
     daemon.client.add([URL], priority=5)
     done = ctl("export", "-o", "-", "--format", "jsonl", "--state", "pending")
@@ -358,6 +409,24 @@ def test_logs_are_merged_by_time_and_followed(ctl, tmp_path, daemon):
         assert "five" in child.stdout.readline()
         child.send_signal(signal.SIGINT)
         assert child.wait(WAIT_S) == 130
+
+
+def test_logs_are_objects_for_scripts(ctl, tmp_path):
+    log = tmp_path / "cpu_worker_0.log"
+    formatter = LineFormatter("cpu_worker_0")
+    record = logging.LogRecord("x", logging.ERROR, "f", 1, "decode failed: %s", ("]no[",), None)
+    record.video = ID
+    try:
+        raise ValueError("broken")  # noqa: TRY301
+    except ValueError:
+        record.exc_info = sys.exc_info()
+    log.write_text(f"{formatter.format(record)}\nnot a line of ours\n")
+    shown = ctl("logs", "--json", env={"TIKTOKD_DAEMON__LOG_DIR": str(tmp_path)}).stdout
+    other, error = sorted(map(json.loads, shown.splitlines()), key=lambda entry: str(entry["at"] or ""))
+    assert (error["level"], error["process"], error["video"]) == ("ERROR", "cpu_worker_0", ID)
+    assert error["message"] == "decode failed: ]no["
+    assert error["more"][-1] == "ValueError: broken"
+    assert (other["at"], other["message"]) == (None, "not a line of ours")
 
 
 def test_a_daemon_that_is_not_there_is_one_line_and_exit_4(ctl, tmp_path):

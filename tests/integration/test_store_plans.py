@@ -133,6 +133,7 @@ def exercise(queue):
     for state in (None, State.PENDING):
         queue.page(state=state, after=9)
         queue.export_page(state=state, since=NOW, after=1)
+    queue.titles([1])
     queue.counts(), queue.get("p1"), queue.history("p1"), queue.events(since_id=1, limit=2), queue.last_event_id()
     queue.next_ready_at(now=NOW), queue.spool_usage(), queue.evictable_media(3), queue.known_media(["x"])
     queue.cleanup(older_than=NOW + 1, dry_run=True), queue.cleanup(older_than=NOW + 1, dry_run=False)

@@ -117,6 +117,8 @@ def _lines(status: StatusAnswer, now: float) -> Iterator[tuple[str, Text]]:
 def _next(status: StatusAnswer, now: float) -> str:
     if not status.counts.get("pending"):
         return "nothing waits"
+    if any(lane.lane == "download" and lane.paused for lane in status.lanes):
+        return "after `tiktokctl resume download`"
     if status.next_download_at is None or status.next_download_at <= now:
         return "now"
     return f"in {duration(status.next_download_at - now)}"

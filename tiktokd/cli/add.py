@@ -180,7 +180,11 @@ def _monitor(session: Session, args: argparse.Namespace, code: int) -> int:
     if not args.monitor:
         return code
     from tiktokd.cli import run
+    from tiktokd.cli._parser import verbs
 
+    if all(verb.name != "monitor" for verb in verbs()):
+        session.complain("there is no monitor in this version; `tiktokctl status --watch` shows what is going on")
+        return EXIT_PARTIAL
     return run(["--socket", str(session.client.socket_path), "monitor"]) or code
 
 

@@ -37,9 +37,15 @@ def _export(session: Session, args: argparse.Namespace) -> int:
     with session.progress(f"exporting {form}", None if args.since else total) as bar:
         export.write(pieces, args.output, form, segments=segments, progress=bar.update)
     if args.output != export.STDOUT:
-        written = args.output if segments is None else f"{args.output} and {segments}"
-        session.complain(f"wrote {written}")
+        _report(session, [name for name in (args.output, segments) if name is not None], form)
     return EXIT_OK
+
+
+def _report(session: Session, files: list[str], form: str) -> None:
+    if session.json:
+        session.dump({"format": form, "files": files})
+    else:
+        session.complain(f"wrote {' and '.join(files)} ({form})")
 
 
 def _form_of(output: str) -> str:
@@ -71,7 +77,6 @@ VERBS = (
         "named analyzer.field.",
         run=_export,
         arguments=_arguments,
-        json=False,
         examples=(
             ("export -o results.json", "everything"),
             ("export -o done.jsonl --state completed", "one video per line"),

@@ -1,7 +1,9 @@
 """The verb that shows the log files: logs. Works without the daemon."""
 
 import argparse
+import json
 import os
+import re
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +17,9 @@ from tiktokd.printable import escape
 POLL_S = 0.25
 TAIL_BYTES = 1024
 """Bytes read from the end per line that is wanted; lines are about 150 bytes, tracebacks more."""
+
+_LINE = re.compile(r"(\S+Z) ([A-Z]+) +(\S+) \[([^\]]*)\] (.*)")
+"""As `log.LineFormatter` writes it."""
 
 
 def _logs(session: Session, args: argparse.Namespace) -> int:
@@ -30,13 +35,21 @@ def _logs(session: Session, args: argparse.Namespace) -> int:
     lines = [line for entries, _ in tails.values() for line in entries]
     # Lines begin with the time, so sorting them merges the files; a traceback stays with its line.
     for line in sorted(lines, key=lambda entry: entry[0])[-args.lines :]:
-        session.say("\n".join(line))
+        session.say(_as_json(line) if session.json else "\n".join(line))
     if args.follow:
         sys.stdout.flush()
         for text in _follow({file: end for file, (_, end) in tails.items()}):
-            session.say(text)
+            session.say(_as_json([text]) if session.json else text)
             sys.stdout.flush()
     return EXIT_OK
+
+
+def _as_json(entry: list[str]) -> str:
+    """Return a line of a log and the indented ones below it as one JSON object; one of another form as a message."""
+    match = _LINE.fullmatch(entry[0])
+    at, level, process, video, message = match.groups() if match else (None, None, None, None, entry[0].strip())
+    fields = {"at": at, "level": level, "process": process, "video": None if video == "-" else video}
+    return json.dumps({**fields, "message": message, "more": [line.strip() for line in entry[1:]]}, ensure_ascii=False)
 
 
 def _tail(file: Path, wanted: int) -> tuple[list[list[str]], int]:
@@ -98,10 +111,10 @@ VERBS = (
         title="Show the logs of the daemon and its workers",
         run=_logs,
         arguments=_arguments,
-        json=False,
         examples=(
             ("logs", "the last lines of all, merged by time"),
             ("logs cpu_worker_0 -f", "one worker, as it happens"),
+            ("logs -f --json | jq 'select(.level == \"ERROR\")'", "one JSON object per line"),
             ("logs -n 1000 | grep 7212345678901234567", "everything about one video"),
         ),
     ),

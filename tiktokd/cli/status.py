@@ -39,9 +39,13 @@ def _watch(session: Session, interval_s: float) -> int:
             session.say(json.dumps(asdict(session.client.status())))
             sys.stdout.flush()
             time.sleep(interval_s)
-    from rich.live import Live
-
     from tiktokd.cli._overview import overview
+
+    while not sys.stdout.isatty():  # rich's Live keeps everything back until its end where it cannot draw over it
+        session.show(overview(session.client.status(), time.time()))
+        sys.stdout.flush()
+        time.sleep(interval_s)
+    from rich.live import Live
 
     with Live(overview(session.client.status(), time.time()), console=session.console, auto_refresh=False) as live:
         while True:
