@@ -101,9 +101,10 @@ class LumaStatistics:
     spatial_information: Floats
     """(F,) ITU-T P.910 SI of each frame: standard deviation of the Sobel gradient, at a short side of 160 px."""
     temporal_information: Floats
-    """(P,) ITU-T P.910 TI of each pair of neighbours in `low`: standard deviation of the difference, at up to 10 Hz."""
-    pair_s: NDArray[np.float64]
-    """(P, 2) times of the two pictures of each pair."""
+    """(P,) ITU-T P.910 TI of each pair of neighbours in `low` that are near in time and within one shot: standard
+    deviation of the difference, at up to 10 Hz."""
+    calm: NDArray[np.bool_]
+    """(F,) False within a fade or dissolve and just beside it, where a frame is mixed."""
     black: tuple[tuple[float, float], ...]
     """Stretches (start, end) of black, seconds, to the frame."""
     frozen: tuple[tuple[float, float], ...]
@@ -224,12 +225,20 @@ class Divide:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Layout:
-    """How the picture is divided up; inside the bars."""
+class Staging:
+    """How a video is put together."""
 
+    shown_shots: int
+    """Shots that are not black."""
+    still_shots: int
+    """Of those, shots of one repeated or flatly moved picture."""
+    still_ratio: float
+    """0..1, share of the shown time that these take."""
+    steady_ratio: float | None
+    """0..1, share of the time in which the camera stands; `None`: one is not known for half of the time."""
     upright: Divide | None
-    """The strongest line between left and right; `None`: fewer than three frames to see that it stays."""
+    """The line between left and right that most looks like a cut; `None`: too few frames to see that it stays."""
     level: Divide | None
-    """The strongest line between top and bottom; `None` as above."""
+    """The same between top and bottom."""
     flat_ratio: float
     """0..1, share of 8x8 blocks without any structure: drawn surfaces, clear skies, plain walls after compression."""

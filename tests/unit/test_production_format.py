@@ -1,5 +1,7 @@
 """Formats of made-up clips: each rule finds its own, and a plain clip has none."""
 
+import json
+
 import cv2
 import numpy as np
 import pytest
@@ -8,8 +10,9 @@ from tests.contexts import clip_of, facts
 from tests.unit.test_motion import texture, view
 from tiktokd import graph
 from tiktokd.analyzers import production_format as analyzer
+from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
+from tiktokd.model import Envelope
 from tiktokd.plugins import Context, LoadContext
-from tiktokd.texts import OcrFeatures, TextLine
 
 HEIGHT, WIDTH = 284, 160
 CATALOGUE = graph.load()
@@ -36,19 +39,32 @@ def clip(pictures):
     return clip_of(facts(duration_s=seconds, frames=len(pictures), audio=False, size=(WIDTH, HEIGHT)), arrays)
 
 
-def analyzed(pictures, ocr=None):
-    """Return the result of the rules, with what the picture encoders find and nothing else."""
+def analyzed(pictures, lines=None):
+    """Return the result of the rules over what the picture encoders publish; `lines`: text that was read."""
     made, arrays = clip(pictures)
-    features = {} if ocr is None else {"ocr": ocr}
-    for encoder in graph.order(("layout", "luma_statistics", "flow"), CATALOGUE):
+    features, signals = {}, {}
+    for encoder in graph.order(("staging",), CATALOGUE):
         context = Context(facts=made.facts, arrays=arrays, features=features)
         results = encoder.encode(encoder.load(LoadContext()), encoder.items(context))
         features[encoder.name] = encoder.collect(context, results)
-    return analyzer.analyze(Context(facts=made.facts, arrays=arrays, features=features))
+        if encoder.signals:
+            signals[encoder.name] = json.loads(json.dumps(encoder.signals(features[encoder.name])))
+    outputs = {} if lines is None else {"on_screen_text": text(lines)}
+    return analyzer.analyze(Context(facts=made.facts, outputs=outputs, signals=signals))
 
 
-def formats(pictures, ocr=None):
-    return {f.label for f in analyzed(pictures, ocr).output.formats}
+def text(lines):
+    """Return what on_screen_text says of these lines."""
+    output = OnScreenText(
+        text_all="", lines=lines, text_time_ratio=1.0, chars=1, reading_speed_cps=None, safe_zone_violation_ratio=0.0
+    )
+    return Envelope(
+        analyzer="on_screen_text", version="1", status="ok", tier="full", summary=output.model_dump(mode="json")
+    )
+
+
+def formats(pictures, lines=None):
+    return {f.label for f in analyzed(pictures, lines).output.formats}
 
 
 def moving(seed, frames, dx=3.0, dy=1.0, **extra):
@@ -109,27 +125,28 @@ def test_a_camera_that_stands_makes_a_static_shot():
 
 
 def lines(count, start_s, end_s, box):
-    return tuple(
-        TextLine(
+    return [
+        ShownLine(
             text=f"line {i}",
-            score=0.99,
-            box=(box[0], box[1] + i * box[3], box[2], box[3]),
-            height_ratio=box[3],
             start_s=start_s,
             end_s=end_s,
-            samples=3,
-            still=True,
+            box=(box[0], box[1] + i * box[3], box[2], box[3]),
+            score=0.99,
+            role="sticker",
+            height_ratio=box[3],
         )
         for i in range(count)
-    )
+    ]
 
 
 def test_text_cover_is_the_share_of_the_picture_over_time():
-    ocr = OcrFeatures(lines=lines(4, 1.0, 3.0, (0.1, 0.1, 0.8, 0.1)), searched_s=(0.0, 1.0, 2.0, 3.0), readings=4)
-    over_all, while_there, time_share = analyzer._text_cover(ocr, 4.0)
+    over_all, while_there, time_share = analyzer._text_cover(lines(4, 1.0, 3.0, (0.1, 0.1, 0.8, 0.1)), 4.0)
     assert (over_all, while_there, time_share) == pytest.approx((0.16, 0.32, 0.5))
-    assert analyzer._text_heavy((over_all, while_there, time_share)) is not None
-    assert analyzer._text_heavy((0.02, 0.05, 0.9)) is None
+    much = analyzed(moving(24, 20), lines(4, 0.0, 2.0, (0.1, 0.1, 0.8, 0.1))).output
+    little = analyzed(moving(24, 20), lines(1, 0.0, 2.0, (0.1, 0.1, 0.4, 0.05))).output
+    assert much.text_cover_ratio == pytest.approx(0.32)
+    assert [f.label for f in much.formats] == ["text_heavy"]
+    assert [f.label for f in little.formats] == []
 
 
 def drawn_screen():
@@ -141,15 +158,35 @@ def drawn_screen():
 
 
 def test_a_drawn_screen_full_of_text_is_a_screen_recording():
-    ocr = OcrFeatures(lines=lines(8, 0.0, 3.0, (0.05, 0.05, 0.6, 0.05)), searched_s=(0.0,), readings=8)
-    assert "screen_recording" in formats(drawn_screen(), ocr)
+    menu = lines(8, 0.0, 3.0, (0.05, 0.05, 0.6, 0.05))
+    assert "screen_recording" in formats(drawn_screen(), menu)
     assert "screen_recording" not in formats(drawn_screen())
-    assert "screen_recording" not in formats(with_subject(moving(22, 30), 23), ocr)
+    assert "screen_recording" not in formats(with_subject(moving(22, 30), 23), menu)
 
 
 def test_without_text_and_people_encoders_their_ratios_are_unknown():
-    output = analyzed(moving(24, 20)).output
-    assert (output.talking_head_ratio, output.text_cover_ratio) == (None, None)
+    result = analyzed(moving(24, 20))
+    assert (result.output.talking_head_ratio, result.output.text_cover_ratio) == (None, None)
+    assert result.tier == "lite"
+
+
+COSINES = {"cosine": {"pov": 0.2, "vlog": 0.05, "b_roll": 0.04, "gameplay": 0.06}, "floor": 0.1}
+
+
+def test_one_large_person_who_speaks_is_a_talking_head():
+    signals = {
+        "staging": {"still_shots": 0, "still_ratio": 0.0, "shown_shots": 1, "steady_ratio": None}
+        | {"upright": None, "level": None, "flat_ratio": 0.0},
+        "dfine": {"labels": {}, "people": [[0.5, 0.3], [1.5, 0.3, 0.02], [2.5, 0.3, 0.2], [3.5]]},
+        "vad": {"spans_s": [[0.0, 2.0]]},
+        "siglip2": {
+            "labels": {"formats": {"cosine": {"pov": 0.2, "vlog": 0.05, "b_roll": 0.04, "x": 0.05}, "floor": 0.1}}
+        },
+    }
+    result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
+    assert result.output.talking_head_ratio == 0.5
+    assert [(f.label, f.source) for f in result.output.formats] == [("pov", "zero_shot")]
+    assert result.tier == "full"
 
 
 def test_a_clip_under_a_second_is_not_judged():

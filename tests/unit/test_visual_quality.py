@@ -8,7 +8,7 @@ from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts
 from tiktokd.encoders import _stillness as stillness
 from tiktokd.encoders.luma_statistics import Item, measure
-from tiktokd.footage import Bars
+from tiktokd.footage import Bars, Shots
 
 NO_BARS = Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
 
@@ -35,6 +35,7 @@ def statistics(pictures, thumbs=None):
             thumbs=thumbs,
             thumb_s=np.arange(len(thumbs)) / 30.0,
             bars=NO_BARS,
+            shots=Shots(transitions=(), shots=(), change=np.zeros(0, np.float32), pts=np.zeros(0)),
             end_s=len(thumbs) / 30.0,
         )
     )

@@ -11,22 +11,18 @@ Source: ITU-T P.910; Pech-Pacheco 2000; Immerkaer 1996; CLIP-IQA (Wang et al., A
 data/prompts/aesthetics.toml.
 """
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.footage import Bars, LumaStatistics, Shots
-from tiktokd.model import Output, Reason, Segment
-from tiktokd.pictures import ImageEmbeddings
-from tiktokd.plugins import Analyzer, Context, Result, ok, partial
+from tiktokd.model import Output, Reason, Segment, Tier
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
+Floats = NDArray[np.float64]
 NOT_BLACK = 12.0
 """Mean luma (0..255) under which a frame shows nothing."""
-COVER_MARGIN_S = 0.1
-"""A cover is not taken from within a transition, nor this near to one: frames there are mixed or blurred."""
-PAIR_S = 0.35
-"""Neighbours in `low` further apart (thinned long videos) are two pictures and no motion."""
 
 
 class Letterbox(Output):
@@ -85,35 +81,37 @@ class QualitySegment(Segment):
 
 
 def analyze(context: Context) -> Result:
-    """Put the statistics together, leave black frames and cuts out of them, pick the cover."""
-    luma: LumaStatistics = context.features["luma_statistics"]
-    shots: Shots = context.features["shots"]
+    """Put the statistics together, leave black frames out of them, pick the cover."""
+    luma = context.signals.get("luma_statistics")
+    if luma is None:
+        return skipped("too_short", "no picture was kept to measure")
+    shown = np.array(luma["mean"]) >= NOT_BLACK
+    aesthetic = _aesthetic(context.signals.get("siglip2", {}))
     duration_s = max(context.facts.duration_s, 1e-3)
-    shown = luma.mean >= NOT_BLACK
-    aesthetic = _aesthetic(context.features.get("siglip2"))
-    ti = _temporal(luma, shots)
     output = VisualQuality(
         width_px=context.facts.width_px,
         height_px=context.facts.height_px,
         fps=_rounded(context.facts.fps, 3),
         bitrate_kbps=_rounded(context.facts.bitrate_kbps, 1),
-        sharpness=round(float(np.median(luma.sharpness[shown])), 2) if shown.any() else None,
-        si=round(float(luma.spatial_information.max()), 2),
-        ti=ti,
-        exposure_clip_ratio=round(float(luma.clipped[shown].mean()), 4) if shown.any() else None,
-        noise_sigma=round(float(np.median(luma.noise_sigma)), 3) if shown.any() else None,
-        black_ratio=_share(luma.black, duration_s),
-        frozen_ratio=_share(luma.frozen, duration_s),
+        sharpness=_over(np.median, luma["sharpness"], shown, 2),
+        si=luma["si"],
+        ti=luma["ti"],
+        exposure_clip_ratio=_over(np.mean, luma["clipped"], shown, 4),
+        noise_sigma=luma["noise_sigma"] if shown.any() else None,
+        black_ratio=_share(luma["black"], duration_s),
+        frozen_ratio=_share(luma["frozen"], duration_s),
         letterbox=_letterbox(context),
         aesthetic=None if aesthetic is None else round(float(aesthetic[1].mean()), 4),
-        cover_frame_s=_cover(luma, shots, shown, aesthetic),
+        cover_frame_s=_cover(luma, shown, aesthetic),
     )
-    segments = [_segment(span, "black") for span in luma.black] + [_segment(span, "frozen") for span in luma.frozen]
+    segments = [_segment(s, "black") for s in luma["black"]] + [_segment(s, "frozen") for s in luma["frozen"]]
     segments.sort(key=lambda s: s.start_s)
-    why = _what_is_missing(shown, ti)
+    tier: Tier = "lite" if aesthetic is None else "full"
+    calibrated = None if aesthetic is None else False
+    why = _what_is_missing(shown, output.ti)
     if why is not None:
-        return partial(output, *why, segments, calibrated=None if aesthetic is None else False)
-    return ok(output, segments, calibrated=None if aesthetic is None else False)
+        return partial(output, *why, segments, calibrated=calibrated, tier=tier)
+    return ok(output, segments, calibrated=calibrated, tier=tier)
 
 
 def _what_is_missing(shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason, str] | None:
@@ -124,64 +122,48 @@ def _what_is_missing(shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason
     return None
 
 
-def _temporal(luma: LumaStatistics, shots: Shots) -> float | None:
-    near = luma.pair_s[:, 1] - luma.pair_s[:, 0] <= PAIR_S
-    for t in shots.transitions:
-        near &= (luma.pair_s[:, 1] < t.start_s - 1e-6) | (luma.pair_s[:, 0] > t.end_s - 1e-6)
-    return round(float(luma.temporal_information[near].max()), 2) if near.any() else None
+def _over(what: Any, values: Sequence[float], shown: NDArray[np.bool_], digits: int) -> float | None:
+    return round(float(what(np.array(values)[shown])), digits) if shown.any() else None
 
 
-def _aesthetic(images: ImageEmbeddings | None) -> tuple[NDArray[np.float64], NDArray[np.float32]] | None:
-    """Return times and the score 0..1 of each embedded frame, after CLIP-IQA: good against bad at the model's scale."""
-    if images is None or "aesthetics" not in images.taxonomies:
-        return None
-    prompts = images.taxonomies["aesthetics"]
-    column = {label.id: i for i, label in enumerate(prompts.labels)}
-    if not {"good", "bad"} <= column.keys() or not len(prompts.cosine):
-        return None
-    apart = prompts.cosine[:, column["good"]] - prompts.cosine[:, column["bad"]]
-    return images.pts_s, np.asarray(1.0 / (1.0 + np.exp(-prompts.scale * apart)), np.float32)
+def _aesthetic(signal: dict[str, Any]) -> tuple[Floats, Floats] | None:
+    """Return times and the score 0..1 of each embedded frame; `None`: no model looked."""
+    frames = signal.get("aesthetic")
+    return (np.array(frames["pts_s"]), np.array(frames["score"])) if frames and frames["score"] else None
 
 
-def _cover(
-    luma: LumaStatistics,
-    shots: Shots,
-    shown: NDArray[np.bool_],
-    aesthetic: tuple[NDArray[np.float64], NDArray[np.float32]] | None,
-) -> float | None:
-    """Return the time of the best frame: sharp, with contrast, not clipped, not in a transition; nice, where known."""
-    calm = shown.copy()
-    for t in shots.transitions:
-        margin_s = COVER_MARGIN_S if t.kind != "cut" else 0.0
-        calm &= (luma.frame_s < t.start_s - margin_s) | (luma.frame_s >= t.end_s + margin_s)
-    usable = calm if calm.any() else shown
+def _cover(luma: dict[str, Any], shown: NDArray[np.bool_], aesthetic: tuple[Floats, Floats] | None) -> float | None:
+    """Return the time of the best frame: sharp, with contrast, not clipped, not mixed; nice, where known."""
+    usable = shown & np.array(luma["calm"])
+    usable = usable if usable.any() else shown
     if not usable.any():
         return None
+    times_s = np.array(luma["frame_s"])
     # Sharpness spans decades, and text drives it up: its logarithm keeps one caption from deciding.
-    score = np.log1p(luma.sharpness) * (1.0 - luma.clipped) * np.sqrt(luma.contrast)
+    score = np.log1p(luma["sharpness"]) * (1.0 - np.array(luma["clipped"])) * np.sqrt(luma["contrast"])
     if aesthetic is not None:
-        nearest = np.abs(aesthetic[0][None, :] - luma.frame_s[:, None]).argmin(1)
+        nearest = np.abs(aesthetic[0][None, :] - times_s[:, None]).argmin(1)
         score = score * aesthetic[1][nearest]
-    return round(float(luma.frame_s[int(np.where(usable, score, -np.inf).argmax())]), 3)
+    return round(float(times_s[int(np.where(usable, score, -np.inf).argmax())]), 3)
 
 
 def _letterbox(context: Context) -> Letterbox:
-    bars: Bars = context.features["letterbox"]
+    bars = context.signals.get("letterbox", {})
     width, height = context.facts.width_px or 0, context.facts.height_px or 0
     return Letterbox(
-        top_px=round(bars.top * height),
-        bottom_px=round(bars.bottom * height),
-        left_px=round(bars.left * width),
-        right_px=round(bars.right * width),
-        fill=bars.fill,
+        top_px=round(bars.get("top", 0.0) * height),
+        bottom_px=round(bars.get("bottom", 0.0) * height),
+        left_px=round(bars.get("left", 0.0) * width),
+        right_px=round(bars.get("right", 0.0) * width),
+        fill=bars.get("fill"),
     )
 
 
-def _segment(span: tuple[float, float], kind: Literal["black", "frozen"]) -> QualitySegment:
-    return QualitySegment(start_s=round(span[0], 3), end_s=round(span[1], 3), kind=kind)
+def _segment(span: Sequence[float], kind: Literal["black", "frozen"]) -> QualitySegment:
+    return QualitySegment(start_s=span[0], end_s=span[1], kind=kind)
 
 
-def _share(spans: tuple[tuple[float, float], ...], duration_s: float) -> float:
+def _share(spans: Sequence[Sequence[float]], duration_s: float) -> float:
     return round(min(1.0, sum(end_s - start_s for start_s, end_s in spans) / duration_s), 4)
 
 
@@ -192,10 +174,9 @@ def _rounded(value: float | None, digits: int) -> float | None:
 ANALYZER = Analyzer(
     name="visual_quality",
     title="Sharpness, exposure, noise, motion and detail, black and frozen stretches, bars, best cover frame",
-    group="video",
+    group="fusion",
     output=VisualQuality,
     analyze=analyze,
-    uses=("luma_statistics", "letterbox", "shots"),
-    optional=("siglip2",),
+    signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
 )

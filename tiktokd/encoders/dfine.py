@@ -104,16 +104,32 @@ def collect(_context: Context, results: Sequence[FrameDetections]) -> tuple[Fram
 
 
 def signals(features: tuple[FrameDetections, ...]) -> dict[str, Any]:
-    """Return per label the share of frames it is in and its best score, the 40 most frequent."""
+    """Return per label the share of frames it is in, its best score and when it is first seen, the 40 most frequent.
+
+    `people` has one entry per frame: its time, then the share of the picture that each person takes.
+    """
     count: dict[str, int] = {}
     best: dict[str, float] = {}
+    first: dict[str, float] = {}
     for frame in features:
         for label in {d.label for d in frame.found}:
             count[label] = count.get(label, 0) + 1
+            first.setdefault(label, round(frame.pts_s, 3))
         for found in frame.found:
             best[found.label] = max(best.get(found.label, 0.0), round(found.score, 3))
     top = sorted(count, key=lambda label: (-count[label], label))[:40]
-    return {"labels": {label: {"frame_ratio": count[label] / len(features), "score": best[label]} for label in top}}
+    return {
+        "labels": {
+            label: {"frame_ratio": count[label] / len(features), "score": best[label], "first_s": first[label]}
+            for label in top
+        },
+        "people": [[round(frame.pts_s, 3), *_people(frame)] for frame in features],
+    }
+
+
+def _people(frame: FrameDetections) -> list[float]:
+    """Return the share of the picture that each person takes."""
+    return [round(d.box[2] * d.box[3], 4) for d in frame.found if d.label.lower() == "person"]
 
 
 ENCODER = Encoder(

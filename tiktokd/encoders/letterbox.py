@@ -10,6 +10,8 @@ Source: own; thresholds measured on 25 clips.
 """
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -133,6 +135,11 @@ def _encode(_model: None, batch: Sequence[Sequence[Array]]) -> list[Bars]:
     return [find(pictures) for pictures in batch]
 
 
+def signals(features: Bars) -> dict[str, Any]:
+    """Return `top`, `bottom`, `left`, `right` and `fill` as in `Bars`."""
+    return asdict(features)
+
+
 ENCODER = Encoder(
     name="letterbox",
     title="Bars around the picture, plain or blurred",
@@ -141,4 +148,5 @@ ENCODER = Encoder(
     load=_load,
     encode=_encode,
     items=_items,
+    signals=signals,
 )

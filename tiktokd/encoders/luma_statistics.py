@@ -10,18 +10,22 @@ of this program only; Pech-Pacheco et al., ICPR 2000 (variance of Laplacian); Im
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders import _stillness as stillness
-from tiktokd.footage import Bars, Floats, LumaStatistics
+from tiktokd.footage import Bars, Floats, LumaStatistics, Shots
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
 
 FRAMES = 32
 """Full-size frames measured at most, spread over the video."""
 NOISE_FRAMES = 8
+GAP_S = 0.35
+"""Neighbours in `low` further apart (thinned long videos) are two pictures and no motion."""
+MIXED_S = 0.1
+"""Frames this near to a fade or dissolve are still mixed."""
 SHARP_SHORT_SIDE_PX = 360
 """Sharpness depends on the size; every sampled frame has at least this, unless the video is smaller."""
 SI_SHORT_SIDE_PX = 160
@@ -47,6 +51,7 @@ class Item:
     thumbs: Array
     thumb_s: NDArray[np.float64]
     bars: Bars
+    shots: Shots
     end_s: float
 
 
@@ -64,8 +69,8 @@ def measure(item: Item) -> LumaStatistics:
         clipped=np.array([((p <= CLIPPED_LOW) | (p >= CLIPPED_HIGH)).mean() for p in sharp], np.float32),
         noise_sigma=np.array([_noise(luma) for i, luma in enumerate(lumas) if i in with_noise], np.float32),
         spatial_information=np.array([_spatial(picture) for picture in sharp], np.float32),
-        temporal_information=_temporal(item.low, item.bars),
-        pair_s=np.stack([item.low_s[:-1], item.low_s[1:]], axis=1),
+        temporal_information=_temporal(item),
+        calm=_calm(item.frame_s, item.shots),
         black=black,
         frozen=stillness.frozen_spans(item.thumbs, item.thumb_s, item.end_s, black),
     )
@@ -102,12 +107,24 @@ def _spatial(picture: Array) -> float:
     return float(cv2.meanStdDev(cv2.magnitude(across, down)[1:-1, 1:-1])[1][0, 0]) * TO_FULL
 
 
-def _temporal(low: Array, bars: Bars) -> Floats:
+def _temporal(item: Item) -> Floats:
+    """Return the deviation of the difference of neighbours, without those that a transition or a long gap parts."""
     import cv2
 
-    inside = [_inside(picture, bars) for picture in low]
-    apart = [cv2.subtract(b, a, dtype=cv2.CV_16S) for a, b in pairwise(inside)]
+    able = np.diff(item.low_s) <= GAP_S
+    for t in item.shots.transitions:
+        able &= (item.low_s[1:] < t.start_s - 1e-6) | (item.low_s[:-1] >= t.end_s - 1e-6)
+    inside = [np.ascontiguousarray(_inside(picture, item.bars)) for picture in item.low]
+    apart = [cv2.subtract(inside[i + 1], inside[i], dtype=cv2.CV_16S) for i in np.flatnonzero(able)]
     return np.array([cv2.meanStdDev(d)[1][0, 0] * TO_FULL for d in apart], np.float32)
+
+
+def _calm(frame_s: NDArray[np.float64], shots: Shots) -> NDArray[np.bool_]:
+    calm = np.ones(len(frame_s), bool)
+    for t in shots.transitions:
+        if t.kind != "cut":
+            calm &= (frame_s < t.start_s - MIXED_S) | (frame_s >= t.end_s + MIXED_S)
+    return calm
 
 
 def _noise(picture: Array) -> float:
@@ -146,6 +163,7 @@ def _items(context: Context) -> list[Item]:
             thumbs=arrays["thumbs"],
             thumb_s=arrays["thumbs_pts"],
             bars=context.features["letterbox"],
+            shots=context.features["shots"],
             end_s=context.facts.duration_s,
         )
     ]
@@ -159,6 +177,26 @@ def _encode(_model: None, batch: Sequence[Item]) -> list[LumaStatistics]:
     return [measure(item) for item in batch]
 
 
+def signals(features: LumaStatistics) -> dict[str, Any]:
+    """Return the measurements per frame as lists, `noise_sigma` as their median, `si` and `ti` as P.910's maxima.
+
+    `black` and `frozen` are lists of (start, end); at most 500 of each.
+    """
+    per_frame = {
+        name: [round(float(v), 4) for v in getattr(features, name)]
+        for name in ("frame_s", "mean", "contrast", "sharpness", "clipped")
+    }
+    ti = features.temporal_information
+    return per_frame | {
+        "calm": features.calm.tolist(),
+        "noise_sigma": round(float(np.median(features.noise_sigma)), 4),
+        "si": round(float(features.spatial_information.max()), 3),
+        "ti": round(float(ti.max()), 3) if len(ti) else None,
+        "black": [[round(a, 3), round(b, 3)] for a, b in features.black[:500]],
+        "frozen": [[round(a, 3), round(b, 3)] for a, b in features.frozen[:500]],
+    }
+
+
 ENCODER = Encoder(
     name="luma_statistics",
     title="Sharpness, exposure, noise, SI and TI, black and frozen stretches",
@@ -167,5 +205,6 @@ ENCODER = Encoder(
     load=_load,
     encode=_encode,
     items=_items,
-    uses=("letterbox",),
+    signals=signals,
+    uses=("letterbox", "shots"),
 )

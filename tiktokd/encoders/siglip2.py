@@ -138,7 +138,8 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
 def signals(features: ImageEmbeddings) -> dict[str, Any]:
     """Return the clip's mean vector (length 1) and, per taxonomy that fusion reads, the mean cosines.
 
-    `{"space", "mean": [D], "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}}}`
+    `{"space", "mean": [D], "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}},
+    "aesthetic": {"pts_s": [N], "score": [N], 0..1} or null}`
     """
     mean = features.vectors.mean(axis=0)
     mean /= max(float(np.linalg.norm(mean)), 1e-9)
@@ -146,6 +147,21 @@ def signals(features: ImageEmbeddings) -> dict[str, Any]:
         "space": features.space,
         "mean": [round(float(v), 4) for v in mean],
         "labels": {name: _mean(features.taxonomies[name]) for name in FUSED if name in features.taxonomies},
+        "aesthetic": _aesthetic(features),
+    }
+
+
+def _aesthetic(features: ImageEmbeddings) -> dict[str, list[float]] | None:
+    """Return how much nearer each frame lies to the good than to the bad prompts, at the model's scale (CLIP-IQA)."""
+    prompts = features.taxonomies.get("aesthetics")
+    column = {label.id: i for i, label in enumerate(prompts.labels)} if prompts else {}
+    if prompts is None or not {"good", "bad"} <= column.keys():
+        return None
+    apart = prompts.cosine[:, column["good"]] - prompts.cosine[:, column["bad"]]
+    score = 1.0 / (1.0 + np.exp(-prompts.scale * apart))
+    return {
+        "pts_s": [round(float(t), 3) for t in features.pts_s],
+        "score": [round(float(v), 4) for v in score],
     }
 
 

@@ -1,0 +1,164 @@
+"""How a video is put together: still pictures, a standing camera, lines that divide the picture, flat surfaces.
+
+A shot is still when one picture is repeated, or when all its motion is the zoom or pan of something flat. A split
+screen is cut along one line of pixels from edge to edge, in every frame, and its sides have nothing to do with each
+other; natural edges are never that long and straight, and what lies on their two sides goes on alike.
+
+Bad at: photographs under grain or moving stickers, flat scenes filmed with a moving camera, splits whose sides have the
+same brightness along the cut, soft or decorated dividers, splits outside the middle half.
+Source: own; measured on 50 videos.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.footage import Bars, Divide, Floats, Flow, LumaStatistics, Shot, Shots, Staging
+from tiktokd.plugins import Array, Context, Encoder, LoadContext
+
+FRAMES, FRAMES_SURE = 12, 3
+STEP = 8
+"""Difference of luma over two pixels that counts as a step."""
+MIDDLE = (0.25, 0.75)
+"""Where a divide is looked for."""
+OFTEN = 0.25
+"""Quantile over the frames: the line must be there in three of four."""
+SMALLEST_PX = 80
+BLOCK, FLAT = 8, 2
+STILL_RATIO = 0.8
+"""Share of a shot in which one picture is repeated, or in which the camera is known."""
+PHOTO_RESIDUAL, PHOTO_INLIERS, PHOTO_SPEED = 0.02, 0.9, 0.01
+"""Of a photograph that is moved: motion beside the zoom or pan (short sides per second), share of points that follow
+it, and its least speed: slower, and it is a camera before a calm scene."""
+STEADY = 0.015
+"""Camera speed, short sides per second, under which it stands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Item:
+    """One video's pictures and what other encoders made of them."""
+
+    lumas: Sequence[Array]
+    """(H, W) uint8 inside the bars, of one size."""
+    shots: Sequence[Shot]
+    frozen: Sequence[tuple[float, float]]
+    flow: Flow
+
+
+def describe(item: Item) -> Staging:
+    """Return how one video is put together."""
+    stack = np.stack(item.lumas).astype(np.int16)
+    sure = len(stack) >= FRAMES_SURE and min(stack.shape[1:]) >= SMALLEST_PX
+    shown = [s for s in item.shots if not s.black]
+    still = [s for s in shown if _is_still(s, item)]
+    total_s = sum(s.end_s - s.start_s for s in shown)
+    return Staging(
+        shown_shots=len(shown),
+        still_shots=len(still),
+        still_ratio=sum(s.end_s - s.start_s for s in still) / total_s if total_s > 0 else 0.0,
+        steady_ratio=_steady_ratio(item.flow),
+        upright=_divide(stack) if sure else None,
+        level=_divide(stack.transpose(0, 2, 1)) if sure else None,
+        flat_ratio=_flat_ratio(stack),
+    )
+
+
+def _is_still(shot: Shot, item: Item) -> bool:
+    frozen_s = sum(max(0.0, min(end, shot.end_s) - max(start, shot.start_s)) for start, end in item.frozen)
+    return frozen_s >= STILL_RATIO * (shot.end_s - shot.start_s) or _is_moved_photo(shot, item.flow)
+
+
+def _is_moved_photo(shot: Shot, flow: Flow) -> bool:
+    """Return whether all motion of a shot is that of a flat picture that is zoomed or moved."""
+    inside = (flow.start_s >= shot.start_s - 1e-6) & (flow.end_s <= shot.end_s + 1e-6)
+    if inside.sum() < FRAMES_SURE:
+        return False
+    rate = 1.0 / flow.seconds[inside]
+    return bool(
+        np.isfinite(flow.scale[inside]).mean() >= STILL_RATIO
+        and np.quantile(flow.residual[inside] * rate, 0.9) <= PHOTO_RESIDUAL
+        and np.median(flow.inliers[inside]) >= PHOTO_INLIERS
+        and np.median(flow.magnitude[inside] * rate) >= PHOTO_SPEED
+    )
+
+
+def _steady_ratio(flow: Flow) -> float | None:
+    known = np.isfinite(flow.scale)
+    if not len(known) or known.mean() < 0.5:
+        return None
+    rate = 1.0 / flow.seconds[known]
+    speed = np.hypot(flow.shift[known, 0], flow.shift[known, 1]) * rate + np.abs(flow.scale[known] - 1.0) * rate / 2
+    return float((speed < STEADY).mean())
+
+
+def _divide(stack: NDArray[np.int16]) -> Divide:
+    """Return the upright line of `(N, H, W)` that most looks like a cut."""
+    width = stack.shape[2]
+    strength = np.quantile((np.abs(stack[:, :, 2:] - stack[:, :, :-2]) >= STEP).mean(1), OFTEN, axis=0)
+    likeness = np.quantile(_likeness(stack), 1.0 - OFTEN, axis=0)
+    first, last = (int(share * width) for share in MIDDLE)
+    x = first + int((strength - likeness)[first:last].argmax())
+    return Divide(position=(x + 1) / width, strength=float(strength[x]), likeness=float(likeness[x]))
+
+
+def _likeness(stack: NDArray[np.int16]) -> Floats:
+    """Return `(N, W - 2)` correlations, along the height, of the columns x and x + 2 of each picture."""
+    values = stack.astype(np.float32)
+    values -= values.mean(axis=1, keepdims=True)
+    energy = (values * values).sum(axis=1)
+    both = (values[:, :, :-2] * values[:, :, 2:]).sum(axis=1)
+    return np.asarray(both / (np.sqrt(energy[:, :-2] * energy[:, 2:]) + 1.0), np.float32)
+
+
+def _flat_ratio(stack: NDArray[np.int16]) -> float:
+    shares = []
+    for picture in stack[:: max(1, len(stack) // 6)]:
+        rows, columns = (n // BLOCK for n in picture.shape)
+        tiles = picture[: rows * BLOCK, : columns * BLOCK].reshape(rows, BLOCK, columns, BLOCK)
+        if tiles.size:
+            shares.append(float((tiles.max((1, 3)) - tiles.min((1, 3)) <= FLAT).mean()))
+    return float(np.median(shares)) if shares else 0.0
+
+
+def _items(context: Context) -> list[Item]:
+    frames = context.arrays.get("frames")
+    if frames is None or not len(frames):
+        return []
+    bars: Bars = context.features["letterbox"]
+    shots: Shots = context.features["shots"]
+    luma: LumaStatistics = context.features["luma_statistics"]
+    height, width = frames.shape[1] * 2 // 3, frames.shape[2]
+    rows = slice(round(bars.top * height), height - round(bars.bottom * height))
+    columns = slice(round(bars.left * width), width - round(bars.right * width))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
+    lumas = [frames[i, :height][rows, columns] for i in chosen]
+    return [Item(lumas=lumas, shots=shots.shots, frozen=luma.frozen, flow=context.features["flow"])]
+
+
+def _load(_context: LoadContext) -> None:
+    """There is nothing to load."""
+
+
+def _encode(_model: None, batch: Sequence[Item]) -> list[Staging]:
+    return [describe(item) for item in batch]
+
+
+def signals(features: Staging) -> dict[str, Any]:
+    """Return the fields of `Staging`."""
+    return asdict(features)
+
+
+ENCODER = Encoder(
+    name="staging",
+    title="Still shots, a standing camera, lines that divide the picture, flat surfaces",
+    input="frames",
+    place="cpu",
+    load=_load,
+    encode=_encode,
+    items=_items,
+    signals=signals,
+    uses=("letterbox", "shots", "luma_statistics", "flow"),
+)
