@@ -4,11 +4,11 @@ import pytest
 
 from tests.tables.brands import SENTENCES
 from tests.written import analyze, context_of
-from tiktokd.analyzers._keyphrases import keyphrases
 from tiktokd.analyzers._parsing import parse
 from tiktokd.analyzers.entities_keywords import _names
 from tiktokd.encoders.brands import build, load, search
 from tiktokd.errors import ConfigError
+from tiktokd.keyphrases import keyphrases
 from tiktokd.plugins import LoadContext
 from tiktokd.text_features import NamedEntity, TextEntities
 from tiktokd.texts import Passage

@@ -1,26 +1,33 @@
 """What the words of a video name: tags, names, links, emoji, keyphrases, brands.
 
 Tags and links are parsed exactly; keyphrases are RAKE with stop words of the language; brands come from a word list
-(`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Bad at:
-keyphrases in sentences without a stop word and in languages without a list (they come from all lists then), brands that
-are everyday words, slang. Names of people, organizations and places need encoder `ner` (full tier).
+(`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Full tier:
+keyphrases weighed by their nearness to the whole text (E5, the idea of KeyBERT), names of people, organizations and
+places (`ner`), kinds of products in the picture (D-FINE). Bad at: keyphrases in sentences without a stop word and in
+languages without a list (they come from all lists then), brands that are everyday words, slang; logos; products that
+merely lie around are listed like those that the video is about.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from tiktokd.analyzers._keyphrases import keyphrases
 from tiktokd.analyzers._parsing import Parsed, masked_email, parse
+from tiktokd.analyzers._products import PRODUCTS
 from tiktokd.analyzers.language_identification import LanguageIdentification
+from tiktokd.keyphrases import CANDIDATES, keyphrases, rerank
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.text_features import TextEntities
+from tiktokd.text_features import TextEntities, TextVectors
 from tiktokd.texts import BrandMatch, Kind, Passage, blocks, passages, without_tags
 
 Source = Literal["caption", "ocr", "speech"]
+Shown = Literal["caption", "ocr", "speech", "picture"]
 PHRASES_PER_SOURCE = 5
+PRODUCTS_MAX, PRODUCT_RATIO, PRODUCT_SCORE = 5, 0.25, 0.5
+"""Kinds of products listed; share of the sampled frames, and best box score (the model card's threshold) of each."""
 NAME_SCORE = 0.8
 """Least mean token score of a name; below it the tagger splits words and takes capitals for names."""
 
@@ -33,7 +40,9 @@ class Keyphrase(BaseModel):
     text: str
     """In lower case."""
     score: float
-    """0..1, relative to the best phrase of the same source."""
+    """0..1, relative to the best phrase of the same source; in the full tier half of it is nearness."""
+    similarity: float | None
+    """Cosine to the whole text, -1..1, unrelated phrases around 0.75; `None`: lite tier, or not embedded."""
     source: Source
     """Where it stands."""
 
@@ -44,13 +53,14 @@ class Entity(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     text: str
-    """As written; an e-mail address as first letter and domain (j***@example.org)."""
-    type: Literal["email", "cashtag", "PER", "ORG", "LOC"]
-    """Cashtags are ticker symbols without $, in upper case. People, organizations and places only in the full tier."""
-    source: Source
-    """Where it stands."""
+    """As written; an e-mail address as first letter and domain (j***@example.org), a product as Objects365 calls it."""
+    type: Literal["email", "cashtag", "PER", "ORG", "LOC", "product"]
+    """Cashtags are ticker symbols without $, in upper case. People, organizations, places and kinds of products only in
+    the full tier."""
+    source: Shown
+    """Where it stands; products in the picture."""
     t_s: float | None
-    """When it is shown or said, seconds; `None` in the caption."""
+    """When it is first shown or said, seconds; `None` in the caption."""
 
 
 class Brand(BaseModel):
@@ -82,7 +92,8 @@ class EntitiesKeywords(Output):
     keyphrases: list[Keyphrase]
     """Up to five per source, best first."""
     entities: list[Entity]
-    """E-mail addresses and ticker symbols; in the full tier names of people, organizations and places too."""
+    """E-mail addresses and ticker symbols; in the full tier names of people, organizations and places, and up to five
+    kinds of products that are seen in a quarter of the sampled frames."""
     brands: list[Brand]
     """By count, then name."""
 
@@ -90,8 +101,9 @@ class EntitiesKeywords(Output):
 def analyze(context: Context) -> Result:
     """Return what is named, or skipped/no_sources."""
     found = passages(context)
-    if not found:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+    products = _products(context.signals.get("dfine", {}))
+    if not found and not products:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product seen")
     parsed = [(passage, parse(passage.text)) for passage in found]
     language = context.output("language_identification", LanguageIdentification)
     output = EntitiesKeywords(
@@ -99,10 +111,11 @@ def analyze(context: Context) -> Result:
         mentions=_once(name for _, one in parsed for name in one.mentions),
         urls=_once(url for _, one in parsed for url in one.urls),
         emojis=[emoji for _, one in parsed for emoji in one.emojis],
-        keyphrases=_phrases(found, language, context.features["stopwords"]),
+        keyphrases=_phrases(found, language, context.features["stopwords"], context.features.get("e5")),
         entities=[
             *(entity for passage, one in parsed for entity in _entities(passage, one)),
             *_names(blocks(found), context.features.get("ner")),
+            *products,
         ],
         brands=_brands(context.features["brands"]),
     )
@@ -134,20 +147,47 @@ def _names(found: Iterable[Passage], named: TextEntities | None) -> list[Entity]
 _NAMED: dict[str, Literal["PER", "ORG", "LOC"]] = {"PER": "PER", "ORG": "ORG", "LOC": "LOC"}
 
 
+def _products(signal: Mapping[str, Any]) -> list[Entity]:
+    """Return the kinds of products in the picture, those in most frames first."""
+    seen = [
+        (label, one)
+        for label, one in signal.get("labels", {}).items()
+        if label in PRODUCTS and one["frame_ratio"] >= PRODUCT_RATIO and one["score"] >= PRODUCT_SCORE
+    ]
+    seen.sort(key=lambda pair: (-pair[1]["frame_ratio"], pair[0]))
+    return [
+        Entity(text=label, type="product", source="picture", t_s=one["first_s"]) for label, one in seen[:PRODUCTS_MAX]
+    ]
+
+
 def _phrases(
-    found: Sequence[Passage], language: LanguageIdentification | None, stop: Mapping[str, frozenset[str]]
+    found: Sequence[Passage],
+    language: LanguageIdentification | None,
+    stop: Mapping[str, frozenset[str]],
+    vectors: TextVectors | None,
 ) -> list[Keyphrase]:
+    near = _nearness(found, vectors)
     phrases: list[Keyphrase] = []
     for kind in ("caption", "ocr", "speech"):
         detected = language.by_source.get(kind) if language else None
         code = detected.lang if detected and detected.lang else (language.primary if language else None)
         words = stop.get(code or "") or frozenset().union(*stop.values())
         texts = [without_tags(block.text) for block in blocks(found) if block.kind == kind]
-        phrases += [
-            Keyphrase(text=text, score=score, source=kind)
-            for text, score in keyphrases(texts, words, PHRASES_PER_SOURCE)
-        ]
+        ranked = rerank(keyphrases(texts, words, CANDIDATES), near, PHRASES_PER_SOURCE)
+        phrases += [Keyphrase(text=text, score=score, similarity=near.get(text), source=kind) for text, score in ranked]
     return phrases
+
+
+def _nearness(found: Sequence[Passage], vectors: TextVectors | None) -> dict[str, float]:
+    """Return text → cosine to the mean of all stretches, for all texts that were embedded."""
+    whole = (
+        [vectors.vectors[key] for b in blocks(found) if (key := b.text.strip()) in vectors.vectors] if vectors else []
+    )
+    if vectors is None or not whole:
+        return {}
+    mean = np.mean(whole, axis=0)
+    mean /= max(float(np.linalg.norm(mean)), 1e-9)
+    return {text: round(float(vector @ mean), 4) for text, vector in vectors.vectors.items()}
 
 
 def _brands(matches: Iterable[BrandMatch]) -> list[Brand]:
@@ -175,6 +215,8 @@ ANALYZER = Analyzer(
     output=EntitiesKeywords,
     analyze=analyze,
     uses=("stopwords", "brands"),
-    optional=("ner",),
+    optional=("ner", "e5"),
+    signals=("dfine",),
     after=("on_screen_text", "speech_transcription", "language_identification"),
+    version="2",
 )

@@ -6,6 +6,7 @@ Source: Wang et al. 2024, "Multilingual E5", arXiv 2402.05672; intfloat/multilin
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders import _hub, _prompts, _texts
+from tiktokd.keyphrases import candidates
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.text_features import TextLabels, TextVectors
-from tiktokd.texts import blocks, opening, passages, sentences
+from tiktokd.texts import Kind, blocks, opening, passages, sentences, without_tags
 
 WEIGHTS = Weights(
     hub_id="intfloat/multilingual-e5-small",
@@ -28,8 +30,9 @@ PREFIX = "query: "
 """E5 was trained with it; "query" on both sides for symmetric tasks (model card)."""
 TAXONOMIES = {"content_categories": "prompts", "calls": "prototypes", "openings": "prototypes"}
 """Files whose labels are embedded as texts, and the folder in `data` that they lie in."""
-SENTENCES_MAX = 64
-"""Sentences per video besides the stretches that they are cut from."""
+SENTENCES_MAX, PHRASES_MAX = 64, 48
+"""Sentences and candidates for keyphrases per video, besides the stretches that they are cut from."""
+KINDS: tuple[Kind, ...] = ("caption", "ocr", "speech")
 BATCH = 64
 
 
@@ -94,14 +97,21 @@ def _embed(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str]) -> NDArray[
 def items(context: Context) -> list[str]:
     """Return the different texts of one video that are embedded.
 
-    Caption, blocks in the picture and spoken stretches; then their sentences, and the words of the opening.
+    Caption, blocks in the picture and spoken stretches; then their sentences and the words of the opening; then the
+    phrases among which keyphrases are chosen.
     """
-    whole = _texts.stretches(context)
     found = blocks(passages(context))
+    whole = dict.fromkeys(_texts.stretches(context))
     parts = [*blocks(opening(passages(context))), *sentences(found)]
-    short = [part.text.strip()[: _texts.CHARACTERS_MAX] for part in parts]
-    more = [text for text in dict.fromkeys(short) if any(c.isalpha() for c in text) and text not in set(whole)]
-    return whole + more[:SENTENCES_MAX]
+    short = dict.fromkeys(part.text.strip()[: _texts.CHARACTERS_MAX] for part in parts)
+    more = [text for text in short if any(c.isalpha() for c in text) and text not in whole][:SENTENCES_MAX]
+    stop = context.features.get("stopwords", {})
+    texts = {kind: [without_tags(part.text) for part in found if part.kind == kind] for kind in KINDS}
+    lists = [candidates(texts[kind], stop) if stop else [] for kind in KINDS]
+    # In turn, so that a wall of text in the picture does not push out the caption's phrases.
+    turns = [phrase for turn in zip_longest(*lists) for phrase in turn if phrase]
+    phrases = [text for text in dict.fromkeys(turns) if text not in {*whole, *more}][:PHRASES_MAX]
+    return [*whole, *more, *phrases]
 
 
 def encode(model: E5, batch: Sequence[str]) -> Sequence[_Vector]:
@@ -125,6 +135,7 @@ ENCODER = Encoder(
     nothing="no_text",
     encode=encode,
     collect=collect,
+    uses=("stopwords",),
     weights=WEIGHTS,
     max_batch=BATCH,
     gflop_per_item=0.043 * 32,
