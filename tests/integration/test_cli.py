@@ -453,7 +453,7 @@ def test_a_dead_socket_a_file_and_a_long_path_are_told_apart(ctl, tmp_path):
 def test_a_socket_without_permission_says_how_to_get_it(tmp_path):
     with toy_daemon(tmp_path) as daemon:
         tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:2]:
+        for parent in tmp_path.parents[:3]:
             parent.chmod(parent.stat().st_mode | 0o011)
         code = (
             "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
