@@ -21,6 +21,7 @@ from tiktokd.scheduler import store
 from tiktokd.scheduler.child import WorkerSpec
 from tiktokd.scheduler.control import Control
 from tiktokd.scheduler.corpus import Corpus
+from tiktokd.scheduler.corpus_keeper import Keeper
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import GATE_SETTING, Downloads
 from tiktokd.scheduler.effects import Effects
@@ -206,7 +207,7 @@ async def _assemble(base: Base, notifier: Notifier) -> _Daemon:
     loop = Loop(State(limits=limits, slots=SlotTable(slots)), clock=clock)
     shared: dict[str, Any] = {"files": files, "clock": clock, "utc": utc, "random": random.random}
     downloads = Downloads(config, database, spool, lanes, **shared)
-    corpus = Corpus(database, config.state_dir / "corpus", clock=clock)
+    corpus = Corpus(database, Keeper(database, config.state_dir / "corpus", clock=clock))
     mine: dict[str, Any] = {"corpus": corpus, "incarnation": base.incarnation, "emit": loop.emit}
     effects = Effects(config, database, spool, lanes, downloads, **mine, **shared)
     supervisor = Supervisor(specs(config, base.targets, devices), config, emit=loop.emit, clock=clock)

@@ -16,7 +16,6 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
@@ -46,10 +45,8 @@ Write = Callable[[store_corpus.Compared], Awaitable[list[int] | None]]
 class Corpus:
     """All earlier videos of one database, and the thread that looks through them."""
 
-    def __init__(self, database: Database, directory: Path, *, clock: Callable[[], float]) -> None:
-        """Args: directory: of the index files. clock: monotonic seconds."""
-        self._database = database
-        self._keeper = Keeper(database, directory, clock=clock)
+    def __init__(self, database: Database, keeper: Keeper) -> None:
+        self._database, self._keeper = database, keeper
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tiktokd-corpus")
         self._turn = asyncio.Lock()
         self._posts_seen = 0

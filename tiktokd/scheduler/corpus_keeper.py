@@ -33,9 +33,20 @@ class Stopped(Exception):
 class Keeper:
     """The indexes of one database."""
 
-    def __init__(self, database: Database, directory: Path, *, clock: Callable[[], float]) -> None:
-        """Args: directory: of the files. clock: monotonic seconds."""
-        self._database, self._directory, self._clock = database, directory, clock
+    def __init__(
+        self,
+        database: Database,
+        directory: Path,
+        *,
+        clock: Callable[[], float],
+        tail_entries: int = TAIL_ENTRIES,
+    ) -> None:
+        """Args:
+        directory: of the files.
+        clock: monotonic seconds.
+        tail_entries: entries in memory before they are merged into a file.
+        """
+        self._database, self._directory, self._clock, self._tail_entries = database, directory, clock, tail_entries
         self._indexes: dict[str, PostingIndex] = {}
         self._rest_until: dict[str, float] = {}
         self.stopping = threading.Event()
@@ -63,7 +74,7 @@ class Keeper:
         if index is None:
             return  # it will find them when it is opened
         index.add(rows)
-        if index.entries_in_memory > TAIL_ENTRIES and self._clock() >= self._rest_until.get(kind, 0.0):
+        if index.entries_in_memory > self._tail_entries and self._clock() >= self._rest_until.get(kind, 0.0):
             try:
                 self._indexes[kind] = self._merged(kind, index.file)
             except (OSError, LocalError) as exc:
@@ -82,8 +93,8 @@ class Keeper:
         newest = self._database.read_blocking(store_corpus.newest, kind)
         file = self._file(kind, newest)
         after = file.upto if file is not None else 0
-        rows = self._entries(kind, after, newest, TAIL_ENTRIES + 1)
-        if len(rows) > TAIL_ENTRIES:
+        rows = self._entries(kind, after, newest, self._tail_entries + 1)
+        if len(rows) > self._tail_entries:
             return self._merged(kind, file)
         index = PostingIndex(file)
         index.add(rows)
