@@ -4,9 +4,11 @@ Precedence: default, file, environment (`TIKTOKD_DOWNLOAD__PER_MINUTE=10`), comm
 value is reported at once, each with its TOML path.
 """
 
+import difflib
 import os
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -16,6 +18,8 @@ from tiktokd import paths
 from tiktokd.errors import ConfigError
 
 ENV_PREFIX = "TIKTOKD_"
+_KIND = re.compile(r"constrained-|literal\[|int$")
+"""What pydantic writes behind a key for each of the types that it may have."""
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -215,7 +219,7 @@ def load(file: Path | None = None, env: Mapping[str, str] | None = None) -> Conf
     try:
         config = Config.model_validate(tables)
     except ValidationError as exc:
-        problems += [_problem(error) for error in exc.errors()]
+        problems += _problems(exc)
     if problems:
         where = f" in {source}" if source else ""
         raise ConfigError(f"{len(problems)} problem(s){where}:\n" + "\n".join(f"  {p}" for p in problems))
@@ -254,8 +258,32 @@ def _toml_value(text: str) -> Any:
         return text
 
 
-def _problem(error: Any) -> str:
-    path = ".".join(str(part) for part in error["loc"] if not str(part).startswith(("constrained", "literal", "int")))
-    if error["type"] == "extra_forbidden":
-        return f"{path}: unknown key"
-    return f"{path}: {error['msg']} (found {error['input']!r})"
+def _problems(refusal: ValidationError) -> list[str]:
+    """Return one line per key: what was expected (of several possibilities, all), and what was found."""
+    expected: dict[str, list[str]] = {}
+    found: dict[str, Any] = {}
+    for error in refusal.errors():
+        unknown = error["type"] == "extra_forbidden"
+        # a key of two kinds (a number or "auto") is reported once per kind, with the kind after the key
+        place = [str(part) for part in error["loc"]]
+        path = ".".join(place if unknown else [part for part in place if not _KIND.match(part)])
+        if unknown:
+            expected[path] = [f"unknown key{_nearest(place)}"]
+        else:
+            expected.setdefault(path, []).append(error["msg"].removeprefix("Value error, "))
+            found[path] = error["input"]
+    return [
+        f"{path}: {' or '.join(messages)}" + (f" (found {found[path]!r})" if path in found else "")
+        for path, messages in expected.items()
+    ]
+
+
+def _nearest(place: list[str]) -> str:
+    """Return the key that was probably meant."""
+    tables = Config.model_fields
+    known: Iterable[str] = tables
+    model = tables[place[0]].annotation if len(place) > 1 else None
+    if isinstance(model, type) and issubclass(model, Table):
+        known = model.model_fields
+    meant = difflib.get_close_matches(place[-1], known, n=1)
+    return f"; did you mean {meant[0]}?" if meant else ""

@@ -1,5 +1,6 @@
 """Workers that die, hang or fail in the middle of a video, for real; the daemon and its queue are the real ones."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
@@ -83,6 +84,8 @@ def test_a_video_that_kills_its_worker_twice_is_poison_and_the_others_go_on(daem
     assert row["crashes"] == 2
     assert '"poison"' in row["failure"]
     assert "signal 9 (SIGKILL)" in row["failure"]
+    assert "last log lines: " in row["failure"]
+    assert json.loads(row["failure"])["stage"] == {"decode": "decode", "gpu": "analyze"}[stage]
     assert len(daemon.turns(1, stage)) == 2
     daemon.reaches(2, "completed")
     daemon.reaches(3, "completed")
@@ -129,6 +132,22 @@ def test_cancelling_stops_the_work_at_once_and_keeps_the_worker_blameless(shared
     shared.add(63)
     shared.reaches(63, "completed")
     assert list((shared.state / "tmp").iterdir()) == []
+
+
+def test_cancelling_a_video_that_is_analyzed_stops_its_worker_and_frees_its_slot(shared: Live) -> None:
+    shared.add(64, cpu="wait")
+    pid = shared.taken_up(64, "cpu")
+    answer = shared.ask("POST", "/api/queue/cancel", {"ids": [video_id(64)]})
+    assert answer["counts"] == {"cancelled": 1}
+    assert not alive(pid), "the answer came after the effect"
+    until(lambda: shared.ask("GET", "/api/status")["slots_free"] == 3, "all slots free")
+    assert shared.row(64)["state"] == "cancelled"
+    answer = shared.ask("POST", "/api/queue/requeue", {"ids": [video_id(64)]})
+    assert answer["counts"] == {"reanalyzed": 1}, "its media is here: nothing is downloaded twice"
+    shared.taken_up(64, "cpu", times=2)
+    shared.go(64, "cpu")
+    shared.reaches(64, "completed")
+    assert len(shared.turns(64, "download")) == 1
 
 
 def test_a_paused_lane_stays_paused_over_a_restart(daemon: Live) -> None:

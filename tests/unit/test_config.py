@@ -37,6 +37,21 @@ def test_all_problems_are_reported_at_once_with_their_paths(tmp_path):
     assert "gpu.attempts" in message
 
 
+def test_a_key_of_two_kinds_is_one_problem_and_a_misspelled_one_is_answered_with_the_right_one(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[download]\nper_minut = 3\n[cpu]\nworkers = "many"\n[downlaod]\nworkers = 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file, env={})
+    lines = str(caught.value).splitlines()
+    assert lines[0].startswith("3 problem(s)")
+    assert "  download.per_minut: unknown key; did you mean per_minute?" in lines
+    assert "  downlaod: unknown key; did you mean download?" in lines
+    (workers,) = [line for line in lines if "cpu.workers" in line]
+    assert "integer" in workers
+    assert "'auto'" in workers
+    assert "(found 'many')" in workers
+
+
 def test_the_environment_wins_over_the_file(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text("[download]\nper_minute = 12\nworkers = 1\n")
