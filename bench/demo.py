@@ -136,18 +136,27 @@ def finding(envelope: dict[str, Any], width: int = 150) -> str:
     """Return the summary in one line, or the reason why there is none."""
     if envelope["status"] in ("skipped", "error"):
         return " · ".join(str(part) for part in (envelope["reason"], envelope["message"]) if part)
-    parts = [f"{key} {_short(value)}" for key, value in envelope["summary"].items() if value not in (None, [], {}, "")]
-    line = "  ".join(parts)
+    shown = ((key, _short(value)) for key, value in envelope["summary"].items())
+    line = "  ".join(f"{key} {value}" for key, value in shown if value)
     return line if len(line) <= width else line[: width - 1] + "…"
 
 
 def _short(value: object) -> str:
-    if isinstance(value, float):
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-    if isinstance(value, list):
-        return f"[{len(value)}] {_short(value[0])}"
-    if isinstance(value, dict):
-        return " ".join(f"{k}={_short(v)}" for k, v in list(value.items())[:3])
+    """Return a value in a few characters; nothing for what is empty, not known or not made for people."""
+    match value:
+        case None | "" | [] | {}:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        case list():
+            return f"[{len(value)}] {_short(value[0])}"
+        case dict():
+            parts = ((k, _short(v)) for k, v in list(value.items())[:3])
+            return " ".join(f"{k}={v}" for k, v in parts if v)
+        case str() if len(value) > 80 and " " not in value:
+            return f"({len(value)} characters)"
     return str(value)
 
 
