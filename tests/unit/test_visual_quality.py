@@ -6,9 +6,13 @@ import pytest
 
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts
+from tiktokd.analyzers import visual_quality
 from tiktokd.encoders import _stillness as stillness
+from tiktokd.encoders import siglip2
 from tiktokd.encoders.luma_statistics import Item, measure
 from tiktokd.footage import Bars, Shots
+from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines
+from tiktokd.plugins import Context
 
 NO_BARS = Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
 
@@ -144,3 +148,60 @@ def test_a_black_video_has_nulls_and_a_reason():
     assert envelope.summary["sharpness"] is None
     assert envelope.summary["cover_frame_s"] is None
     assert [(s["start_s"], s["end_s"], s["kind"]) for s in envelope.segments] == [(0.0, 2.0, "black")]
+
+
+def quality(luma, siglip2=None):
+    signals = {
+        "luma_statistics": luma,
+        "letterbox": {"top": 0.1, "bottom": 0.1, "left": 0, "right": 0, "fill": "plain"},
+    }
+    if siglip2 is not None:
+        signals["siglip2"] = siglip2
+    return visual_quality.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=False), signals=signals))
+
+
+LUMA = {
+    "frame_s": [0.0, 1.0, 2.0, 3.0],
+    "mean": [2.0, 120.0, 120.0, 120.0],
+    "contrast": [1.0, 40.0, 40.0, 40.0],
+    "sharpness": [900.0, 100.0, 300.0, 500.0],
+    "clipped": [1.0, 0.0, 0.0, 0.0],
+    "calm": [True, True, True, False],
+    "noise_sigma": 0.4,
+    "si": 80.0,
+    "ti": 20.0,
+    "black": [[0.0, 0.5]],
+    "frozen": [],
+}
+
+
+def test_the_cover_is_the_sharpest_frame_that_is_neither_black_nor_mixed():
+    result = quality(LUMA)
+    assert result.output.cover_frame_s == 2.0
+    assert result.output.sharpness == 300.0
+    assert result.output.exposure_clip_ratio == 0.0
+    assert (result.output.letterbox.top_px, result.output.black_ratio) == (102, 0.125)
+    assert (result.tier, result.output.aesthetic, result.calibrated) == ("lite", None, None)
+
+
+def test_with_a_model_the_cover_is_the_nicer_of_the_sharp_frames():
+    seen = {"aesthetic": {"pts_s": [0.0, 1.0, 2.0, 3.0], "score": [0.5, 0.9, 0.2, 0.8]}}
+    result = quality(LUMA, seen)
+    assert result.output.cover_frame_s == 1.0
+    assert result.output.aesthetic == pytest.approx(0.6)
+    assert (result.tier, result.calibrated) == ("full", False)
+
+
+def test_the_aesthetic_score_is_how_much_nearer_a_frame_is_to_good_than_to_bad():
+    labels = (Label(id="good", name="good"), Label(id="bad", name="bad"))
+    cosine = np.array([[0.12, 0.10], [0.10, 0.10]], np.float32)
+    prompts = LabelCosines(labels=labels, cosine=cosine, background=np.zeros((2, 0), np.float32), scale=100.0, bias=0.0)
+    images = ImageEmbeddings(
+        vectors=np.eye(2, 4, dtype=np.float32),
+        pts_s=np.array([0.0, 1.0]),
+        space="s",
+        taxonomies={"aesthetics": prompts},
+    )
+    found = siglip2.signals(images)["aesthetic"]
+    assert found["pts_s"] == [0.0, 1.0]
+    assert found["score"] == pytest.approx([1 / (1 + np.exp(-2.0)), 0.5], abs=1e-3)
