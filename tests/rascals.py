@@ -7,14 +7,15 @@ import threading
 from pathlib import Path
 
 from tiktokd.errors import NetworkError
-from tiktokd.messages import Answer, Download, Downloaded, Ready, Request
+from tiktokd.messages import Analyzed, Answer, Download, Downloaded, Ready, Request
 from tiktokd.model import Metadata
 from tiktokd.worker import Handler, WorkerSetup
 
 
 class Rascal:
     """`ok`, `raise`, `exit 3`, `hang`, `grandchild` (starts one, then hangs), `big` (2 MiB of answer), `environment`,
-    `forge` (answers another ticket, past the checks of `worker.turn`), `nonsense` (no message at all)."""
+    `forge` (answers another ticket, past the checks of `worker.turn`), `other kind` (the answer to another kind of
+    request), `nonsense` (no message at all)."""
 
     def __init__(self, setup: WorkerSetup) -> None:
         self._setup = setup
@@ -45,6 +46,8 @@ class Rascal:
                 forged = Downloaded(ticket="t/999", path="", sha256="", size_bytes=0, metadata=Metadata())
                 self._setup.report.__self__.send(forged)  # type: ignore[attr-defined]
                 threading.Event().wait()
+            case ["other", "kind"]:
+                return Analyzed(ticket=request.ticket, outputs={}, signals={}, wall_ms=0, cpu_ms=0)
             case ["nonsense"]:
                 self._setup.report.__self__.send_bytes(b"\x00 nonsense")  # type: ignore[attr-defined]
                 threading.Event().wait()

@@ -38,7 +38,8 @@ BUSY_SHARE = 0.005
 OOM_SCORE = 500
 """Added to the child's badness: when memory is short the kernel ends a worker, not the daemon (proc(5))."""
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
-_STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
+STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
+"""Type of a request → the stage that failures name."""
 
 _logger = logging.getLogger(__name__)
 
@@ -150,14 +151,14 @@ def _serve(handler: Handler, conn: Connection, pulse: "Pulse") -> None:
             return
         if isinstance(request, Stop):
             return
-        if type(request).__name__ not in _STAGES:
+        if type(request).__name__ not in STAGES:
             raise ProtocolError(f"{type(request).__name__} is not a request")
         turn(handler, request, pulse)  # type: ignore[arg-type]
 
 
 def turn(handler: Handler, request: Request, pulse: "Pulse") -> None:
     """Answer one request: exactly one answer, whatever happens in the handler."""
-    stage = _STAGES[type(request).__name__]
+    stage = STAGES[type(request).__name__]
     with log.about(getattr(request, "id", None)):
         pulse.begin(request.ticket)
         try:

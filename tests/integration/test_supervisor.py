@@ -2,15 +2,17 @@
 
 import asyncio
 import os
+import resource
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
 import pytest
 
 from tests.live import alive, until
+from tiktokd import wire
 from tiktokd.config import Config
 from tiktokd.messages import Download, Downloaded, Failed
 from tiktokd.scheduler.child import WorkerSpec
@@ -25,12 +27,14 @@ E = TypeVar("E")
 class Stage:
     """A supervisor with one worker, its events and a ticking clock."""
 
-    def __init__(self, tmp_path: Path, target: str = "start", **daemon: Any) -> None:
+    def __init__(
+        self, tmp_path: Path, target: str = "start", clock: Callable[[], float] = time.monotonic, **daemon: Any
+    ) -> None:
         config = Config.model_validate({"daemon": {"state_dir": str(tmp_path), **daemon}})
         self.log = tmp_path / "log" / f"{NAME}.log"
         self.events: asyncio.Queue[Event] = asyncio.Queue()
         spec = WorkerSpec(kind="download", index=0, target=f"tests.rascals:{target}")
-        self.supervisor = Supervisor([spec], config, emit=self.events.put_nowait, clock=time.monotonic)
+        self.supervisor = Supervisor([spec], config, emit=self.events.put_nowait, clock=clock)
         self._ticking = asyncio.get_running_loop().create_task(self._tick())
         self._tickets = 0
 
@@ -199,3 +203,51 @@ async def test_an_idle_worker_told_to_stop_goes_by_itself(tmp_path: Path) -> Non
     assert not alive(pid)
     assert (await stage.next(WorkerDown)).in_service
     assert stage.worker.restarts == 0
+
+
+async def test_a_worker_that_is_being_ended_gets_no_request_that_would_be_charged_for_its_end(stage: Stage) -> None:
+    stage.supervisor.kill(NAME, "told to")
+    ticket = stage.send("ok")
+    assert await stage.next(Lost) == Lost(worker=NAME, ticket=ticket)
+    await stage.next(WorkerUp)
+
+
+async def test_a_request_that_is_too_large_for_the_pipe_is_answered_and_the_worker_goes_on(stage: Stage) -> None:
+    ticket = stage.send("x" * wire.MAX_MESSAGE_BYTES)
+    answered = await stage.next(Answered)
+    assert isinstance(answered.answer, Failed)
+    assert (answered.answer.ticket, answered.crashed) == (ticket, False)
+    assert "larger than" in answered.answer.failure.message
+    assert isinstance((await stage.ask("ok")).answer, Downloaded)
+
+
+async def test_a_child_that_answers_with_what_the_request_cannot_give_is_ended(stage: Stage) -> None:
+    answered = await stage.ask("other kind")
+    assert answered.crashed
+    assert isinstance(answered.answer, Failed)
+    await stage.next(WorkerUp)
+
+
+async def test_a_worker_that_cannot_be_forked_goes_out_of_service_and_says_so(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    stage = Stage(tmp_path, crash_loop_count=1)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(list(Path("/proc/self/fd").iterdir())) - 1, hard))
+    try:
+        stage.supervisor.tick()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert await stage.next(WorkerDown) == WorkerDown(worker=NAME, kind="download", in_service=False)
+    await stage.close()
+
+
+async def test_workers_are_not_blamed_for_time_in_which_the_daemon_itself_stood_still(tmp_path: Path) -> None:
+    asleep_s = 0.0
+    stage = Stage(tmp_path, clock=lambda: time.monotonic() + asleep_s)
+    await stage.next(WorkerUp)
+    stage.send("hang")
+    pid = stage.worker.child.pid
+    asleep_s = 3600.0
+    stage.supervisor.tick()
+    assert stage.worker.ended is None
+    assert alive(pid)
+    await stage.close()

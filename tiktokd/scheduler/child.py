@@ -148,3 +148,14 @@ def _size(header: bytes) -> int:
     if not 0 < size <= wire.MAX_MESSAGE_BYTES:
         raise ProtocolError(f"a message of {size} bytes")
     return size
+
+
+def how_it_ended(code: int) -> str:
+    """Return an exit code as words; a negative one is a signal."""
+    if code >= 0:
+        return f"ended by itself with exit code {code}"
+    try:
+        name = signal.Signals(-code).name
+    except ValueError:
+        name = "unknown"
+    return f"killed by signal {-code} ({name})"

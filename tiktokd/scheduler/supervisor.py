@@ -7,7 +7,6 @@ Runs on the daemon's event loop; the clock arrives through `tick`.
 import asyncio
 import logging
 import os
-import signal
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,13 +14,13 @@ from typing import Literal, get_args
 
 from tiktokd import log
 from tiktokd.config import Config
-from tiktokd.errors import Failure
-from tiktokd.messages import AnalyzerFacts, Failed, Heartbeat, Message, Ready, Stop
-from tiktokd.scheduler.child import Child, WorkerSpec
+from tiktokd.errors import Failure, ProtocolError, failure_of
+from tiktokd.messages import Analyzed, AnalyzerFacts, Decoded, Downloaded, Failed, Heartbeat, Message, Ready, Stop
+from tiktokd.scheduler.child import Child, WorkerSpec, how_it_ended
 from tiktokd.scheduler.commands import Work
 from tiktokd.scheduler.events import Answered, Event, Lost, Result, WorkerDown, WorkerUp
 from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_intended_end
-from tiktokd.worker import SharedRegion
+from tiktokd.worker import STAGES, SharedRegion
 
 WorkerState = Literal["starting", "idle", "busy", "stopping", "backoff", "out_of_service"]
 STARTING = max(2, len(os.sched_getaffinity(0)))
@@ -31,7 +30,10 @@ LOG_LINES = 5
 """Last lines of a dead worker's log that go into the report."""
 STOP_S = 10.0
 """A child that was told to stop and is still there after this long is killed."""
-STAGES = {"Download": "download", "Decode": "decode", "Analyze": "analyze", "Fuse": "fuse"}
+STILL_S = 10.0
+"""More time than this between two ticks (twice a second) is time in which we or the whole machine stood still."""
+_GIVES = {"download": Downloaded, "decode": Decoded, "analyze": Analyzed, "fuse": Analyzed}
+"""Stage → what a request of it is answered with, if not with `Failed`."""
 
 _logger = logging.getLogger(__name__)
 
@@ -81,16 +83,22 @@ class Supervisor:
         self.facts: dict[str, AnalyzerFacts] = {}
         """What the workers said about the analyzers; the best tier where they differ."""
         self._stopping = False
+        self._ticked_at = clock()
 
     def send(self, name: str, request: Work) -> None:
         """Give a request to a worker; `Answered` or `Lost` follows."""
         worker = self.workers[name]
-        if worker.child is None or worker.state != "idle":
+        if worker.child is None or worker.state != "idle" or worker.ended is not None:
             self._emit(Lost(worker=name, ticket=request.ticket))
+            return
+        try:
+            worker.child.send(request)
+        except ProtocolError as exc:  # too large: nobody has seen it, so the answer is ours to give
+            failure = failure_of(exc, _stage(request))
+            self._emit(Answered(worker=name, answer=Failed(ticket=request.ticket, failure=failure)))
             return
         worker.request, worker.sent_at, worker.alive_at = request, self._clock(), self._clock()
         self._enter(worker, "busy")
-        worker.child.send(request)
 
     def kill(self, name: str, reason: str, *, blame: bool = False) -> None:
         """End a worker's process; another follows. `blame`: it counts as a crash of the video that it holds."""
@@ -111,6 +119,8 @@ class Supervisor:
     def tick(self) -> None:
         """Start what is due, end what is late; call it about twice a second."""
         now = self._clock()
+        self._forgive(now - self._ticked_at)
+        self._ticked_at = now
         for worker in self.workers.values():
             if worker.state == "backoff" and not self._stopping:
                 due = worker.health.restart_at is not None and now >= worker.health.restart_at
@@ -118,6 +128,12 @@ class Supervisor:
                     self._start(worker, now)
             elif worker.ended is None and worker.child is not None:
                 self._end_if_late(worker, now)
+
+    def _forgive(self, passed_s: float) -> None:
+        """Where we stood still, nobody is late by that: their messages may lie in the pipe, unread."""
+        for worker in self.workers.values() if passed_s > STILL_S else ():
+            worker.started_at, worker.alive_at = worker.started_at + passed_s, worker.alive_at + passed_s
+            worker.sent_at += passed_s
 
     async def close(self, *, grace_s: float = 0.0) -> None:
         """End every process and return when none is left; idle ones get `grace_s` seconds to go by themselves."""
@@ -153,6 +169,8 @@ class Supervisor:
         except OSError as exc:
             _logger.error("cannot start %s: %s", worker.spec.name, exc)  # noqa: TRY400
             self._schedule(worker, now)
+            in_service = worker.health.restart_at is not None
+            self._emit(WorkerDown(worker=worker.spec.name, kind=worker.spec.kind, in_service=in_service))
             return
         self._enter(worker, "starting")
 
@@ -166,7 +184,7 @@ class Supervisor:
         elif worker.state == "stopping" and now - worker.since > STOP_S:
             self.kill(name, f"still there {STOP_S:g} s after it was told to stop")
         elif worker.state == "busy" and worker.request is not None and now - worker.sent_at > self._deadline_s(worker):
-            stage = STAGES[type(worker.request).__name__]
+            stage = _stage(worker.request)
             self.kill(name, f"no result of {stage} within {self._deadline_s(worker):g} s", blame=stage != "download")
         elif now - worker.alive_at > limits.stall_s:
             self.kill(name, f"no sign of life for {limits.stall_s:g} s", blame=True)
@@ -183,7 +201,7 @@ class Supervisor:
         elif isinstance(message, Ready):
             self._on_ready(worker, message)
         elif isinstance(message, get_args(Result)) and worker.request is not None:
-            if getattr(message, "ticket", None) == worker.request.ticket:
+            if _fits(worker.request, message):
                 self._on_answer(worker, message)
             else:
                 self.kill(worker.spec.name, "answered a request that it does not hold", blame=True)
@@ -222,7 +240,7 @@ class Supervisor:
         if child is not worker.child:
             return
         worker.child = None
-        how = worker.ended or _how_it_ended(code)
+        how = worker.ended or how_it_ended(code)
         crashed = worker.blamed or (worker.ended is None and worker.state != "stopping")
         if crashed or worker.request is not None:
             _logger.warning("%s: %s", worker.spec.name, how, extra={"video": getattr(worker.request, "id", None)})
@@ -253,7 +271,7 @@ class Supervisor:
         self._enter(worker, "backoff" if worker.health.restart_at is not None else "out_of_service")
 
     def _obituary(self, worker: Worker, request: Work, how: str, *, crashed: bool) -> Failure:
-        stage = STAGES[type(request).__name__]
+        stage = _stage(request)
         lines = log.last_lines(self._config.log_dir / f"{worker.spec.name}.log", LOG_LINES)
         last = "; last log lines: " + " | ".join(lines) if lines and crashed else ""
         doing = f" ({worker.heartbeat.detail})" if worker.heartbeat and worker.heartbeat.detail else ""
@@ -270,11 +288,9 @@ def enabled(wanted: Sequence[str], known: Iterable[AnalyzerFacts]) -> tuple[str,
     return tuple(sorted(fact.name for fact in known if words & {"all", fact.name, fact.group}))
 
 
-def _how_it_ended(code: int) -> str:
-    if code >= 0:
-        return f"ended by itself with exit code {code}"
-    try:
-        name = signal.Signals(-code).name
-    except ValueError:
-        name = "unknown"
-    return f"killed by signal {-code} ({name})"
+def _stage(request: Work) -> str:
+    return STAGES[type(request).__name__]
+
+
+def _fits(request: Work, answer: Result) -> bool:
+    return answer.ticket == request.ticket and isinstance(answer, Failed | _GIVES[_stage(request)])
