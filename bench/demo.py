@@ -38,7 +38,7 @@ def main() -> int:
     parser.add_argument("--output", type=Path, default=Path("results.json"))
     parser.add_argument("--clips", type=int, default=3, help="number of sample clips to make")
     args = parser.parse_args()
-    console = Console()
+    console = Console(width=None if sys.stdout.isatty() else 160)
     if args.urls and not args.urls.is_file():
         console.print(f"[red]error:[/] there is no file {args.urls}")
         return 2
@@ -143,9 +143,9 @@ def finding(envelope: dict[str, Any], width: int = 150) -> str:
 
 def _short(value: object) -> str:
     """Return a value in a few characters; nothing for what is empty, not known or not made for people."""
+    if value is None or value in ("", [], {}):
+        return ""
     match value:
-        case None | "" | [] | {}:
-            return ""
         case bool():
             return "yes" if value else "no"
         case float():
