@@ -1,6 +1,7 @@
 """The database thread and the file: group commit, isolation of calls, migration, refusal, and what a SIGKILL leaves."""
 
 import asyncio
+import importlib.util
 import multiprocessing
 import os
 import sqlite3
@@ -207,8 +208,14 @@ def test_a_directory_that_does_not_exist_is_named(tmp_path):
 
 
 def test_an_url_that_is_no_database_is_refused():
-    with pytest.raises(ConfigError, match=r"database\.url"):
+    with pytest.raises(ConfigError, match=r"database\.url.*expected something like sqlite:///"):
         Database.open("tiktokd.db")
+
+
+@pytest.mark.skipif(importlib.util.find_spec("psycopg") is not None, reason="the driver is there")
+def test_a_database_whose_driver_is_missing_says_what_to_install():
+    with pytest.raises(ConfigError, match=r"postgresql\+psycopg needs the package psycopg; pip install psycopg"):
+        Database.open("postgresql+psycopg://someone:secret@localhost/q")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")

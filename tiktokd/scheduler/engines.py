@@ -39,8 +39,11 @@ def engines(url: str) -> tuple[Engine, Engine]:
     try:
         writer = sa.create_engine(url, pool_size=1, max_overflow=0, poolclass=sa.QueuePool, **json)
         reader = sa.create_engine(url, pool_size=READERS, pool_timeout=READ_TIMEOUT_S, poolclass=sa.QueuePool, **json)
-    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError, ModuleNotFoundError) as exc:
-        raise ConfigError(f"database.url: {exc}") from exc
+    except ModuleNotFoundError as exc:
+        kind = url.partition(":")[0]
+        raise ConfigError(f"database.url: {kind} needs the package {exc.name}; pip install {exc.name}") from exc
+    except (sa.exc.ArgumentError, sa.exc.NoSuchModuleError) as exc:  # the URL may hold a password: it is not repeated
+        raise ConfigError(f"database.url: {exc}; expected something like sqlite:////var/lib/tiktokd/q.db") from exc
     if writer.dialect.name == "sqlite":
         _set_up_sqlite(writer, _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
         _set_up_sqlite(reader, _READER_PRAGMAS, "BEGIN")
