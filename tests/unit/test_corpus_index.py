@@ -26,7 +26,7 @@ def asked(index: PostingIndex, *keys: int, hits_max: int = 1000) -> set[tuple[in
 
 
 def file_of(path, rows, upto=99):
-    build(path, owner=OWNER, upto=upto, runs=lambda: iter([entry_run(rows[:2]), entry_run(rows[2:])]))
+    build(path, owner=OWNER, upto=upto, runs=[entry_run(rows[:2]), entry_run(rows[2:])])
     return PostingFile(path, OWNER, 99)
 
 
@@ -67,13 +67,22 @@ def test_only_the_rarest_keys_are_looked_at():
 def test_a_file_gives_back_what_was_put_in_and_can_be_written_anew_from_itself(tmp_path):
     first = file_of(tmp_path / "a.index", ROWS)
     assert first.upto == 99
-    build(tmp_path / "b.index", owner=OWNER, upto=99, runs=first.runs)
+    build(tmp_path / "b.index", owner=OWNER, upto=99, runs=[], base=first)
     assert (tmp_path / "a.index").read_bytes() == (tmp_path / "b.index").read_bytes()
-    assert sum(len(keys) for keys, _ in first.runs()) == len(first) == 6
+    half = file_of(tmp_path / "c.index", ROWS[:2])
+    build(tmp_path / "d.index", owner=OWNER, upto=99, runs=[entry_run(ROWS[2:])], base=half)
+    assert (tmp_path / "a.index").read_bytes() == (tmp_path / "d.index").read_bytes()
+    assert len(first) == 6
+
+
+def test_what_is_not_kept_is_left_out_of_a_new_file(tmp_path):
+    old = file_of(tmp_path / "x.index", ROWS)
+    build(tmp_path / "y.index", owner=OWNER, upto=99, runs=[], base=old, keep=lambda p: p >> np.uint64(32) != 1)
+    assert asked(PostingIndex(PostingFile(tmp_path / "y.index", OWNER, 99)), 5, 7, 0) == {(1, 2, 0), (2, 3, 2**32 - 1)}
 
 
 def test_an_empty_file_is_a_file(tmp_path):
-    build(tmp_path / "x.index", owner=OWNER, upto=0, runs=lambda: iter(()))
+    build(tmp_path / "x.index", owner=OWNER, upto=0, runs=[])
     assert asked(PostingIndex(PostingFile(tmp_path / "x.index", OWNER, 0)), 1) == set()
 
 

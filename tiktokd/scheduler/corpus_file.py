@@ -9,10 +9,11 @@ the database does not.
 import json
 import mmap
 import os
+import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +25,8 @@ HEADER_BYTES = 4096
 OFFSETS_BYTES = 4 * (KEYS + 2)
 """One offset more than needed, so that the postings are aligned."""
 POSTINGS_MAX = 2**32 - 1
-RUN_POSTINGS = 1 << 20
-"""Postings per turn when a file is read from end to end: 8 MiB."""
+RANGE_KEYS = KEYS // 256
+"""Keys per turn when a file is written."""
 READ_BYTES = 1 << 22
 
 Keys = NDArray[np.uint32]
@@ -72,46 +73,77 @@ class PostingFile:
         """Return the postings at these places."""
         return np.asarray(self._postings[places])
 
-    def runs(self) -> Iterator[Run]:
-        """Yield everything in the order of the keys, in parts of about `RUN_POSTINGS`."""
-        edges = np.searchsorted(self._offsets, np.arange(RUN_POSTINGS, len(self) + RUN_POSTINGS, RUN_POSTINGS))
-        first = 0
-        for edge in np.unique(np.minimum(edges, KEYS)).tolist():
-            offsets = self._offsets[first : edge + 1].astype(np.int64)
-            keys = np.repeat(np.arange(first, edge, dtype=np.uint32), np.diff(offsets))
-            yield keys, self._postings[int(offsets[0]) : int(offsets[-1])]
-            first = edge
-            self.release()
+    def between(self, first: int, last: int) -> Run:
+        """Return the postings of the keys first <= key < last, in order."""
+        offsets = self._offsets[first : last + 1].astype(np.int64)
+        keys = np.repeat(np.arange(first, last, dtype=np.uint32), np.diff(offsets))
+        return keys, np.array(self._postings[int(offsets[0]) : int(offsets[-1])])
 
     def release(self) -> None:
         """Give the pages that were touched back to the page cache: they no longer count as our memory."""
         self._map.madvise(mmap.MADV_DONTNEED)
 
 
-def build(path: Path, *, owner: str, upto: int, runs: Callable[[], Iterator[Run]]) -> None:
-    """Write the file with the postings of all runs; `runs` is called twice and must give the same both times.
+class _Spool:
+    """Runs on disk, to be read again by ranges of keys."""
 
-    Takes 48 MiB and one run of memory, however many postings there are.
+    def __init__(self, file: BinaryIO, runs: Iterable[Run]) -> None:
+        self._file = file
+        self._runs: list[tuple[int, NDArray[np.int64]]] = []
+        edges = np.arange(0, KEYS + RANGE_KEYS, RANGE_KEYS)
+        for keys, postings in runs:
+            self._runs.append((file.tell(), np.searchsorted(keys, edges)))
+            file.write(keys.astype("<u4").tobytes())
+            file.write(postings.astype("<u8").tobytes())
+
+    def part(self, number: int) -> list[Run]:
+        """Return what each run has in the `number`-th range of keys."""
+        return [self._read(at, places, number) for at, places in self._runs if places[number] < places[number + 1]]
+
+    def _read(self, at: int, places: NDArray[np.int64], number: int) -> Run:
+        first, last, total = int(places[number]), int(places[number + 1]), int(places[-1])
+        self._file.seek(at + 4 * first)
+        keys = np.frombuffer(self._file.read(4 * (last - first)), "<u4")
+        self._file.seek(at + 4 * total + 8 * first)
+        return keys, np.frombuffer(self._file.read(8 * (last - first)), "<u8")
+
+
+def build(
+    path: Path,
+    *,
+    owner: str,
+    upto: int,
+    runs: Iterable[Run],
+    base: PostingFile | None = None,
+    keep: Callable[[Postings], NDArray[np.bool_]] = lambda postings: np.ones(len(postings), np.bool_),
+) -> None:
+    """Write a file with what `keep` keeps of the postings of `base` and of `runs`.
+
+    Takes one run, or 48 MiB and a 256th of all postings, of memory, however many there are: everything is written and
+    read in stretches, for a posting put in its place here and there would touch every page of the file.
     """
-    counts = np.zeros(KEYS + 2, np.uint32)
-    total = 0
-    for keys, _ in runs():
-        first, length = _groups(keys)
-        counts[keys[first] + 1] += length.astype(np.uint32)
-        total += len(keys)
-    if total > POSTINGS_MAX:
-        raise ValueError(f"{total} postings are more than a file can hold, {POSTINGS_MAX}")
-    offsets = np.cumsum(counts, dtype=np.uint32)
     path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
     fresh = path.with_suffix(".new")
     try:
-        with fresh.open("wb+") as file:
-            file.truncate(HEADER_BYTES + OFFSETS_BYTES + 8 * total)
+        with tempfile.TemporaryFile(dir=path.parent) as spooled, fresh.open("wb+") as file:
+            spool = _Spool(spooled, runs)
+            counts = np.zeros(KEYS + 2, np.uint32)
+            file.seek(HEADER_BYTES + OFFSETS_BYTES)
+            total = 0
+            for number in range(KEYS // RANGE_KEYS):
+                first = number * RANGE_KEYS
+                parts = spool.part(number)
+                if base is not None:
+                    parts.insert(0, base.between(first, first + RANGE_KEYS))
+                    base.release()
+                keys, postings = _joined(parts, keep)
+                counts[first + 1 : first + 1 + RANGE_KEYS] = np.bincount(keys - np.uint32(first), minlength=RANGE_KEYS)
+                file.write(postings.data)
+                total += len(postings)
+            if total > POSTINGS_MAX:
+                raise ValueError(f"{total} postings are more than a file can hold, {POSTINGS_MAX}")
             file.seek(HEADER_BYTES)
-            file.write(offsets.data)
-            file.flush()
-            if total:
-                _fill(file.fileno(), offsets, total, runs())
+            file.write(np.cumsum(counts, dtype=np.uint32, out=counts).data)
             header = {"magic": MAGIC, "owner": owner, "upto": upto, "postings": total, "crc": _checksum(file)}
             file.seek(0)
             file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
@@ -123,26 +155,14 @@ def build(path: Path, *, owner: str, upto: int, runs: Callable[[], Iterator[Run]
     _sync_directory(path.parent)
 
 
-def _fill(descriptor: int, offsets: NDArray[np.uint32], total: int, runs: Iterator[Run]) -> None:
-    """Put each posting in its place; `offsets` is used up."""
-    with mmap.mmap(descriptor, 0) as mapped:
-        out = np.frombuffer(mapped, np.uint64, total, HEADER_BYTES + OFFSETS_BYTES)
-        for keys, postings in runs:
-            first, length = _groups(keys)
-            rank = np.arange(len(keys)) - np.repeat(first, length)
-            out[offsets[keys] + rank] = postings
-            offsets[keys[first]] += length.astype(np.uint32)
-            mapped.madvise(mmap.MADV_DONTNEED)
-        del out
-        mapped.flush()
-
-
-def _groups(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Return where each distinct key of a run begins, and how often it occurs."""
-    if not len(keys):
-        return np.zeros(0, np.int64), np.zeros(0, np.int64)
-    first = np.flatnonzero(np.append(True, keys[1:] != keys[:-1]))
-    return first, np.diff(first, append=len(keys))
+def _joined(parts: list[Run], keep: Callable[[Postings], NDArray[np.bool_]]) -> Run:
+    """Return the parts as one run."""
+    keys = np.concatenate([np.zeros(0, np.uint32), *(k for k, _ in parts)])
+    postings = np.concatenate([np.zeros(0, np.uint64), *(p for _, p in parts)])
+    kept = keep(postings)
+    keys, postings = keys[kept], postings[kept]
+    order = np.argsort(keys, kind="stable")  # merges what is in order already
+    return keys[order], postings[order]
 
 
 def _checksum(file: Any) -> int:

@@ -18,7 +18,8 @@ TAIL_ENTRIES = 1024
 """Entries in memory (at most 12 MiB) before they are merged into the file."""
 FRESH_ENTRIES = 48
 """Entries before they are merged into the tail: moving the tail for each video would take longer than a lookup."""
-VOTE_SLOTS = 1 << 20
+VOTE_SLOT_BITS = 19
+VOTE_SLOTS = 1 << VOTE_SLOT_BITS
 
 Ints = NDArray[np.int64]
 
@@ -149,11 +150,12 @@ def vote(revision: Ints, cell: Ints, *, votes_min: int, limit: int) -> list[Vote
     Args:
         cell: Per occurrence, what it says, 0 <= cell < 2**31; what is one apart nearly agrees.
     """
-    # Sorting all occurrences would take most of the time of a lookup, and most of them are alone in their cell. A
-    # crowd is two, or one beside one; slots that are shared by chance only let a few more through.
-    slot, beside = _slot(revision, cell), _slot(revision, cell + 1)
-    crowd = np.bincount(slot, minlength=VOTE_SLOTS)
-    several = (crowd[slot] > 1) | (crowd[beside] > 0) | (crowd[_slot(revision, cell - 1)] > 0)
+    # Sorting all occurrences would take most of the time of a lookup, and most of them are alone. Two in one cell, or
+    # in neighbouring ones, share one of two cells of double width; slots that are shared by chance let a few more pass.
+    several = np.zeros(len(revision), np.bool_)
+    for shift in (0, 1):
+        slot = _slot(revision, (cell + shift) >> 1)
+        several |= np.bincount(slot, minlength=VOTE_SLOTS)[slot] > 1
     key = np.sort(revision[several] << 31 | cell[several])
     if not len(key):
         return []
@@ -176,4 +178,4 @@ def _slot(revision: Ints, cell: Ints) -> Ints:
     mixed = revision.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cell.astype(np.uint64) * np.uint64(
         0xC2B2AE3D27D4EB4F
     )
-    return (mixed >> np.uint64(44)).astype(np.int64)
+    return (mixed >> np.uint64(64 - VOTE_SLOT_BITS)).astype(np.int64)

@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import LocalError
 from tiktokd.scheduler import store_corpus, store_upkeep
-from tiktokd.scheduler.corpus_file import PostingFile, Run, Unusable, build
+from tiktokd.scheduler.corpus_file import PostingFile, Postings, Run, Unusable, build
 from tiktokd.scheduler.corpus_index import TAIL_ENTRIES, PostingIndex, entry_run
 from tiktokd.scheduler.database import Database
 
@@ -116,22 +117,21 @@ class Keeper:
         alive = np.zeros(upto + 1, np.bool_)
         alive[self._database.read_blocking(store_corpus.revisions, kind, upto=upto)] = True
 
-        def runs() -> Iterator[Run]:
-            after = 0
-            for keys, postings in file.runs() if file is not None else ():
-                self._check()
-                kept = alive[(postings >> np.uint64(32)).astype(np.int64)]
-                yield keys[kept], postings[kept]
-            after = file.upto if file is not None else 0
-            while rows := self._entries(kind, after, upto, BATCH_ENTRIES):
-                self._check()
-                yield entry_run(rows)
-                after = rows[-1][0]
+        def keep(postings: Postings) -> NDArray[np.bool_]:
+            self._check()
+            return alive[(postings >> np.uint64(32)).astype(np.int64)]
 
         path = self._path(kind)
-        build(path, owner=self._owner(), upto=upto, runs=runs)
+        runs = self._runs(kind, file.upto if file is not None else 0, upto)
+        build(path, owner=self._owner(), upto=upto, runs=runs, base=file, keep=keep)
         _logger.info("saved the index %s: %d videos", path, int(alive.sum()))
         return PostingIndex(PostingFile(path, self._owner(), upto))
+
+    def _runs(self, kind: str, after: int, upto: int) -> Iterator[Run]:
+        while rows := self._entries(kind, after, upto, BATCH_ENTRIES):
+            self._check()
+            yield entry_run(rows)
+            after = rows[-1][0]
 
     def _entries(self, kind: str, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
         return self._database.read_blocking(store_corpus.entries, kind, after=after, upto=upto, limit=limit)
