@@ -17,7 +17,6 @@ from tiktokd.scheduler.policy import (
     backoff_s,
     decide,
     download_limits,
-    on_fallback,
     processing_limits,
 )
 
@@ -110,31 +109,9 @@ def test_the_second_worker_death_makes_the_video_poison_whatever_its_attempts():
     assert decision.failure.message == "2 workers died on this video; the last: it broke"
 
 
-@pytest.mark.parametrize("stage", ["analyze", "fuse"])
-def test_three_failures_on_the_gpu_lead_to_one_try_on_the_cpu(stage):
-    limits = Limits(fallback=True)
-    broken = failure("resource", stage)
-    assert judge(broken, stage="processing", attempts=2, limits=limits) == Retry(at=NOW, charge=True, fallback=True)
-    assert on_fallback(3, limits)
-    assert not on_fallback(2, limits)
-    assert judge(broken, stage="processing", attempts=3, limits=limits) == Fail(failure=broken)
-
-
-def test_without_a_gpu_there_is_no_further_try():
-    assert isinstance(judge(failure("transient", "analyze"), stage="processing", attempts=2), Fail)
-    assert not on_fallback(3, LIMITS)
-
-
-def test_a_video_that_does_not_decode_is_not_given_to_the_cpu_fallback():
-    limits = Limits(fallback=True)
-    assert isinstance(judge(failure("transient", "decode"), stage="processing", attempts=2, limits=limits), Fail)
-
-
 def test_limits_come_from_the_configuration():
     config = Config.model_validate(
         {"download": {"attempts": 5, "backoff_base_s": 1, "backoff_cap_s": 9}, "gpu": {"attempts": 2}}
     )
     assert download_limits(config) == replace(LIMITS, attempts=5, backoff_base_s=1, backoff_cap_s=9)
-    assert processing_limits(config, gpus=1).attempts == 2
-    assert processing_limits(config, gpus=1).fallback
-    assert not processing_limits(config, gpus=0).fallback
+    assert processing_limits(config) == replace(LIMITS, attempts=2, backoff_base_s=1, backoff_cap_s=9)

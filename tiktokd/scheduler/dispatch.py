@@ -149,15 +149,8 @@ def _decoded(state: State, job: Job, done: Step, answer: Decoded) -> list[Comman
     if job.slot is not None:
         state.slots.ready(*job.slot)
     if job.goes_on():
-        job.steps.extend(Step(kind=group) for group in _groups(state, job))
+        job.steps.extend(Step(kind=group) for group in (("gpu", "cpu") if state.gpu_serves() else ("all",)))
     return []
-
-
-def _groups(state: State, job: Job) -> tuple[str, ...]:
-    if not state.gpu_serves():
-        return ("all",)
-    # It has used up its tries on a GPU in earlier claims.
-    return ("fallback", "cpu") if job.claim.attempts >= state.limits.gpu_attempts else ("gpu", "cpu")
 
 
 def _analyzed(state: State, job: Job, done: Step, answer: Analyzed, now: float) -> list[Command]:

@@ -85,7 +85,8 @@ class Downloads:
         utc = self._utc()
         gate = asdict(self.gate.state(now, utc))
         claim = await self._database.write(_claim, incarnation=incarnation, gate=gate, now=utc)
-        return claim, None
+        # Without one, somebody took the last ready video away meanwhile: look again when the next is due.
+        return claim, self._clock()
 
     async def succeeded(self, requests: int) -> None:
         """Note a download that worked."""

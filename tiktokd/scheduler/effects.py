@@ -142,7 +142,7 @@ class Effects:
         if claim is None:
             _, due_at = await self._database.read(store.next_ready_at, now=utc)
             return None, None if due_at is None else now + max(due_at - utc, 0.0)
-        if claim.media_path is None or await self._in_thread(Path(claim.media_path).is_file):
+        if claim.media_path is None or not await self._in_thread(_is_gone, Path(claim.media_path)):
             return claim, None
         await self._media_gone(claim)
         return None, self._clock()
@@ -156,7 +156,7 @@ class Effects:
             message = f"{claim.media_path} is gone; put it back and run `tiktokctl requeue {claim.id}`"
             lost, ended = Failure(failure_class="permanent", stage="decode", message=message), store.fail
         _logger.warning(message, extra={"video": claim.id})
-        await self._database.write(ended, claim.token, failure=lost, now=self._utc())
+        await self._write("processing", ended, claim.token, failure=lost, now=self._utc())
         self._emit(Wake())
 
     async def _keep(self, command: Keep) -> bool:
@@ -184,7 +184,8 @@ class Effects:
         if held:
             self.downloaded.add(self._clock())
             self._lanes.clear("download")
-            _logger.info("downloaded %.1f MiB in %.1f s", *_sizes(command), extra={"video": video_id})
+            size_mib = answer.size_bytes / 2**20
+            _logger.info("downloaded %.1f MiB in %.1f s", size_mib, command.download_s, extra={"video": video_id})
         else:
             await self._remove_unless_known(path)
         return held
@@ -232,7 +233,7 @@ class Effects:
 
     async def _decide(self, claim: Claim, lane: Lane, failure: Failure, *, crashed: bool, crashes: int) -> bool:
         download = lane == "download"
-        limits = policy.download_limits(self._config) if download else policy.processing_limits(self._config, gpus=0)
+        limits = policy.download_limits(self._config) if download else policy.processing_limits(self._config)
         decision = policy.decide(
             failure,
             stage=lane,
@@ -248,16 +249,8 @@ class Effects:
             case policy.Retry():
                 wait_s = max(decision.at - self._utc(), 0.0)
                 _logger.info("again in %.0f s: %s", wait_s, failure.message, extra={"video": claim.id})
-                return await self._write(
-                    lane,
-                    store.retry,
-                    claim.token,
-                    failure=failure,
-                    not_before=decision.at,
-                    charge=decision.charge,
-                    crash=decision.crash,
-                    now=self._utc(),
-                )
+                how = {"not_before": decision.at, "charge": decision.charge, "crash": decision.crash}
+                return await self._write(lane, store.retry, claim.token, failure=failure, **how, now=self._utc())
             case policy.Fail():
                 final = decision.failure
                 text = f"{final.failure_class} in {final.stage}: {final.message}"
@@ -266,9 +259,12 @@ class Effects:
                     lane, store.fail, claim.token, failure=final, crash=decision.crash, now=self._utc()
                 )
             case policy.Pause():
-                rest_s = self._lanes.rest_s(lane, decision.until - self._utc())
+                now = self._utc()
+                rest_s = self._lanes.rest_s(lane, decision.until - now)
                 self._hinder(decision.lane, decision.reason, rest_s=rest_s)
-                return await self._write(lane, store.rescue, claim.token, reason=decision.reason, now=self._utc())
+                # Behind the others, once the lane is open again: the trouble may be with this video alone after all.
+                later = {"not_before": now + 2 * rest_s, "charge": False}
+                return await self._write(lane, store.retry, claim.token, failure=failure, **later, now=now)
 
     async def _write(self, lane: Lane, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
         """Write until it holds."""
@@ -295,5 +291,9 @@ class Effects:
         return await asyncio.get_running_loop().run_in_executor(self._files, function, *args)
 
 
-def _sizes(command: Keep) -> tuple[float, float]:
-    return command.answer.size_bytes / 2**20, command.download_s
+def _is_gone(path: Path) -> bool:
+    """Return whether there is no such file; where that cannot be told, the decoder says what is wrong."""
+    try:
+        return not path.is_file()
+    except OSError:
+        return False

@@ -28,8 +28,6 @@ TREATMENTS: dict[FailureClass, Treatment] = {
 
 BACKOFF_FACTOR = 4.0
 """30 s, 2 min, 8 min with the default base."""
-GPU_STAGES = frozenset({"analyze", "fuse"})
-"""Stages that can fail because of the GPU; decoding again on the same CPU would not help."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +35,7 @@ class Limits:
     """What one lane allows."""
 
     attempts: int = 3
-    """Charged failures; the last of them ends the video (or its time on the GPU)."""
+    """Charged failures; the last of them ends the video."""
     crashes: int = 2
     """Deaths of a worker that held the video: two, because one may have been somebody else's fault."""
     throttles: int = 20
@@ -48,8 +46,6 @@ class Limits:
     """A Retry-After beyond a day is a mistake or an attack."""
     pause_s: float = 60.0
     """How long a lane rests after a local failure before one video tries again."""
-    fallback: bool = False
-    """There is a CPU to take over from a GPU that failed `attempts` times."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +56,6 @@ class Retry:
     """UTC seconds; not before."""
     charge: bool
     crash: bool = False
-    fallback: bool = False
-    """The next attempt runs on the CPU (`on_fallback` says so from the attempts)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,14 +114,9 @@ def decide(
             delay = _delay(failure, throttles + 1, limits, random)
             return Retry(at=now + delay, charge=False)
         case "retry":
-            return _after_attempt(failure, stage=stage, attempts=attempts, limits=limits, now=now, random=random)
+            return _after_attempt(failure, attempts=attempts, limits=limits, now=now, random=random)
         case _:
             assert_never(treatment)
-
-
-def on_fallback(attempts: int, limits: Limits) -> bool:
-    """Return whether a video with so many failed attempts now runs on the CPU instead of the GPU."""
-    return limits.fallback and attempts >= limits.attempts
 
 
 def backoff_s(attempt: int, limits: Limits, random: float) -> float:
@@ -147,15 +136,9 @@ def download_limits(config: Config) -> Limits:
     return Limits(attempts=table.attempts, backoff_base_s=table.backoff_base_s, backoff_cap_s=table.backoff_cap_s)
 
 
-def processing_limits(config: Config, *, gpus: int) -> Limits:
-    """Return the limits of the processing lane; `gpus` is the number of GPU workers in service."""
-    table = config.download
-    return Limits(
-        attempts=config.gpu.attempts,
-        backoff_base_s=table.backoff_base_s,
-        backoff_cap_s=table.backoff_cap_s,
-        fallback=gpus > 0,
-    )
+def processing_limits(config: Config) -> Limits:
+    """Return the limits of the processing lane; what fails on a GPU goes to the CPU within one attempt."""
+    return replace(download_limits(config), attempts=config.gpu.attempts)
 
 
 def _after_crash(failure: Failure, *, crashes: int, limits: Limits, now: float, random: float) -> Decision:
@@ -165,14 +148,10 @@ def _after_crash(failure: Failure, *, crashes: int, limits: Limits, now: float, 
     return Fail(failure=replace(failure, failure_class="poison", message=message), crash=True)
 
 
-def _after_attempt(
-    failure: Failure, *, stage: Lane, attempts: int, limits: Limits, now: float, random: float
-) -> Decision:
+def _after_attempt(failure: Failure, *, attempts: int, limits: Limits, now: float, random: float) -> Decision:
     made = attempts + 1
     if made < limits.attempts:
         return Retry(at=now + _delay(failure, made, limits, random), charge=True)
-    if made == limits.attempts and stage == "processing" and limits.fallback and failure.stage in GPU_STAGES:
-        return Retry(at=now, charge=True, fallback=True)
     return Fail(failure=failure)
 
 
