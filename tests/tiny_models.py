@@ -249,6 +249,7 @@ def _captioner(directory: Path) -> None:
 
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
+    "siglip2_text": _siglip2,
     "nsfw": _nsfw,
     "dfine": _dfine,
     "vitpose": _vitpose,

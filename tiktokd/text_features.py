@@ -60,6 +60,20 @@ class TextVectors:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WordsInPictureSpace:
+    """Features of encoder `siglip2_text`."""
+
+    text: str
+    """The one that was chosen: caption, speech or text in the picture."""
+    vector: NDArray[np.float32]
+    """(D,), length 1."""
+    others: NDArray[np.float32]
+    """(C, D), length 1: captions of other videos."""
+    space: str
+    """Model and revision; as in the signals of `siglip2`, or the two must not be compared."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TextScores:
     """Features of a text classifier."""
 

@@ -6,7 +6,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips
-from tiktokd.encoders import captioner, dfine, nsfw, siglip2, vitpose
+from tiktokd.encoders import _hub, captioner, dfine, nsfw, siglip2, siglip2_text, vitpose
 from tiktokd.errors import ModelMissing
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Context, LoadContext
@@ -174,3 +174,17 @@ def test_a_video_is_described_the_same_alone_and_in_a_batch(writer):
 def test_the_prompt_has_room_for_every_picture_and_nothing_of_the_post(writer):
     ids = captioner.prompt_ids(writer, 3)
     assert ids.count(writer.hub.model.config.image_token_id) == 3 * writer.tokens_per_image
+
+
+def test_the_text_tower_alone_gives_the_vectors_of_the_whole_model(context):
+    whole = siglip2.load(context)
+    tower = siglip2_text.load(context)
+    assert tower.space == whole.space
+    assert not hasattr(tower.hub.model, "vision_model")
+    texts = ["w20 w21 w22", "w30", " ".join(f"w{i}" for i in range(10, 140))]
+    together = siglip2_text.encode(tower, texts)
+    hub = _hub.load(siglip2.WEIGHTS, context, "SiglipModel")
+    np.testing.assert_allclose(np.stack([t.vector for t in together]), siglip2._embed_texts(hub, texts), atol=1e-5)
+    for text, one in zip(texts, together, strict=True):
+        np.testing.assert_allclose(siglip2_text.encode(tower, [text])[0].vector, one.vector, atol=1e-5)
+        assert len(one.others) >= 80

@@ -22,6 +22,7 @@ ANALYZERS = sorted(CATALOGUE.analyzers)
 ENCODERS = sorted(CATALOGUE.encoders)
 PLAN_ENCODERS = {
     "siglip2",
+    "siglip2_text",
     "dfine",
     "vitpose",
     "nsfw",

@@ -1,9 +1,11 @@
 """Whether what is written, shown and said in a video is the same thing.
 
 Lite: words in common (token F1 of Rajpurkar et al. 2016, blind to case, order and stop words) between picture and
-speech at the same time, caption and content, hashtags and content. Full: meaning by sentence vectors (E5). Bad at:
-translations as subtitles (few words in common, the same meaning: look at both numbers), lyrics laid over, irony;
-hashtags that everybody uses are left out.
+speech at the same time, caption and content, hashtags and content. Full: meaning by sentence vectors (E5), words
+against pictures (SigLIP2), sounds against what is seen (AST and D-FINE). Bad at: translations as subtitles (few words
+in common, the same meaning: look at both numbers), lyrics laid over, irony; hashtags that everybody uses are left out.
+Captions of short videos often say nothing of the picture, and voices, music and effects are often laid over: a low
+number is a fact about a video, not a fault of it.
 """
 
 import re
@@ -12,13 +14,16 @@ from collections.abc import Iterable, Mapping, Sequence, Set
 from statistics import fmean
 from typing import Literal
 
+import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from tiktokd.model import Output
+from tiktokd.analyzers import _sound_sources
+from tiktokd.model import Output, Reason
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.text_features import TextVectors
+from tiktokd.text_features import TextVectors, WordsInPictureSpace
 from tiktokd.texts import Passage, blocks, hashtags, passages, squeezed, without_tags, words
 
+Field = Literal["ocr_speech", "caption_content", "visual_text_z", "audio_picture"]
 Flag = Literal["ocr_differs_from_speech", "caption_differs_from_content", "hashtags_differ_from_content"]
 
 GENERIC_TAGS = frozenset({
@@ -38,6 +43,8 @@ LOW = 0.1
 """Below this token F1 two texts are about different things, or in different languages."""
 SUBSTANCE_WORDS = 2
 """Words beside stop words on each side without which nothing differs: "wait for it" is about nothing."""
+CAPTIONS_MIN = 20
+"""Fewer captions to compare with have no spread that means anything."""
 MIN_WORDS = 3
 """Fewer words on a side say nothing."""
 
@@ -66,6 +73,19 @@ class TagRelevance(BaseModel):
     """Its words come up in the picture or in speech; a tag that is not found may still fit what is seen."""
 
 
+class SoundPicture(BaseModel):
+    """Sounds against the things that make them."""
+
+    model_config = ConfigDict(frozen=True)
+
+    seen: list[str]
+    """Sounds (AudioSet) whose source is in a sampled frame, strongest first."""
+    unseen: list[str]
+    """Sounds whose source is not: off-screen, laid over, or missed."""
+    seen_ratio: float
+    """Share 0..1 of these sounds that are seen."""
+
+
 class CrossModalAgreement(Output):
     """Summary."""
 
@@ -74,20 +94,26 @@ class CrossModalAgreement(Output):
     caption_content: float | None
     """Token F1 0..1 of the caption and all that is shown and said; `None`: one of the two is missing."""
     visual_text_z: float | None
-    """Nearness of picture and words against shuffled words of the corpus, robust z; `None` until there is a corpus and
-    a model of both."""
+    """How much better the caption (else speech, else text in the picture) fits the mean picture than 100 captions of
+    other videos do: robust z, 0 is no better than theirs. Not calibrated; `missing` says why it is `None`."""
+    audio_picture: SoundPicture | None
+    """Sounds that have a visible source; `None`: none is heard, or no models (`missing` says which)."""
     hashtag_relevance: list[TagRelevance]
     """Hashtags other than those that everybody uses; empty without shown or said words."""
     mismatch_flags: list[Flag]
     """What does not fit together; empty: nothing stands out, which is no proof."""
+    missing: dict[Field, Reason]
+    """Fields that are null, and why."""
 
 
 def analyze(context: Context) -> Result:
     """Return how sources agree, or skipped/no_sources where there are fewer than two."""
     found = passages(context)
-    kinds = {passage.kind for passage in found}
-    if len(kinds) < 2:
-        return skipped("no_sources", f"two sources of words are needed, there is {len(kinds)}")
+    sources: set[str] = {passage.kind for passage in found}
+    sources |= {"picture"} if {"siglip2", "dfine"} & context.signals.keys() else set()
+    sources |= {"sound"} if "ast" in context.signals else set()
+    if len(sources) < 2:
+        return skipped("no_sources", f"two sources are needed, there is {', '.join(sorted(sources)) or 'none'}")
     stop: Mapping[str, frozenset[str]] = context.features["stopwords"]
     ignored = frozenset().union(*stop.values())
     caption = " ".join(passage.text for passage in found if passage.kind == "caption")
@@ -95,16 +121,60 @@ def analyze(context: Context) -> Result:
     agreed = _ocr_speech(found, ignored, context.features.get("e5"))
     caption_f1 = _caption(without_tags(caption), content, ignored)
     tags = _tags(hashtags(caption), content) if content else []
+    visual = _visual_text(context)
+    sounds = _audio_picture(context)
+    measured: dict[Field, object] = {
+        "ocr_speech": agreed, "caption_content": caption_f1, "visual_text_z": visual, "audio_picture": sounds,
+    }  # fmt: skip
     output = CrossModalAgreement(
         ocr_speech=agreed,
         caption_content=caption_f1,
-        visual_text_z=None,
+        visual_text_z=visual,
+        audio_picture=sounds,
+        missing={name: _why(context, name) for name, value in measured.items() if value is None},
         hashtag_relevance=tags,
         mismatch_flags=_flags(agreed, caption_f1 if _telling(caption, content, ignored) else None, tags),
     )
-    if agreed is None and caption_f1 is None:
+    if all(value is None for value in measured.values()):
         return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time")
     return ok(output, calibrated=False)
+
+
+def _visual_text(context: Context) -> float | None:
+    """Return the robust z of the words' nearness to the mean picture among that of other videos' captions."""
+    picture = context.signals.get("siglip2")
+    said: WordsInPictureSpace | None = context.features.get("siglip2_text")
+    if picture is None or said is None or picture["space"] != said.space or len(said.others) < CAPTIONS_MIN:
+        return None
+    mean = np.asarray(picture["mean"], np.float32)
+    others = said.others @ mean
+    spread = 1.4826 * float(np.median(np.abs(others - np.median(others))))
+    return round(float(said.vector @ mean - np.median(others)) / spread, 2) if spread > 1e-6 else None
+
+
+def _audio_picture(context: Context) -> SoundPicture | None:
+    if not {"ast", "dfine"} <= context.signals.keys():
+        return None
+    seen, unseen = _sound_sources.split(context.signals["ast"]["labels"], context.signals["dfine"]["labels"])
+    if not seen and not unseen:
+        return None
+    return SoundPicture(seen=seen, unseen=unseen, seen_ratio=round(len(seen) / (len(seen) + len(unseen)), 4))
+
+
+def _why(context: Context, name: Field) -> Reason:
+    """Return why a field is null: what the file lacks, then what this machine lacks, then what the video lacks."""
+    if name in ("ocr_speech", "caption_content"):
+        return "no_text"
+    if not context.facts.has_video:
+        return "no_video"
+    if name == "audio_picture":
+        if not context.facts.has_audio:
+            return "no_audio"
+        return "no_sources" if {"ast", "dfine"} <= context.signals.keys() else "model_missing"
+    if not passages(context):
+        return "no_text"
+    few = all(len(words(without_tags(passage.text))) < MIN_WORDS for passage in passages(context))
+    return "no_text" if few and "siglip2" in context.signals else "model_missing"
 
 
 def token_f1(a: str, b: str, ignored: Set[str] = frozenset()) -> float:
@@ -212,6 +282,8 @@ ANALYZER = Analyzer(
     output=CrossModalAgreement,
     analyze=analyze,
     uses=("stopwords",),
-    optional=("e5",),
+    optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
+    signals=("siglip2", "dfine", "ast"),
+    version="2",
 )

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _pixels, _prompts
+from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_text
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import ImageEmbeddings, LabelCosines
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -28,9 +28,6 @@ WEIGHTS = Weights(
 )
 FRAMES = 32
 """Frames per video: one a second for a 30 s clip."""
-TEXT_TOKENS = 64
-"""SigLIP2 was trained on texts padded to 64 tokens and no attention mask; anything else shifts the vectors."""
-TEXT_BATCH = 64
 FUSED = ("content_categories", "formats", "moods")
 """Taxonomies whose scores level 2 reads; the others stay in the process."""
 
@@ -61,8 +58,7 @@ class _Frame:
 def load(context: LoadContext) -> Siglip:
     """Return the image tower; the text tower is gone again when this returns."""
     hub = _hub.load(WEIGHTS, context, "SiglipModel")
-    revision = hub.used[0].revision or "local"
-    space = f"{hub.used[0].id}@{revision}"
+    space = _siglip_text.space(hub)
     taxonomies = [_prompts.read(name, context.data_dir) for name in _prompts.names(context.data_dir)]
     cache = (context.models_dir or Path.cwd()) / ".prompts"
     prompts = tuple(_prompts.matrix(t, lambda texts: _embed_texts(hub, texts), cache, space) for t in taxonomies)
@@ -81,19 +77,8 @@ def load(context: LoadContext) -> Siglip:
 
 
 def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return (len, D) float32 of length 1; lower case, as the model was trained."""
-    import torch
-
-    tokenizer = _hub.tokenizer(hub)
-    width = min(TEXT_TOKENS, hub.model.config.text_config.max_position_embeddings)
-    parts = []
-    for start in range(0, len(texts), TEXT_BATCH):
-        batch = [text.lower() for text in texts[start : start + TEXT_BATCH]]
-        tokens = tokenizer(batch, padding="max_length", max_length=width, truncation=True, return_tensors="pt")
-        with torch.inference_mode():
-            out = hub.model.text_model(input_ids=tokens["input_ids"].to(hub.device)).pooler_output.float()
-        parts.append(torch.nn.functional.normalize(out, dim=-1).cpu().numpy())
-    return np.concatenate(parts)
+    """Return (len, D) float32 of length 1."""
+    return _siglip_text.embed(hub, _hub.tokenizer(hub), texts)
 
 
 def items(context: Context) -> Sequence[Array]:
