@@ -30,6 +30,8 @@ class Rule:
     """Regular expression, found in the lower-case text."""
     statuses: Container[int] = ()
     origins: Container[str] = ()
+    of_post: bool = False
+    """An answer about this post alone, where the class does not say so: no sign of trouble with the site."""
 
 
 RULES: tuple[Rule, ...] = (
@@ -53,8 +55,18 @@ RULES: tuple[Rule, ...] = (
         "local", "yt-dlp lacks a package (curl_cffi); reinstall with its extra", r"impersonate target .* not available"
     ),
     # Walls. We stop at them.
-    Rule("auth", "the post or its account is private", r"do not have permission to view|account is private"),
-    Rule("auth", "TikTok shows this post only after a login (sensitive content)", r"not be comfortable for some"),
+    Rule(
+        "auth",
+        "the post or its account is private",
+        r"do not have permission to view|account is private",
+        of_post=True,
+    ),
+    Rule(
+        "auth",
+        "TikTok shows this post only after a login (sensitive content)",
+        r"not be comfortable for some",
+        of_post=True,
+    ),
     Rule("auth", "TikTok asks for a login", r"requiring login|log into an account"),
     # Not a video
     Rule("unsupported", "a photo post has pictures and a sound but no video", r"photo post|/photo/"),
@@ -138,6 +150,7 @@ def failure(text: str, *, status: int | None, origin: Origin, retry_after_s: flo
         message=f"{rule.reason} ({said[:SHOWN_CHARS]})" if said else rule.reason,
         retry_after_s=retry_after_s if waits else None,
         http_status=status,
+        of_post=rule.of_post,
     )
 
 

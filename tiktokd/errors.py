@@ -128,6 +128,8 @@ class Failure:
     """Seconds the site asked us to wait; `None` where it did not say."""
     http_status: int | None = None
     """Status of the HTTP answer behind the failure; `None` where there was none."""
+    of_post: bool = False
+    """The site answered as it should, and this post alone is the matter (private, sensitive); known for `auth` only."""
 
 
 def failure_of(error: BaseException, stage: str) -> Failure:

@@ -174,6 +174,43 @@ def test_a_successful_probe_closes_the_breaker():
     assert the_gate.take(COOLDOWN_S + 10, 0.0)
 
 
+def test_requests_that_were_on_their_way_when_the_breaker_opened_do_not_make_its_wait_longer():
+    the_gate = gate(breaker_failures=10)
+    for n in range(16):
+        the_gate.failed(float(n), str(n), BROKEN)
+    assert the_gate.opens_at(16.0) == 9.0 + COOLDOWN_S
+
+
+@pytest.mark.parametrize("kind", ["permanent", "unsupported", "auth"])
+def test_a_probe_that_is_answered_about_its_own_post_closes_the_breaker(kind):
+    the_gate = gate(breaker_failures=1)
+    the_gate.failed(0.0, "1", BROKEN)
+    gone = Failure(failure_class=kind, stage="download", message="deleted", of_post=True)
+    the_gate.failed(1.0, "2", gone)
+    assert the_gate.tripped, "that request left before the breaker opened"
+    assert the_gate.take(COOLDOWN_S, 0.0)
+    the_gate.failed(COOLDOWN_S + 1, "3", gone)
+    assert not the_gate.tripped
+    assert the_gate.reason is None
+    assert the_gate.take(COOLDOWN_S + 10, 0.0)
+
+
+def test_a_probe_that_fails_on_this_machine_leaves_the_breaker_as_it_is():
+    the_gate = gate(breaker_failures=1)
+    the_gate.failed(0.0, "1", BROKEN)
+    assert the_gate.take(COOLDOWN_S, 0.0)
+    the_gate.failed(COOLDOWN_S + 1, "3", Failure(failure_class="local", stage="download", message="disk full"))
+    assert the_gate.tripped
+    assert the_gate.opens_at(COOLDOWN_S + 1) == 2 * COOLDOWN_S
+
+
+def test_private_posts_in_a_row_do_not_open_the_breaker_and_a_login_wall_does():
+    private, wall = (Failure(failure_class="auth", stage="download", message="x", of_post=own) for own in (True, False))
+    the_gate = gate()
+    assert {the_gate.failed(float(n), str(n), private) for n in range(50)} == {None}
+    assert any(the_gate.failed(50.0 + n, str(n), wall) for n in range(10))
+
+
 def test_a_probe_whose_answer_never_comes_is_followed_by_another():
     the_gate = gate(breaker_failures=1)
     the_gate.failed(0.0, "1", BROKEN)
@@ -194,6 +231,7 @@ def test_a_person_reopens_the_gate():
     the_gate = gate(breaker_failures=1)
     the_gate.failed(0.0, "1", BROKEN)
     the_gate.reopen(1.0)
+    assert the_gate.reason is None
     assert the_gate.take(1.0, 0.0)
 
 

@@ -27,6 +27,8 @@ RETRY_AFTER_CAP_S = 86400.0
 COOLDOWN_S = 300.0
 """Wait of an open breaker before one request probes; doubles up to COOLDOWN_CAP_S while probes fail."""
 COOLDOWN_CAP_S = 3600.0
+OF_POST = ("permanent", "unsupported")
+"""Classes of failures that are answers about one post."""
 STATE_VERSION = 1
 
 
@@ -80,6 +82,8 @@ class RateGate:
     _throttled_at: float | None = None
     _throttles: int = 0
     _cooldown_s: float = COOLDOWN_S
+    _probing: bool = False
+    """The probe of an open breaker is out; other answers are of requests that left before it opened."""
     _alike: str | None = None
     _alike_ids: set[str] = field(default_factory=set)
     _seen: float = -math.inf
@@ -99,7 +103,7 @@ class RateGate:
         gap = self.min_gap_s / self.factor
         self._next_at = now + gap * (1 + JITTER_RATIO * random)
         if self.tripped:
-            self._closed_until = now + self._cooldown_s
+            self._probing, self._closed_until = True, now + self._cooldown_s
         return True
 
     def also(self, now: float, requests: int) -> None:
@@ -114,7 +118,7 @@ class RateGate:
         self._alike, self._alike_ids = None, set()
         self._throttles = 0
         if self.tripped:
-            self.tripped, self._cooldown_s, self._closed_until = False, COOLDOWN_S, now
+            self._close_breaker(now)
         self.factor = min(1.0, self.factor * RECOVERY)
         self.reason = None if self.factor == 1.0 else self.reason
 
@@ -124,14 +128,17 @@ class RateGate:
         if failure.failure_class == "throttled":
             self._slow_down(now, failure)
         kind = likeness(failure)
+        probed, self._probing = self._probing, False
         if kind is None:
             self._alike, self._alike_ids = None, set()
+            if probed and (failure.of_post or failure.failure_class in OF_POST):
+                self._close_breaker(now)
             return None
         if kind != self._alike:
             self._alike, self._alike_ids = kind, set()
         self._alike_ids.add(id)
         if self.tripped:
-            return self._trip(now, failure, min(self._cooldown_s * 2, COOLDOWN_CAP_S))
+            return self._trip(now, failure, min(self._cooldown_s * 2, COOLDOWN_CAP_S)) if probed else None
         if len(self._alike_ids) >= self.breaker_failures:
             return self._trip(now, failure, COOLDOWN_S)
         return None
@@ -139,7 +146,7 @@ class RateGate:
     def reopen(self, now: float) -> None:
         """A person says that the trouble is over: close the breaker, forget the waits, keep the rate."""
         self._tick(now)
-        self.tripped, self._cooldown_s, self._closed_until = False, COOLDOWN_S, now
+        self._close_breaker(now)
         self._alike, self._alike_ids = None, set()
 
     def state(self, now: float, utc: float) -> GateState:
@@ -207,6 +214,10 @@ class RateGate:
             self._closed_until = max(self._closed_until, now + rest)
         self.reason = f"slowed down to {self.factor:.0%}: {failure.message}"
 
+    def _close_breaker(self, now: float) -> None:
+        self.tripped, self._probing, self._cooldown_s, self._closed_until = False, False, COOLDOWN_S, now
+        self.reason = None if self.factor == 1.0 else f"slowed down to {self.factor:.0%}"
+
     def _trip(self, now: float, failure: Failure, cooldown_s: float) -> str:
         self.tripped, self._cooldown_s = True, cooldown_s
         self._closed_until = max(self._closed_until, now + cooldown_s)
@@ -223,6 +234,6 @@ def likeness(failure: Failure) -> str | None:
     Deleted posts do not count: old lists have long runs of them, and TikTok's "your IP is blocked" is what it says of
     ids that never existed.
     """
-    if failure.failure_class in ("permanent", "unsupported", "poison", "local", "resource"):
+    if failure.of_post or failure.failure_class in (*OF_POST, "poison", "local", "resource"):
         return None
     return f"{failure.failure_class} {failure.http_status or ''}".strip()
