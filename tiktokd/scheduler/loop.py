@@ -8,7 +8,6 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from math import inf
 from typing import Any
 
 from tiktokd.errors import LocalError
@@ -64,10 +63,12 @@ class Loop:
         """Consume events until cancelled."""
         self.emit(Wake())
         while True:
+            patience_s = self._patience_s()
             try:
-                event = await asyncio.wait_for(self._events.get(), self._patience_s())
+                event = await asyncio.wait_for(self._events.get(), patience_s)
             except TimeoutError:
-                event = Wake(rows_changed=self.state.wake_at == inf)
+                # After a full minute everything is asked, whatever it waits for: the wall clock may have been set.
+                event = Wake(rows_changed=patience_s == IDLE_S)
             self._turn(event)
 
     async def tick(self) -> None:
