@@ -85,6 +85,21 @@ class Pose:
     """(K, 3): x, y as shares of the picture and the score 0..1, in the order of `COCO_KEYPOINTS`."""
 
 
+SEEN = 0.3
+"""Keypoint score from which a joint counts as visible (mmpose's default `kpt_thr`)."""
+
+
+def visible(pose: Pose) -> frozenset[str]:
+    """Return the names of the joints that are seen inside the picture."""
+    named = zip(COCO_KEYPOINTS, pose.points, strict=True)
+    return frozenset(n for n, (x, y, score) in named if score >= SEEN and 0 <= x <= 1 and 0 <= y <= 1)
+
+
+def facing(pose: Pose) -> bool:
+    """Return whether nose and both eyes are seen: the person looks towards the camera."""
+    return {"nose", "left_eye", "right_eye"} <= visible(pose)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FrameScores:
     """Class scores of a picture classifier."""

@@ -5,18 +5,17 @@ full tier: where those find nothing in a stretch of words, from its nearness to 
 `data/prototypes/openings.toml` (E5; the margin is not fitted to data).
 The index is descriptive, the mean of the parts below: it says how much is going on, not how many people stay; a fit on
 the user's own corpus is `virality_features`. Bad at: logo intros, a black first second, irony, openings in other words
-than those of the lists; whether a person faces the camera is known for the whole clip, not for its opening alone.
+than those of the lists; posters and mirrors count as people; an unusual first frame is often a title card.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal, cast, get_args
 
 from tiktokd.analyzers.loudness import LoudnessOutput
-from tiktokd.analyzers.people_framing import PeopleFraming
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
-from tiktokd.model import Output
+from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
 from tiktokd.texts import OPENING_S, CallMatch, Passage, blocks, opening, passages, words
@@ -35,8 +34,8 @@ SURPRISE_CUTS, SURPRISE_MOTION, SURPRISE_LU = 3, 2.0, 12.0
 """Cuts in three seconds, motion against the rest, rise in loudness from which an opening is a surprise."""
 TYPES_FULL, JUMP_FULL_LU = 2, 12.0
 """Kinds of opening and rise in loudness that fill their part of the index."""
-FACING = 0.5
-"""A person faces the camera in half of the samples."""
+STILL_APART = 0.01
+"""Frames that lie nearer to one another than this show one picture: no first frame is new among them."""
 REST_MIN_S = 2.0
 """Shorter rests say nothing about how much moves otherwise."""
 
@@ -62,7 +61,10 @@ class Hook(Output):
     loudness_jump_lu: float | None
     """Largest rise within the first 3 s, LU; `None`: no sound."""
     person_facing: bool | None
-    """Somebody is there in the first 3 s and the people of the clip mostly face the camera; `None`: not known."""
+    """Somebody in the first 3 s faces the camera (nose and both eyes are seen); `None`: not known."""
+    first_frame_novelty: float | None
+    """How unlike the rest the first frame is: its distance (1 - cosine, SigLIP2) from the mean of the others over the
+    median distance of a frame; 1 is usual, 0 or more. Not part of the index. `None`: no model, or a still picture."""
     hook_index: float | None
     """0..1, mean of the known parts: how early words start, kinds of opening (2 fill it), cuts (3), motion ratio (0.5
     to 2), loudness jump (12 LU), person facing. Descriptive, not a prediction. `None`: fewer than two parts known."""
@@ -89,9 +91,11 @@ def analyze(context: Context) -> Result:
         kind: [p.start_s for p in shown if p.kind == kind and p.start_s is not None] for kind in ("ocr", "speech")
     }
     text_s, speech_s = min(starts["ocr"], default=None), _first_speech(context, starts["speech"])
-    facing = _facing(context)
+    facing = facing_opening(context.signals)
     words_s = min((t for t in (text_s, speech_s) if t is not None), default=None)
     parts = _parts(words_s, types, cuts=cuts, motion=motion, jump=jump, facing=facing)
+    pictures = {"siglip2", "dfine"} <= context.signals.keys() or not context.facts.has_video
+    tier: Tier | None = None if pictures else "lite"
     output = Hook(
         hook_text=" ".join(passage.text for passage in first) or None,
         hook_types=types,
@@ -102,11 +106,12 @@ def analyze(context: Context) -> Result:
         motion_ratio=motion,
         loudness_jump_lu=jump,
         person_facing=facing,
+        first_frame_novelty=novelty(context.signals.get("siglip2", {})),
         hook_index=round(fmean(parts), 4) if len(parts) >= 2 else None,
     )
     if len(parts) < 2:
-        return partial(output, "no_sources", "too few of the analyzers that it reads have a result")
-    return ok(output, calibrated=False)
+        return partial(output, "no_sources", "too few of the analyzers that it reads have a result", tier=tier)
+    return ok(output, calibrated=False, tier=tier)
 
 
 def motion_ratio(signal: dict[str, Any]) -> float | None:
@@ -188,13 +193,21 @@ def _surprise(cuts: int | None, motion: float | None, jump: float | None) -> boo
     return (cuts or 0) >= SURPRISE_CUTS or lively
 
 
-def _facing(context: Context) -> bool | None:
-    people = context.output("people_framing", PeopleFraming)
-    if people is None or people.facing_ratio is None:
+def facing_opening(signals: Mapping[str, Any]) -> bool | None:
+    """Return whether somebody faces the camera in the opening; `None` where people are there that nobody looked at."""
+    looked = [bool(faces) for t, faces in signals.get("vitpose", {}).get("facing", []) if t < OPENING_S]
+    if looked:
+        return any(looked)
+    frames = [people for t, *people in signals.get("dfine", {}).get("people", []) if t < OPENING_S]
+    return False if frames and not any(frames) else None
+
+
+def novelty(signal: Mapping[str, Any]) -> float | None:
+    """Return how unlike the rest the first frame is, from SigLIP2's signals."""
+    ends = signal.get("ends")
+    if not ends or ends["usual_apart"] < STILL_APART:
         return None
-    spans = context.outputs["people_framing"].segments
-    there = any(isinstance(s.get("start_s"), int | float) and float(str(s["start_s"])) < OPENING_S for s in spans)
-    return there and people.facing_ratio >= FACING
+    return round(max(float(ends["first_apart"]), 0.0) / float(ends["usual_apart"]), 4)
 
 
 def _parts(
@@ -231,8 +244,8 @@ ANALYZER = Analyzer(
     uses=("hook_phrases",),
     optional=("e5",),
     after=(
-        "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness", "people_framing",
+        "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness",
     ),
-    signals=("flow",),
+    signals=("flow", "siglip2", "dfine", "vitpose"),
     version="2",
 )  # fmt: skip

@@ -13,11 +13,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from tiktokd.model import Output, Segment
-from tiktokd.pictures import COCO_KEYPOINTS, FrameDetections, Pose
+from tiktokd.pictures import COCO_KEYPOINTS, SEEN, FrameDetections, Pose, facing, visible
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
-SEEN = 0.3
-"""Keypoint score from which a joint counts as visible (mmpose's default `kpt_thr`)."""
 CLOSE_HEIGHT, FULL_HEIGHT = 0.85, 0.5
 """Share of the picture's height where joints do not decide: nearly all of it is a close-up, half of it a full body."""
 
@@ -85,12 +83,6 @@ def analyze(context: Context) -> Result:
     return ok(output, segments, calibrated=False)
 
 
-def visible(pose: Pose) -> frozenset[str]:
-    """Return the names of the joints that are seen inside the picture."""
-    named = zip(COCO_KEYPOINTS, pose.points, strict=True)
-    return frozenset(n for n, (x, y, score) in named if score >= SEEN and 0 <= x <= 1 and 0 <= y <= 1)
-
-
 def framing(pose: Pose) -> str:
     """Return close, medium or full, from the lowest visible joints; from the box where no joint decides."""
     joints = visible(pose)
@@ -101,11 +93,6 @@ def framing(pose: Pose) -> str:
     if joints & {"nose", "left_shoulder", "right_shoulder"}:
         return "close"
     return "close" if pose.box[3] >= CLOSE_HEIGHT else "full" if pose.box[3] < FULL_HEIGHT else "medium"
-
-
-def facing(pose: Pose) -> bool:
-    """Return whether nose and both eyes are seen: the person looks towards the camera."""
-    return {"nose", "left_eye", "right_eye"} <= visible(pose)
 
 
 def hands_raised(pose: Pose) -> bool:

@@ -28,6 +28,8 @@ WEIGHTS = Weights(
 )
 FRAMES = 32
 """Frames per video: one a second for a 30 s clip."""
+ENDS_MIN = 3
+"""With fewer frames there is no rest to compare the first one with."""
 FUSED = ("content_categories", "formats", "moods")
 """Taxonomies whose scores level 2 reads; the others stay in the process."""
 
@@ -124,7 +126,7 @@ def signals(features: ImageEmbeddings) -> dict[str, Any]:
     """Return the clip's mean vector (length 1) and, per taxonomy that fusion reads, the mean cosines.
 
     `{"space", "mean": [D], "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}},
-    "aesthetic": {"pts_s": [N], "score": [N], 0..1} or null}`
+    "aesthetic": {"pts_s": [N], "score": [N], 0..1} or null, "ends": see `ends`}`
     """
     mean = features.vectors.mean(axis=0)
     mean /= max(float(np.linalg.norm(mean)), 1e-9)
@@ -133,6 +135,26 @@ def signals(features: ImageEmbeddings) -> dict[str, Any]:
         "mean": [round(float(v), 4) for v in mean],
         "labels": {name: _mean(features.taxonomies[name]) for name in FUSED if name in features.taxonomies},
         "aesthetic": _aesthetic(features),
+        "ends": ends(features.vectors),
+    }
+
+
+def ends(vectors: NDArray[np.float32]) -> dict[str, float] | None:
+    """Return what is special about the first and the last of (N, D) vectors; `None` for fewer than three.
+
+    `first_apart`: 1 - cosine of the first frame and the mean of the others, 0..2; `usual_apart`: the median of the same
+    over all frames; `seam_cosine`: cosine of the last and the first frame; `usual_cosine`: median over neighbours.
+    """
+    if len(vectors) < ENDS_MIN:
+        return None
+    others = vectors.sum(axis=0) - vectors
+    others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
+    apart = 1.0 - (vectors * others).sum(axis=1)
+    return {
+        "first_apart": round(float(apart[0]), 4),
+        "usual_apart": round(float(np.median(apart)), 4),
+        "seam_cosine": round(float(vectors[-1] @ vectors[0]), 4),
+        "usual_cosine": round(float(np.median((vectors[1:] * vectors[:-1]).sum(axis=1))), 4),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from tiktokd.encoders import _hub, _pixels
 from tiktokd.model import ModelUsed
-from tiktokd.pictures import FrameDetections, Pose
+from tiktokd.pictures import FrameDetections, Pose, facing
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 
 WEIGHTS = Weights(
@@ -156,6 +156,11 @@ def collect(_context: Context, results: Sequence[Pose]) -> tuple[Pose, ...]:
     return tuple(sorted(results, key=lambda pose: pose.pts_s))
 
 
+def signals(features: Sequence[Pose]) -> dict[str, Any]:
+    """Return when people were looked at and whether each faces the camera: `{"facing": [[s, 0 or 1], …]}`."""
+    return {"facing": [[round(pose.pts_s, 3), int(facing(pose))] for pose in features]}
+
+
 ENCODER = Encoder(
     name="vitpose",
     title="ViTPose++ keypoints of up to 16 people",
@@ -166,6 +171,7 @@ ENCODER = Encoder(
     nothing="no_people",
     encode=encode,
     collect=collect,
+    signals=signals,
     uses=("dfine",),
     weights=WEIGHTS,
     max_batch=32,

@@ -1,0 +1,85 @@
+"""The first picture against the rest, and who faces the camera in the opening."""
+
+import json
+
+import numpy as np
+import pytest
+
+from tests.written import analyze, context_of
+from tiktokd.analyzers.hook import facing_opening, novelty
+from tiktokd.encoders import siglip2, vitpose
+from tiktokd.pictures import COCO_KEYPOINTS, ImageEmbeddings, Pose
+from tiktokd.plugins import Context
+
+AXES = np.eye(4, dtype=np.float32)
+
+
+def around(axis, count, seed=0):
+    """Return `count` vectors of length 1 that lie near one axis."""
+    made = AXES[axis] + np.random.default_rng(seed).normal(0, 0.2, (count, 4))
+    return (made / np.linalg.norm(made, axis=1, keepdims=True)).astype(np.float32)
+
+
+def test_a_first_frame_unlike_the_rest_is_new_and_a_usual_one_is_not():
+    rest = around(0, 9)
+    strange = novelty({"ends": siglip2.ends(np.concatenate([AXES[1:2], rest]))})
+    usual = novelty({"ends": siglip2.ends(np.concatenate([around(0, 1, 5), rest]))})
+    assert strange > 3.0 > usual > 0.0
+
+
+def test_a_still_picture_and_two_frames_have_no_new_frame():
+    assert novelty({"ends": siglip2.ends(np.repeat(AXES[:1], 5, axis=0))}) is None
+    assert siglip2.ends(AXES[:2]) is None
+    assert novelty({"ends": None}) is None
+    assert novelty({}) is None
+
+
+def test_the_seam_is_the_cosine_of_the_last_and_the_first_frame():
+    loop = siglip2.ends(np.stack([AXES[0], AXES[1], AXES[2], AXES[0]]))
+    assert (loop["seam_cosine"], loop["usual_cosine"]) == (1.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("facing", "people", "expected"),
+    [
+        ([[0.5, 0], [2.5, 1]], [[0.5, 0.2]], True),
+        ([[0.5, 0], [3.5, 1]], [[0.5, 0.2]], False),
+        ([[3.5, 1]], [[0.5], [2.5]], False),
+        ([[3.5, 1]], [[0.5, 0.3], [2.5]], None),
+        ([], [[5.0, 0.3]], None),
+        ([], [], None),
+    ],
+)
+def test_only_people_of_the_opening_count(facing, people, expected):
+    assert facing_opening({"vitpose": {"facing": facing}, "dfine": {"people": people}}) is expected
+    assert facing_opening({}) is None
+
+
+def test_poses_become_a_moment_and_a_yes_or_no_each():
+    seen = np.full((17, 3), 0.5, np.float32)
+    away = seen.copy()
+    away[COCO_KEYPOINTS.index("nose"), 2] = 0.1
+    poses = [Pose(pts_s=t, box=(0.1, 0.1, 0.5, 0.5), points=points) for t, points in ((0.25, seen), (1.0, away))]
+    assert vitpose.signals(poses) == {"facing": [[0.25, 1], [1.0, 0]]}
+
+
+def test_signals_stay_below_their_limit():
+    vectors = np.random.default_rng(0).normal(size=(32, 768)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    images = ImageEmbeddings(vectors=vectors, pts_s=np.arange(32.0), space="org/model@" + "0" * 40, taxonomies={})
+    assert len(json.dumps(siglip2.signals(images))) < 16 * 1024
+
+
+def test_the_hook_says_what_the_models_saw_and_is_lite_without_them():
+    bare = context_of(ocr=[("hello", 0.0, 2.0)])
+    signals = {
+        "siglip2": {"ends": {"first_apart": 0.3, "usual_apart": 0.1, "seam_cosine": 0.9, "usual_cosine": 0.9}},
+        "dfine": {"people": [[0.0, 0.4]]},
+        "vitpose": {"facing": [[0.0, 1]]},
+    }
+    found = analyze("hook", Context(facts=bare.facts, metadata=bare.metadata, outputs=bare.outputs, signals=signals))
+    assert found.summary["person_facing"] is True
+    assert found.summary["first_frame_novelty"] == pytest.approx(3.0)
+    assert found.summary["hook_index"] == pytest.approx((1.0 + 0.0 + 1.0) / 3, abs=1e-4)
+    lite = analyze("hook", bare)
+    assert (lite.tier, lite.summary["first_frame_novelty"], lite.summary["person_facing"]) == ("lite", None, None)
