@@ -1,5 +1,7 @@
 """Seams of made-up loops and of videos that are none."""
 
+from dataclasses import asdict
+
 import cv2
 import numpy as np
 import pytest
@@ -7,6 +9,9 @@ import pytest
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, sound
 from tests.unit.test_motion import texture
+from tiktokd import graph
+from tiktokd.footage import Seam
+from tiktokd.plugins import Context
 
 FPS = 30
 SECONDS = 4.0
@@ -107,6 +112,23 @@ def test_a_video_without_sound_says_so(loop):
     assert (envelope.status, envelope.reason) == ("partial", "no_audio")
     assert envelope.summary["audio_score"] is None
     assert envelope.summary["loop_score"] >= 0.95
+
+
+def test_the_models_view_of_the_seam_stands_beside_the_score(loop):
+    spec, seconds = graph.load().analyzers["loopability"], COUNT / FPS
+    ends = {"first_apart": 0.1, "usual_apart": 0.1, "seam_cosine": 0.97, "usual_cosine": 0.95}
+    seam = Seam(
+        ssim=1.0, ssim_usual=1.0, bits=0, bits_usual=0, change=0.0, change_usual=4.0, motion_apart=0.0, period_s=None,
+        mel_apart=0.0, mel_usual=1.0, level_jump_db=0.0, click=0.0,
+    )  # fmt: skip
+    media = facts(duration_s=seconds, frames=COUNT, audio=True)
+    signals = {"seam": asdict(seam), "siglip2": {"ends": ends}}
+    full = spec.analyze(Context(facts=media, signals=signals))
+    lite = spec.analyze(Context(facts=media, signals={"seam": asdict(seam)}))
+    assert (full.tier, full.output.seam_cosine, full.output.usual_cosine) == ("full", 0.97, 0.95)
+    assert (lite.tier, lite.output.seam_cosine) == ("lite", None)
+    assert full.output.loop_score == lite.output.loop_score == 1.0
+    assert spec.analyze(Context(facts=media, signals={"siglip2": {"ends": ends}})).reason == "no_sources"
 
 
 def test_a_video_under_two_seconds_is_not_judged(loop):

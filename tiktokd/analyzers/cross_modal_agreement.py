@@ -18,7 +18,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _sound_sources
-from tiktokd.model import Output, Reason
+from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors, WordsInPictureSpace
 from tiktokd.texts import Passage, blocks, hashtags, passages, squeezed, without_tags, words
@@ -135,9 +135,11 @@ def analyze(context: Context) -> Result:
         hashtag_relevance=tags,
         mismatch_flags=_flags(agreed, caption_f1 if _telling(caption, content, ignored) else None, tags),
     )
+    pictures = {"siglip2", "dfine"} <= context.signals.keys() or not context.facts.has_video
+    tier: Tier | None = None if pictures else "lite"
     if all(value is None for value in measured.values()):
-        return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time")
-    return ok(output, calibrated=False)
+        return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time", tier=tier)
+    return ok(output, calibrated=False, tier=tier)
 
 
 def _visual_text(context: Context) -> float | None:

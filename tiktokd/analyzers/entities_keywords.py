@@ -102,6 +102,7 @@ def analyze(context: Context) -> Result:
     """Return what is named, or skipped/no_sources."""
     found = passages(context)
     products = _products(context.signals.get("dfine", {}))
+    unseen = "dfine" not in context.signals
     if not found and not products:
         return skipped("no_sources", "no caption, no text in the picture, no transcript, no product seen")
     parsed = [(passage, parse(passage.text)) for passage in found]
@@ -119,7 +120,7 @@ def analyze(context: Context) -> Result:
         ],
         brands=_brands(context.features["brands"]),
     )
-    return ok(output, calibrated=None)
+    return ok(output, calibrated=None, tier="lite" if context.facts.has_video and unseen else None)
 
 
 def _entities(passage: Passage, parsed: Parsed) -> list[Entity]:

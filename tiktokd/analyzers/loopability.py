@@ -11,14 +11,17 @@ straight line from 1 at `good` to 0 at `bad`:
 
 A video that shows one stretch a whole number of times loops as it does inside: its visual part is 1.
 
+Full tier: how alike SigLIP2 finds the last and the first sampled picture, beside the score and not part of it, so that
+scores compare whether weights are there or not.
+
 Bad at: static cameras (look loopable), end cards, fades (the seam is a jump from black), loops that hide the seam in
 a cut on purpose (counted as a jump).
 
-Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow.
+Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow; SigLIP2 (arXiv 2502.14786).
 """
 
 from tiktokd.footage import Seam
-from tiktokd.model import Output
+from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 SHORTEST_S = 2.0
@@ -52,13 +55,23 @@ class Loopability(Output):
     """The waveform steps at the seam; `None` as above."""
     repeat_period_s: float | None
     """The video shows a stretch of this length again and again; `None`: it does not."""
+    seam_cosine: float | None
+    """-1..1, SigLIP2's cosine of the last and the first of up to 32 sampled pictures; `None`: no model."""
+    usual_cosine: float | None
+    """The median of the same between neighbouring pictures; the seam of a loop is not below it. `None` as above."""
 
 
 def analyze(context: Context) -> Result:
     """Score the seam."""
     if context.facts.duration_s < SHORTEST_S:
         return skipped("too_short", f"{context.facts.duration_s:.2f} s; a loop is judged from {SHORTEST_S:g} s on")
-    seam: Seam = context.features["seam"]
+    measured = context.signals.get("seam")
+    if measured is None:
+        return skipped("no_sources", "the pictures at the seam were not measured")
+    seam = Seam(**measured)
+    seen = context.signals.get("siglip2")
+    ends = (seen or {}).get("ends") or {}
+    tier: Tier = "lite" if seen is None else "full"
     motion = None if seam.motion_apart is None else _falling(seam.motion_apart, 0.5, 1.5)
     visual = 1.0 if seam.period_s is not None else _visual(seam, motion)
     audio = _audio(seam)
@@ -75,14 +88,18 @@ def analyze(context: Context) -> Result:
         level_jump_db=_rounded(seam.level_jump_db, 2),
         click=None if seam.click is None else seam.click > 8.0,
         repeat_period_s=seam.period_s,
+        seam_cosine=ends.get("seam_cosine"),
+        usual_cosine=ends.get("usual_cosine"),
     )
     if audio is None:
         if context.facts.has_audio:
-            return partial(output, "truncated", "the end of the sound did not fit into memory: pictures only")
-        return partial(output, "no_audio", "the file has no sound track: pictures only")
+            return partial(
+                output, "truncated", "the end of the sound did not fit into memory: pictures only", tier=tier
+            )
+        return partial(output, "no_audio", "the file has no sound track: pictures only", tier=tier)
     if motion is None:
-        return partial(output, "truncated", "a long video: its pictures are too far apart to compare motion")
-    return ok(output)
+        return partial(output, "truncated", "a long video: its pictures are too far apart to compare motion", tier=tier)
+    return ok(output, tier=tier)
 
 
 def _visual(seam: Seam, motion: float | None) -> float:
@@ -111,9 +128,10 @@ def _rounded(value: float | None, digits: int) -> float | None:
 ANALYZER = Analyzer(
     name="loopability",
     title="How well the end runs into the start",
-    group="video",
+    group="fusion",
     output=Loopability,
     analyze=analyze,
-    uses=("seam",),
+    signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
+    version="2",
 )

@@ -5,8 +5,9 @@ The hashes are taken inside the bars. Which earlier videos match is filled in by
 bits, at one offset in time, for at least 30 % of the frames.
 
 Bad at: crops over 12 % and rotation (missed), copies at another speed, videos of plain or dark pictures (their hashes
-say nothing: quality under 50), slideshows that share one picture. Semantic copies need SigLIP2 and are left to the
-corpus.
+say nothing: quality under 50), slideshows that share one picture. Semantic copies (the same scene, other pictures) are
+not looked for; what that takes, the clip's mean SigLIP2 embedding with the name of its space, is kept with the video
+among its signals (`siglip2`: `mean`, `space`), not here: the hashes cost a second of CPU, which must not wait on a GPU.
 
 Source: PDQ and vPDQ, Meta ThreatExchange (BSD-3), own implementation, bit-exact.
 """

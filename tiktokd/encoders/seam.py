@@ -10,7 +10,7 @@ Source: Wang et al., IEEE TIP 2004 (SSIM, 8x8 windows); PDQ; DIS flow as in `flo
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -232,6 +232,11 @@ def _load(context: LoadContext) -> Any:
     return flow.ENCODER.load(context)
 
 
+def signals(features: Seam) -> dict[str, float | None]:
+    """Return the measurements by the names of `footage.Seam`: a dozen numbers."""
+    return asdict(features)
+
+
 ENCODER = Encoder(
     name="seam",
     title="Pictures, motion and sound from the last moment to the first",
@@ -240,4 +245,5 @@ ENCODER = Encoder(
     load=_load,
     encode=_encode,
     items=_items,
+    signals=signals,
 )
