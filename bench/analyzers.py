@@ -29,8 +29,11 @@ from tiktokd.slots import Region
 
 LEAST_FLOP_SAVING, LEAST_CPU_SAVING, MOST_CPU_S, MOST_MIB = 6.0, 3.0, 6.0, 900.0
 CLIP_S = 30.0
-ITEMS = {"siglip2": 32, "dfine": 16, "vitpose": 16, "nsfw": 8, "ast": 3, "whisper": 1, "captioner": 1, "ocr": 4}
-"""Items of a 30 s clip; text models read about ten stretches."""
+ITEMS = {
+    "siglip2": 32, "dfine": 16, "vitpose": 16, "nsfw": 8, "ast": 3, "whisper": 1, "captioner": 1, "ocr": 4,
+    "siglip2_text": 1, "e5": 20,
+}  # fmt: skip
+"""Items of a 30 s clip; text models read about ten stretches, E5 their sentences and phrases too."""
 TEXT_ITEMS = 10
 
 
@@ -54,7 +57,7 @@ def flop(encoders: set[str], catalogue: graph.Catalogue) -> float:
     total = 0.0
     for spec in graph.order(encoders, catalogue):
         if spec.gflop_per_item:
-            total += spec.gflop_per_item * (TEXT_ITEMS if spec.input == "text" else ITEMS.get(spec.name, 1))
+            total += spec.gflop_per_item * ITEMS.get(spec.name, TEXT_ITEMS if spec.input == "text" else 1)
     return total
 
 
