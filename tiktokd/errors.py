@@ -4,7 +4,6 @@ TiktokdError
 ├─ TransientError      a later attempt may succeed
 │  ├─ Throttled            the site asks us to slow down (retry_after_s)
 │  ├─ NetworkError         no or broken answer from the network
-│  ├─ WorkerDied           the process that held the work ended
 │  ├─ GpuOutOfMemory       the batch did not fit the device
 │  └─ LocalError           this machine is the trouble: disk full, no network, missing package
 ├─ PermanentError      no attempt can succeed
@@ -59,10 +58,6 @@ class Throttled(TransientError):
 
 class NetworkError(TransientError):
     """No answer or a broken one: reset, timeout, HTTP 5xx."""
-
-
-class WorkerDied(TransientError):
-    """The worker process ended while it held the work."""
 
 
 class GpuOutOfMemory(TransientError):

@@ -7,7 +7,7 @@ import pytest
 
 from tiktokd.model import FINAL, IN_FLIGHT, State
 from tiktokd.scheduler import store_transition
-from tiktokd.scheduler.states import INITIAL, TRANSITIONS, WAITING, Event, is_final, is_in_flight, sources, target
+from tiktokd.scheduler.states import INITIAL, TRANSITIONS, WAITING, Event, sources, target
 
 
 def test_the_table_is_the_one_that_the_design_fixes():
@@ -57,7 +57,7 @@ def test_only_claims_lead_into_flight():
 
 def test_a_state_is_waiting_in_flight_or_final_and_never_two_of_them():
     for state in State:
-        assert [is_final(state), is_in_flight(state), state in WAITING.values()].count(True) == 1
+        assert [state in FINAL, state in IN_FLIGHT, state in WAITING.values()].count(True) == 1
 
 
 def test_one_file_alone_writes_states():

@@ -35,10 +35,6 @@ class Notifier:
         """Say that the end has begun and may take this long."""
         self._send(f"STOPPING=1\nEXTEND_TIMEOUT_USEC={int(within_s * 1e6)}")
 
-    def extend(self, by_s: float) -> None:
-        """Ask for this much more time from now on."""
-        self._send(f"EXTEND_TIMEOUT_USEC={int(by_s * 1e6)}")
-
     def _send(self, text: str) -> None:
         if not self._address:
             return

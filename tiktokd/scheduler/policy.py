@@ -8,8 +8,8 @@ from typing import Literal, assert_never
 
 from tiktokd.config import Config
 from tiktokd.errors import Failure, FailureClass
+from tiktokd.protocol import Lane
 
-Lane = Literal["download", "processing"]
 Treatment = Literal["retry", "throttle", "give_up", "pause"]
 
 TREATMENTS: dict[FailureClass, Treatment] = {

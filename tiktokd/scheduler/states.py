@@ -13,7 +13,7 @@ Each state, who moves a video on, and what a crash leaves behind:
 
 from enum import StrEnum
 
-from tiktokd.model import FINAL, IN_FLIGHT, State
+from tiktokd.model import FINAL, State
 
 
 class Event(StrEnum):
@@ -73,13 +73,3 @@ def target(state: State, event: Event) -> State | None:
 def sources(event: Event) -> tuple[State, ...]:
     """Return the states in which `event` can happen, in the order of `State`."""
     return tuple(TRANSITIONS[event])
-
-
-def is_final(state: State) -> bool:
-    """Return whether only a person can move the video out of `state`."""
-    return state in FINAL
-
-
-def is_in_flight(state: State) -> bool:
-    """Return whether a worker holds a claim in `state`."""
-    return state in IN_FLIGHT

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
 from tiktokd.scheduler import schema
 from tiktokd.scheduler.prepared import Prepared
-from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event
+from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event, target
 from tiktokd.scheduler.store_rows import claim_from
 
 _queue = schema.processing_queue
@@ -62,7 +62,7 @@ def transition(
     Returns: its `seq`, or `None` where the token is stale or `event` cannot happen in its state: nothing was written.
     """
     before, seq = parse(token)
-    after = None if before is None else TRANSITIONS[event].get(before)
+    after = None if before is None else target(before, event)
     if before is None or after is None:
         return None
     changes = {**_NO_CLAIM, **_stamp(after, now), **values}
