@@ -63,7 +63,7 @@ class Runner:
     def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
         features = _Features()
         outputs = dict(context.outputs)
-        mine = {a.name: self._no_gpu(a) for a in plan.too_heavy}
+        mine = {a.name: self._no_gpu(a, context) for a in plan.too_heavy}
         early = [e for e in plan.encoders if not e.after]
         for encoder in early:
             self._encode(encoder, context, features, report)
@@ -140,17 +140,25 @@ class Runner:
             segments=segments,
         )
 
-    def _no_gpu(self, analyzer: Analyzer) -> Envelope:
-        """Return why nothing runs: first the weights that a person can fetch, then the device that is not there."""
-        facts = graph.facts(analyzer, self.catalogue, self.load)
-        missing = facts.tier == "none"
+    def _no_gpu(self, analyzer: Analyzer, context: Context) -> Envelope:
+        """Return why nothing runs: what the video lacks, then weights that can be fetched, then the absent device.
+
+        In this order, because nobody should fetch gigabytes to transcribe a video without sound.
+        """
+        result = _lacking(analyzer, context)
+        if result is None:
+            facts = graph.facts(analyzer, self.catalogue, self.load)
+            if facts.tier == "none":
+                result = skipped("model_missing", facts.reason)
+            else:
+                result = skipped("cpu_fallback", "too heavy for a CPU worker; it needs a GPU (gpu.devices)")
         return Envelope(
             analyzer=analyzer.name,
             version=analyzer.version,
             status="skipped",
             tier="lite",
-            reason="model_missing" if missing else "cpu_fallback",
-            message=facts.reason if missing else "too heavy for a CPU worker; it needs a GPU (gpu.devices)",
+            reason=result.reason,
+            message=result.message,
         )
 
     def _models_used(self, analyzer: Analyzer, features: Mapping[str, Any]) -> list[ModelUsed]:
@@ -184,14 +192,21 @@ def _with(context: Context, features: Mapping[str, Any], outputs: Mapping[str, E
     )
 
 
-def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result | None:
-    """Return why the analyzer cannot run on this video on this machine, or `None`."""
+def _lacking(analyzer: Analyzer, context: Context) -> Result | None:
+    """Return what the video has not and the analyzer needs, or `None`."""
     if "video" in analyzer.needs and not context.facts.has_video:
         return skipped("no_video", "the file has no picture")
     if "audio" in analyzer.needs and not context.facts.has_audio:
         return skipped("no_audio", "the file has no sound track")
     if "metadata" in analyzer.needs and context.metadata.fetched_at_s is None:
         return skipped("no_metadata", "nothing is known about the post (a local file has no metadata)")
+    return None
+
+
+def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result | None:
+    """Return why the analyzer cannot run on this video on this machine, or `None`."""
+    if lacking := _lacking(analyzer, context):
+        return lacking
     for name in analyzer.uses:
         if name in features.absent:
             reason, message = features.absent[name]

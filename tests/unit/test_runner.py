@@ -99,6 +99,20 @@ def test_what_a_video_lacks_is_said_before_anything_runs(need, media, reason):
     assert (out.status, out.reason) == ("skipped", reason)
 
 
+def test_what_a_video_lacks_comes_before_weights_that_it_could_not_use():
+    world = catalogue(
+        [encoder("x", weights=HUB, load=missing)],
+        [spec("a", group="audio", uses=("x",), needs=frozenset({"audio"}), lightweight=False)],
+    )
+    runner = Runner(LoadContext(), world)
+
+    def reason(audio):
+        seen = Context(facts=facts(duration_s=3, frames=3, audio=audio))
+        return runner.level1(("a",), "all", seen, lambda _n: None).outputs["a"].reason
+
+    assert (reason(False), reason(True)) == ("no_audio", "model_missing")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_json_has_not_is_an_error_with_its_place(value):
     out = run([], [spec("a", analyze=lambda _c: ok(Found(value=value)))]).outputs["a"]
