@@ -48,7 +48,7 @@ class DaemonTable(Table):
     stall_s: Positive = 120.0
     """A worker that has shown no sign of life for this long is killed."""
     crash_loop_count: Count = 5
-    """This many deaths within crash_loop_window_s take a worker out of service."""
+    """This many deaths within crash_loop_window_s, no good answer between them, take a worker out of service."""
     crash_loop_window_s: Positive = 600.0
     recycle_after_jobs: Count = 500
     """A worker is replaced by a fresh one after this many requests."""

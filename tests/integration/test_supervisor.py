@@ -251,3 +251,14 @@ async def test_workers_are_not_blamed_for_time_in_which_the_daemon_itself_stood_
     assert stage.worker.ended is None
     assert alive(pid)
     await stage.close()
+
+
+async def test_videos_that_end_workers_do_not_take_one_out_of_service_that_does_the_others(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, crash_loop_count=2)
+    await stage.next(WorkerUp)
+    await stage.ask("exit 3")
+    await stage.next(WorkerUp)
+    assert isinstance((await stage.ask("ok")).answer, Downloaded)
+    stage.send("exit 3")
+    assert (await stage.next(WorkerDown)).in_service
+    await stage.close()

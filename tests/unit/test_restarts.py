@@ -1,6 +1,13 @@
 """When a worker that died is started again."""
 
-from tiktokd.scheduler.restarts import HEALTHY_S, CrashLimits, Health, after_death, after_intended_end
+from tiktokd.scheduler.restarts import (
+    HEALTHY_S,
+    CrashLimits,
+    Health,
+    after_death,
+    after_good_answer,
+    after_intended_end,
+)
 
 LIMITS = CrashLimits(count=5, window_s=600.0)
 
@@ -39,3 +46,11 @@ def test_deaths_outside_the_window_are_forgotten() -> None:
 def test_an_end_that_we_asked_for_is_no_death() -> None:
     health = Health(deaths_at=(1.0,), streak=1, restart_at=2.0)
     assert after_intended_end(health, now=9.0) == Health(deaths_at=(1.0,), streak=1, restart_at=9.0)
+
+
+def test_a_worker_that_does_its_work_between_its_deaths_stays_in_service() -> None:
+    health = Health()
+    for number in range(20):
+        health = after_death(after_good_answer(health), started_at=0.0, now=float(number), limits=LIMITS)
+        assert health.restart_at is not None
+    assert health.streak == 20, "it still waits longer each time"

@@ -43,3 +43,8 @@ def after_death(health: Health, *, started_at: float, now: float, limits: CrashL
 def after_intended_end(health: Health, *, now: float) -> Health:
     """Return the health after an end that we asked for: started again at once, nothing counted."""
     return replace(health, restart_at=now)
+
+
+def after_good_answer(health: Health) -> Health:
+    """Return the health of a worker that has done something right: videos that end workers are not its fault."""
+    return replace(health, deaths_at=())

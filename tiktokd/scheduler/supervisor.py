@@ -19,7 +19,7 @@ from tiktokd.messages import Analyzed, AnalyzerFacts, Decoded, Downloaded, Faile
 from tiktokd.scheduler.child import Child, WorkerSpec, how_it_ended
 from tiktokd.scheduler.commands import Work
 from tiktokd.scheduler.events import Answered, Event, Lost, Result, WorkerDown, WorkerUp
-from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_intended_end
+from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_good_answer, after_intended_end
 from tiktokd.worker import STAGES, SharedRegion
 
 WorkerState = Literal["starting", "idle", "busy", "stopping", "backoff", "out_of_service"]
@@ -224,6 +224,7 @@ class Supervisor:
         worker.request = None
         worker.jobs_done += 1
         worker.jobs_of_process += 1
+        worker.health = worker.health if isinstance(answer, Failed) else after_good_answer(worker.health)
         self._enter(worker, "idle")
         if worker.jobs_of_process >= self._config.daemon.recycle_after_jobs:
             # First, so that the dispatcher does not see a free worker for a moment.
