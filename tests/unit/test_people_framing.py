@@ -1,0 +1,119 @@
+"""Rules about people on drawn skeletons: how they are framed, where they look, how they move."""
+
+import numpy as np
+import pytest
+
+from tests.contexts import facts
+from tiktokd.analyzers import people_framing
+from tiktokd.pictures import COCO_KEYPOINTS, Detection, FrameDetections, Pose, facing
+from tiktokd.plugins import Context
+
+BODY = {
+    "nose": (0.5, 0.08), "left_eye": (0.52, 0.06), "right_eye": (0.48, 0.06), "left_ear": (0.55, 0.07),
+    "right_ear": (0.45, 0.07), "left_shoulder": (0.6, 0.2), "right_shoulder": (0.4, 0.2), "left_elbow": (0.65, 0.35),
+    "right_elbow": (0.35, 0.35), "left_wrist": (0.66, 0.48), "right_wrist": (0.34, 0.48), "left_hip": (0.56, 0.5),
+    "right_hip": (0.44, 0.5), "left_knee": (0.56, 0.72), "right_knee": (0.44, 0.72), "left_ankle": (0.56, 0.95),
+    "right_ankle": (0.44, 0.95),
+}  # fmt: skip
+"""A standing person, x and y in shares of the body's box."""
+
+
+def skeleton(*, box=(0.2, 0.1, 0.6, 0.8), hide=(), pts_s=0.0, **moved):
+    """Return a pose in `box`, all joints certain but those of `hide`; `moved`: joint → (x, y) in the box."""
+    x, y, w, h = box
+    points = [(x + w * px, y + h * py, 0.0 if name in hide else 0.9) for name, (px, py) in (BODY | moved).items()]
+    return Pose(pts_s=pts_s, box=box, points=np.array(points, np.float32))
+
+
+def zoomed(show_to: float, **more):
+    """Return a body so large that only its part above `show_to` (share of its height) is inside the picture."""
+    return skeleton(box=(0.0, 0.02, 1.0, 0.97 / show_to), **more)
+
+
+LEGS = tuple(name for name in COCO_KEYPOINTS if name.endswith(("knee", "ankle")))
+BELOW_CHEST = (*LEGS, "left_hip", "right_hip", "left_wrist", "right_wrist")
+
+
+@pytest.mark.parametrize(
+    ("pose", "expected"),
+    [
+        (skeleton(), "full"),
+        (skeleton(hide=("left_ankle",)), "full"),
+        (skeleton(box=(0.45, 0.4, 0.1, 0.2)), "full"),
+        (zoomed(0.8), "medium"),
+        (zoomed(0.6), "medium"),
+        (skeleton(hide=LEGS), "medium"),
+        (zoomed(0.4), "close"),
+        (zoomed(0.15), "close"),
+        (skeleton(hide=BELOW_CHEST), "close"),
+        (skeleton(box=(0.1, 0.05, 0.8, 0.9), hide=COCO_KEYPOINTS), "close"),
+        (skeleton(box=(0.1, 0.05, 0.8, 0.6), hide=COCO_KEYPOINTS), "medium"),
+        (skeleton(box=(0.1, 0.05, 0.2, 0.3), hide=COCO_KEYPOINTS), "full"),
+    ],
+)
+def test_every_skeleton_is_framed_by_its_lowest_joint_in_the_picture(pose, expected):
+    assert people_framing.framing(pose) == expected
+
+
+def test_who_shows_nose_and_both_eyes_faces_the_camera():
+    assert facing(skeleton())
+    for hidden in ("nose", "left_eye", "right_eye"):
+        assert not facing(skeleton(hide=(hidden,)))
+    assert facing(skeleton(hide=("left_ear", "right_ear", *BELOW_CHEST)))
+
+
+def test_a_hand_is_raised_where_a_wrist_is_above_its_own_shoulder():
+    assert not people_framing.hands_raised(skeleton())
+    assert people_framing.hands_raised(skeleton(left_wrist=(0.6, 0.05)))
+    assert people_framing.hands_raised(skeleton(right_wrist=(0.4, 0.15), left_wrist=(0.6, 0.1)))
+    assert not people_framing.hands_raised(skeleton(left_wrist=(0.6, 0.05), hide=("left_wrist",)))
+    assert not people_framing.hands_raised(skeleton(left_wrist=(0.6, 0.05), hide=("left_shoulder",)))
+
+
+def test_movement_is_travel_per_second_in_body_heights():
+    still = [skeleton(pts_s=t) for t in (0.0, 0.5, 1.0)]
+    assert people_framing.movement(still) == 0.0
+    walking = [skeleton(box=(0.1 + 0.1 * i, 0.1, 0.4, 0.8), pts_s=0.5 * i) for i in range(4)]
+    assert people_framing.movement(walking) == pytest.approx(0.1 / 0.8 / 0.5, abs=1e-3)
+    assert people_framing.movement([still[0]]) is None
+
+
+def test_movement_follows_the_largest_person():
+    large = [skeleton(pts_s=t) for t in (0.0, 1.0)]
+    small = [skeleton(box=(0.1 + 0.5 * t, 0.1, 0.1, 0.2), pts_s=t) for t in (0.0, 1.0)]
+    assert people_framing.movement([*small, *large]) == 0.0
+
+
+def person(score=0.9):
+    return Detection(label="person", score=score, box=(0.2, 0.1, 0.6, 0.8))
+
+
+def judged(counts, poses=None):
+    """Return the result for frames at one per second that show this many people, beside a cup."""
+    cup = Detection(label="cup", score=0.9, box=(0.0, 0.0, 0.1, 0.1))
+    frames = tuple(FrameDetections(pts_s=float(i), found=(*[person()] * n, cup)) for i, n in enumerate(counts))
+    features = {"dfine": frames} | ({} if poses is None else {"vitpose": tuple(poses)})
+    media = facts(duration_s=float(len(counts)), frames=30 * len(counts), audio=False)
+    return people_framing.analyze(Context(facts=media, features=features))
+
+
+def test_people_are_counted_and_their_time_on_screen_is_known():
+    result = judged([0, 1, 3, 0, 1], [skeleton(), skeleton(hide=LEGS), skeleton(hide=("nose",)), zoomed(0.4)])
+    found = result.output
+    assert (found.people_max, found.people_median, found.person_screen_ratio) == (3, 1.0, 0.6)
+    assert (found.framing.close, found.framing.medium, found.framing.full) == (0.25, 0.25, 0.5)
+    assert found.facing_ratio == 0.75
+    assert [(s.start_s, s.end_s, s.people_max) for s in result.segments] == [(1.0, 3.0, 3), (4.0, 5.0, 1)]
+
+
+def test_without_keypoints_nothing_is_said_of_bodies():
+    result = judged([1, 1])
+    assert (result.status, result.reason) == ("partial", "model_missing")
+    found = result.output
+    assert found.people_max == 1
+    assert found.framing is found.facing_ratio is found.hands_raised_ratio is found.movement_energy is None
+
+
+def test_nobody_in_the_picture_is_no_people():
+    result = judged([0, 0])
+    assert (result.status, result.reason, result.output) == ("skipped", "no_people", None)
