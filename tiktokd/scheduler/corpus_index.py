@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run
+from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans
 
 TAIL_ENTRIES = 1024
 """Entries in memory (at most 12 MiB) before they are merged into the file."""
@@ -59,11 +59,11 @@ class Hits:
 
 
 class _Source(Protocol):
-    def spans(self, keys: Keys) -> tuple[Ints, Ints]:
-        """Return first and last + 1 place per key."""
+    def spans(self, keys: Keys) -> Spans:
+        """Return the places of the postings of each key."""
 
-    def at(self, places: Ints) -> Postings:
-        """Return the postings at places."""
+    def take(self, spans: Spans) -> Postings:
+        """Return the postings at these places, one span after the other."""
 
 
 class _Sorted:
@@ -80,12 +80,15 @@ class _Sorted:
         self.keys, self.postings = np.insert(self.keys, at, keys), np.insert(self.postings, at, postings)
         self.entries += entries
 
-    def spans(self, keys: Keys) -> tuple[Ints, Ints]:
+    def spans(self, keys: Keys) -> Spans:
         first, last = np.searchsorted(self.keys, keys, "left"), np.searchsorted(self.keys, keys, "right")
         return first.astype(np.int64), last.astype(np.int64)
 
-    def at(self, places: Ints) -> Postings:
-        return self.postings[places]
+    def take(self, spans: Spans) -> Postings:
+        first, last = spans
+        length = last - first
+        starts = np.cumsum(length) - length
+        return self.postings[np.repeat(first - starts, length) + np.arange(int(length.sum()))]
 
 
 class PostingIndex:
@@ -115,10 +118,8 @@ class PostingIndex:
         order = np.argsort(count, kind="stable")
         order = order[count[order] > 0]
         rows = order[np.cumsum(count[order]) <= hits_max]
-        found = [_gather(source, rows, first, last) for source, (first, last) in zip(sources, spans, strict=True)]
+        found = [_found(source, rows, span) for source, span in zip(sources, spans, strict=True)]
         postings = np.concatenate([p for _, p in found])
-        if self.file is not None:
-            self.file.release()
         return Hits(
             row=np.concatenate([r for r, _ in found]),
             revision=(postings >> np.uint64(32)).astype(np.int64),
@@ -126,12 +127,10 @@ class PostingIndex:
         )
 
 
-def _gather(source: _Source, rows: Ints, first: Ints, last: Ints) -> tuple[Ints, Postings]:
+def _found(source: _Source, rows: Ints, spans: Spans) -> tuple[Ints, Postings]:
     """Return, for each occurrence of the keys of `rows`, its row and its posting."""
-    length = last[rows] - first[rows]
-    starts = np.cumsum(length) - length
-    places = np.repeat(first[rows] - starts, length) + np.arange(int(length.sum()))
-    return np.repeat(rows, length), source.at(places)
+    first, last = spans[0][rows], spans[1][rows]
+    return np.repeat(rows, last - first), source.take((first, last))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

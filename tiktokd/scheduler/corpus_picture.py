@@ -22,7 +22,7 @@ from tiktokd.scheduler.corpus_kind import CANDIDATES, Candidate, Kind, Matched, 
 
 FILED_FRAMES, ASKED_FRAMES = 8, 32
 """Frames of a video under which it is filed, and by which it looks for others; spread evenly."""
-HITS_MAX = 60_000
+HITS_MAX = 25_000
 VOTES_MIN = 4
 """Two frames at the very limit of 31 bits share four words on average; a usual copy shares fifty."""
 WHOLE, CROP, MIRRORED = 0, 1, 2

@@ -43,7 +43,7 @@ the error of landmarks after 48 kbit/s AAC."""
 FILED, ASKED = 1024, 4096
 """Hashes of a video under which it is filed, and by which it looks for others. Where there are more, those with the
 lowest mixed value are taken: both sides take the same ones."""
-HITS_MAX = 60_000
+HITS_MAX = 40_000
 VOTES_MIN = 3
 CHANCE_RATIO = 2
 """Votes against what the sound has backwards: foreign songs of the same key and tempo reached 1.8, music 6 dB under

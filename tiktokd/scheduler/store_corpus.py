@@ -125,8 +125,7 @@ def heads(conn: Connection, kind: str, seqs: Sequence[int]) -> list[Known]:
 
 def cluster_size(conn: Connection, kind: str, cluster: int, besides: int) -> int:
     """Return how many prints are filed under a cluster, not counting the video `besides`."""
-    where = (_prints.c.kind == kind, _prints.c.cluster == cluster, _prints.c.seq != besides)
-    return int(conn.scalar(sa.select(sa.func.count()).select_from(_prints).where(*where)) or 0)
+    return int(_CLUSTER_SIZE.first(conn, {"which": kind, "under": cluster, "of": besides}).size)
 
 
 def newest(conn: Connection, kind: str) -> int:
@@ -163,16 +162,12 @@ def views_of(conn: Connection, creator: str, *, besides: int, limit: int) -> lis
 
 def standing(conn: Connection, views_per_day: float, *, besides: int) -> Standing:
     """Return where a post's views per day lie among those of all other posts."""
-    column = _posts.c.views_per_day
-
-    def count(*where: sa.ColumnElement[bool]) -> int:
-        return int(conn.scalar(sa.select(sa.func.count()).select_from(_posts).where(*where)) or 0)
-
-    own = conn.scalar(sa.select(column).where(_posts.c.seq == besides))
-    below, equal, total = count(column < views_per_day), count(column == views_per_day), count(column.is_not(None))
-    if own is None:
-        return Standing(below=below, equal=equal, total=total)
-    return Standing(below=below - (own < views_per_day), equal=equal - (own == views_per_day), total=total - 1)
+    row = _STANDING.first(conn, {"value": views_per_day, "of": besides})
+    if row.own is None:
+        return Standing(below=row.below, equal=row.equal, total=row.total)
+    return Standing(
+        below=row.below - (row.own < views_per_day), equal=row.equal - (row.own == views_per_day), total=row.total - 1
+    )
 
 
 def post_count(conn: Connection) -> int:
@@ -202,6 +197,29 @@ def forget(conn: Connection, seqs: Sequence[int]) -> None:
 
 _EVERYTHING = frozenset((*schema.PRINT_KINDS, POST))
 _POST_FIELDS = ("creator", "views", "views_per_day", "features")
+
+
+def _posts_where(name: str, *where: sa.ColumnElement[bool]) -> sa.Label[int]:
+    return sa.select(sa.func.count()).select_from(_posts).where(*where).scalar_subquery().label(name)
+
+
+_STANDING = Prepared(
+    sa.select(
+        _posts_where("below", _posts.c.views_per_day < sa.bindparam("value", type_=sa.Double)),
+        _posts_where("equal", _posts.c.views_per_day == sa.bindparam("value", type_=sa.Double)),
+        _posts_where("total", _posts.c.views_per_day.is_not(None)),
+        sa.select(_posts.c.views_per_day).where(_posts.c.seq == sa.bindparam("of")).scalar_subquery().label("own"),
+    )
+)
+_CLUSTER_SIZE = Prepared(
+    sa.select(sa.func.count().label("size"))
+    .select_from(_prints)
+    .where(
+        _prints.c.kind == sa.bindparam("which"),
+        _prints.c.cluster == sa.bindparam("under"),
+        _prints.c.seq != sa.bindparam("of"),
+    )
+)
 _DELETE_PRINT = Prepared(
     sa.delete(_prints).where(_prints.c.seq == sa.bindparam("of"), _prints.c.kind == sa.bindparam("which"))
 )
