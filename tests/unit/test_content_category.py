@@ -29,8 +29,8 @@ def words(best, text="my dog"):
     return TextVectors(vectors={text: vector}, taxonomies={"content_categories": known})
 
 
-def judge(signals=None, features=None):
-    media = facts(duration_s=5, frames=5, audio=True)
+def judge(signals=None, features=None, frames=5):
+    media = facts(duration_s=5, frames=frames, audio=True)
     return c.analyze(
         Context(facts=media, signals=signals or {}, features=features or {}, metadata=Metadata(description="my dog"))
     )
@@ -49,6 +49,12 @@ def test_words_alone_are_partial_and_say_so():
     assert (found.status, found.reason) == ("partial", "model_missing")
     assert found.output.labels[0].id == "pets"
     assert found.output.labels[0].name == "Pets"
+
+
+def test_a_file_without_a_picture_asks_for_no_weights_that_would_see_it():
+    found = judge(features={"e5": words("pets")}, frames=0)
+    assert (found.status, found.reason) == ("partial", "no_video")
+    assert (judge(frames=0).status, judge(frames=0).reason) == ("skipped", "no_video")
 
 
 def test_both_together_outweigh_either():

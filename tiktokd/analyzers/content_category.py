@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import texts
-from tiktokd.model import Output
+from tiktokd.model import Output, Reason
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
 
@@ -69,6 +69,8 @@ def analyze(context: Context) -> Result:
     vectors: TextVectors | None = context.features.get("e5")
     scores = {"visual": visual_z(context.signals.get("siglip2", {})), "text": text_z(context, vectors)}
     known = {kind: values for kind, values in scores.items() if values}
+    if not known and not context.facts.has_video:
+        return skipped("no_video", "neither a picture nor words that could be judged")
     if not known:
         return skipped(
             "model_missing",
@@ -81,7 +83,8 @@ def analyze(context: Context) -> Result:
     labels = [_label(i, fused[i], scores, names) for i in best if fused[i] >= Z_MIN]
     output = ContentCategory(labels=labels, modalities=sorted(known))
     if "visual" not in known:
-        return partial(output, "model_missing", "judged by words alone", calibrated=False)
+        reason: Reason = "model_missing" if context.facts.has_video else "no_video"
+        return partial(output, reason, "judged by words alone", calibrated=False)
     return ok(output, calibrated=False)
 
 
