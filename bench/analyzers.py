@@ -12,6 +12,7 @@ Bounds: at least 6 times fewer operations; at least 3 times fewer CPU seconds; a
 process with everything loaded stays below 900 MiB.
 """
 
+import os
 import resource
 import subprocess
 import sys
@@ -23,6 +24,8 @@ from bench import samples
 from bench.pipeline import SLOT_BYTES, Work
 from bench.report import Row, arguments, finish
 from tiktokd import graph
+from tiktokd.config import Config
+from tiktokd.daemon import environment
 from tiktokd.plugins import LoadContext
 from tiktokd.runner import Runner
 from tiktokd.slots import Region
@@ -42,6 +45,10 @@ def main() -> int:
     if sys.argv[1:2] == ["--memory-of"]:
         return memory_of(Path(sys.argv[2]))
     args = arguments(__doc__)
+    threads = environment(Config())
+    if any(os.environ.get(name) != value for name, value in threads.items()):
+        # As in the daemon's workers. Libraries read it when they are imported: too late for this process.
+        os.execve(sys.executable, [sys.executable, "-m", "bench.analyzers", *sys.argv[1:]], {**os.environ, **threads})
     catalogue = graph.load()
     rows = operations(catalogue)
     with tempfile.TemporaryDirectory(prefix="tiktokd-analyzers-") as private:
