@@ -5,11 +5,13 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image, ImageOps
 
 from tests.analysis import analyze_arrays, analyze_file, media
 from tests.contexts import clip_of, facts
 from tests.lettering import backdrop, full_font, planes, small_luma, write
 from tiktokd.encoders.ocr import ENCODER
+from tiktokd.model import Envelope
 from tiktokd.plugins import ClipArrays, LoadContext
 from tiktokd.texts import edit_distance
 
@@ -93,15 +95,28 @@ def test_a_clip_reads_the_same_alone_and_in_a_batch(reader):
     assert ENCODER.encode(reader, clips) == [ENCODER.encode(reader, [one])[0] for one in clips]
 
 
-def test_a_picture_without_text_gives_none(reader):
+def still(picture: np.ndarray) -> Envelope:
+    """Return what is read in two seconds of one (960, 540, 3) picture."""
+    arrays = {"frames": planes(picture)[None].repeat(4, 0), "frames_pts": np.arange(4) / 2}
+    arrays |= {"low": small_luma(picture)[None].repeat(20, 0), "low_pts": np.arange(20) / 10}
+    clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=SIZE), arrays)
+    return analyze_arrays(*clip, ["on_screen_text"])["on_screen_text"]
+
+
+def test_a_picture_without_text_gives_none():
     noise = np.random.default_rng(3).integers(16, 235, (960, 540, 3), np.uint8)
     grid = np.kron(np.indices((60, 34)).sum(axis=0) % 2, np.ones((16, 16)))[:960, :540].astype(np.uint8) * 200
     for picture in (backdrop(SIZE, 5), noise, np.repeat(grid[..., None], 3, axis=2)):
-        arrays = {"frames": planes(picture)[None].repeat(4, 0), "frames_pts": np.arange(4) / 2}
-        arrays |= {"low": small_luma(picture)[None].repeat(20, 0), "low_pts": np.arange(20) / 10}
-        clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=SIZE), arrays)
-        envelope = analyze_arrays(*clip, ["on_screen_text"])["on_screen_text"]
+        envelope = still(picture)
         assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "no_text", {})
+
+
+@pytest.mark.parametrize("name", ["python-docs-samples__latte.jpg", "python-docs-samples__puppies.jpg"])
+def test_a_photo_without_text_gives_no_ghost_lines(name):
+    photo = Image.open(media("real", name)).convert("RGB")
+    picture = np.asarray(ImageOps.fit(photo, SIZE))
+    envelope = still(picture)
+    assert (envelope.status, envelope.reason) == ("skipped", "no_text")
 
 
 def truth(name: str) -> dict:
