@@ -88,14 +88,15 @@ class Runner:
                 return
         report(encoder.name)
         try:
+            seen = _with(context, features.values, context.outputs)
+            # Before the model: a silent video is no_audio on every machine, with or without the weights.
+            items = encoder.items(seen)
+            if not items:
+                features.absent[encoder.name] = (encoder.nothing, f"nothing in this video for {encoder.name}")
+                return
             model = self._model(encoder)
             started = time.perf_counter()
-            seen = _with(context, features.values, context.outputs)
-            items = encoder.items(seen)
-            if items:
-                features.values[encoder.name] = encoder.collect(seen, _batches(encoder, model, items))
-            else:
-                features.absent[encoder.name] = (encoder.nothing, f"nothing in this video for {encoder.name}")
+            features.values[encoder.name] = encoder.collect(seen, _batches(encoder, model, items))
             features.ms[encoder.name] = (time.perf_counter() - started) * 1e3
         except ModelMissing as exc:
             features.absent[encoder.name] = ("model_missing", str(exc))
