@@ -41,7 +41,8 @@ def run(arguments: Sequence[str]) -> int:
     from tiktokd.cli._parser import build, verbs
     from tiktokd.cli._session import Session
 
-    args = build(verbs()).parse_args(arguments)
+    # A bare `tiktokctl` asks what there is.
+    args = build(verbs()).parse_args(arguments or ["--help"])
     try:
         code: int = args.verb.run(Session(args), args)
     except TiktokdError as exc:
