@@ -151,8 +151,8 @@ async def test_the_earliest_copy_stays_the_earliest_when_it_is_done_again(librar
 async def test_a_removed_video_is_not_found_and_its_copies_go_on_without_it(library):
     for id_ in "ab":
         await library.finish(id_, picture=Frames.made_up(1), sound=tune(1))
-    seq = library.queue.get("a").video.seq
-    library.queue.db.write_blocking(store_corpus.forget, [seq])
+    queue = schema.processing_queue
+    library.queue.db.write_blocking(lambda conn: conn.execute(sa.delete(queue).where(queue.c.id == "a")))
     found = await library.finish("c", picture=Frames.made_up(1), sound=tune(1))
     assert [(ids(found[PICTURE]), found[PICTURE]["duplicate_cluster_id"])] == [(["b"], "b")]
     assert (ids(found[SOUND]), found[SOUND]["reuse_count"]) == (["b"], 1)
@@ -333,3 +333,46 @@ async def test_views_are_fitted_once_there_are_enough_posts(library):
     assert (await posted(library, "early", 100, a=2.0)).model is None
     assert (await posted(library, "late", 100, a=2.0)).model.cv_spearman > 0.9
     assert library.queue.db.read_blocking(store.setting, corpus_reach.SETTING)["posts"] == 200
+
+
+@pytest.mark.parametrize(
+    ("ask", "plan"),
+    [
+        (lambda c: store_corpus.newest(c, "sound"), "COVERING INDEX ix_corpus_prints_kind (kind=?)"),
+        (
+            lambda c: store_corpus.entries(c, "sound", after=1, upto=9, limit=5),
+            "INDEX ix_corpus_prints_kind (kind=? AND revision>? AND revision<?)",
+        ),
+        (
+            lambda c: store_corpus.revisions(c, "sound", upto=9),
+            "COVERING INDEX ix_corpus_prints_kind (kind=? AND revision<?)",
+        ),
+        (
+            lambda c: store_corpus.cluster_size(c, "sound", 1, 2),
+            "INDEX ix_corpus_prints_cluster (kind=? AND cluster=?)",
+        ),
+        (lambda c: store_corpus.heads(c, "sound", [1, 2]), "(seq=? AND kind=?)"),
+        (
+            lambda c: store_corpus.views_of(c, "@me", besides=1, limit=9),
+            "COVERING INDEX ix_corpus_posts_creator (creator=?)",
+        ),
+        (lambda c: store_corpus.standing(c, 5.0, besides=1), "INDEX ix_corpus_posts_views_per_day (views_per_day<?)"),
+    ],
+)
+async def test_each_question_is_served_by_its_index(library, ask, plan):
+    if library.queue.db.write_blocking(lambda conn: conn.dialect.name) != "sqlite":
+        pytest.skip("plans are read from SQLite")
+    asked = []
+
+    def explain(conn):
+        conn.connection.dbapi_connection.set_trace_callback(asked.append)
+        ask(conn)
+        conn.connection.dbapi_connection.set_trace_callback(None)
+        cursor = conn.connection.cursor()
+        queries = [query for query in asked if query.lstrip().startswith("SELECT")]
+        return [row[3] for query in queries for row in cursor.execute(f"EXPLAIN QUERY PLAN {query}")]
+
+    await library.finish("a", picture=Frames.made_up(1), sound=tune(1))
+    steps = library.queue.db.write_blocking(explain)
+    assert any(plan in step for step in steps), steps
+    assert not any("TEMP B-TREE" in step for step in steps), steps

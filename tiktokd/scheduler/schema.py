@@ -175,6 +175,7 @@ corpus_prints = sa.Table(
     sa.Column("exact", sa.LargeBinary, nullable=False),
     sa.UniqueConstraint("seq", "kind", name="uq_corpus_prints_seq_kind"),
     sa.Index("ix_corpus_prints_cluster", "kind", "cluster"),
+    sa.Index("ix_corpus_prints_kind", "kind", "revision", "seq"),
     sqlite_autoincrement=True,
 )
 """What finds a finished video again: `entry` is filed in the index of its kind, `exact` is compared. A print that is

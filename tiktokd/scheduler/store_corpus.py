@@ -134,8 +134,9 @@ def newest(conn: Connection, kind: str) -> int:
 
 
 def revisions(conn: Connection, kind: str, *, upto: int) -> list[int]:
-    """Return the revisions that exist, up to one."""
-    return list(conn.scalars(sa.select(_prints.c.revision).where(_prints.c.kind == kind, _prints.c.revision <= upto)))
+    """Return the revisions of prints whose videos are still in the queue, up to one."""
+    query = sa.select(_prints.c.revision).join_from(_prints, _queue, _queue.c.seq == _prints.c.seq)
+    return list(conn.scalars(query.where(_prints.c.kind == kind, _prints.c.revision <= upto)))
 
 
 def entries(conn: Connection, kind: str, *, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
@@ -187,14 +188,6 @@ def posts(conn: Connection, *, limit: int) -> list[NewPost]:
     return [NewPost(**{name: getattr(row, name) for name in _POST_FIELDS}) for row in conn.execute(query)]
 
 
-def forget(conn: Connection, seqs: Sequence[int]) -> None:
-    """Remove videos from the corpus; whoever deletes their rows calls this in the same transaction."""
-    for start in range(0, len(seqs), CHUNK):
-        part = seqs[start : start + CHUNK]
-        conn.execute(sa.delete(_prints).where(_prints.c.seq.in_(part)))
-        conn.execute(sa.delete(_posts).where(_posts.c.seq.in_(part)))
-
-
 _EVERYTHING = frozenset((*schema.PRINT_KINDS, POST))
 _POST_FIELDS = ("creator", "views", "views_per_day", "features")
 
@@ -207,7 +200,8 @@ _STANDING = Prepared(
     sa.select(
         _posts_where("below", _posts.c.views_per_day < sa.bindparam("value", type_=sa.Double)),
         _posts_where("equal", _posts.c.views_per_day == sa.bindparam("value", type_=sa.Double)),
-        _posts_where("total", _posts.c.views_per_day.is_not(None)),
+        # Counting a whole table takes SQLite a tenth of counting the rows of a condition.
+        (_posts_where("posts") - _posts_where("unknown", _posts.c.views_per_day.is_(None))).label("total"),
         sa.select(_posts.c.views_per_day).where(_posts.c.seq == sa.bindparam("of")).scalar_subquery().label("own"),
     )
 )

@@ -26,6 +26,7 @@ def upgrade() -> None:
         sqlite_autoincrement=True,
     )
     op.create_index("ix_corpus_prints_cluster", "corpus_prints", ["kind", "cluster"], unique=False)
+    op.create_index("ix_corpus_prints_kind", "corpus_prints", ["kind", "revision", "seq"], unique=False)
     op.create_table(
         "corpus_posts",
         sa.Column("seq", _KEY, autoincrement=False, nullable=False),
