@@ -98,6 +98,9 @@ def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue
     fuse = {name for a in wanted if plugins.level(a) == 2 for name in a.signals}
     publish = {name for name in fuse if name in catalogue.encoders and _publishes(name, group, catalogue)}
     needed = publish | {name for a in runs for name in (*a.uses, *a.optional)}
+    if weak:
+        # A light analyzer must not draw a heavy model into a CPU worker: Whisper on a CPU takes minutes per video.
+        needed = {name for name in needed if name in catalogue.encoders and catalogue.encoders[name].place != "gpu"}
     return Plan(
         analyzers=tuple(runs),
         too_heavy=tuple(a for a in mine if weak and not a.lightweight),

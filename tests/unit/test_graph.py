@@ -65,6 +65,14 @@ def test_without_a_gpu_the_heavy_ones_are_named_and_left_out():
     assert "pose" not in [e.name for e in plan.encoders]
 
 
+def test_a_light_analyzer_draws_no_gpu_model_into_a_cpu_worker():
+    world = catalogue(
+        [encoder("cheap"), encoder("image", "gpu", weights=HUB)], [analyzer("a", optional=("image", "cheap"))]
+    )
+    assert [e.name for e in graph.plan_level1(("a",), "all", world).encoders] == ["cheap"]
+    assert [e.name for e in graph.plan_level1(("a",), "gpu", world).encoders] == ["cheap", "image"]
+
+
 def test_the_fallback_runs_the_light_part_of_the_gpu_group_alone():
     plan = graph.plan_level1(ALL, "fallback", WORLD)
     assert (names(plan), [a.name for a in plan.too_heavy]) == (["move"], ["scene", "people"])

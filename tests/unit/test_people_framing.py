@@ -117,3 +117,23 @@ def test_without_keypoints_nothing_is_said_of_bodies():
 def test_nobody_in_the_picture_is_no_people():
     result = judged([0, 0])
     assert (result.status, result.reason, result.output) == ("skipped", "no_people", None)
+
+
+def test_without_a_person_detector_frontal_faces_are_a_lower_bound():
+    face = Detection(label="face", score=0.9, box=(0.4, 0.2, 0.2, 0.2))
+    frames = (
+        FrameDetections(pts_s=0.0, found=(face,)),
+        FrameDetections(pts_s=1.0, found=(face, face)),
+        FrameDetections(pts_s=2.0, found=()),
+    )
+    found = people_framing.by_faces(frames, 3.0)
+    assert (found.status, found.reason) == ("partial", "model_missing")
+    assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.6667)
+    assert found.output.framing is None
+    assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 2.0, 2)]
+
+
+def test_no_face_is_not_nobody():
+    found = people_framing.by_faces((FrameDetections(pts_s=0.0, found=()),), 3.0)
+    assert (found.status, found.reason) == ("skipped", "model_missing")
+    assert "tiktokctl models pull" in found.message

@@ -1,7 +1,7 @@
 """How many people are seen, how they are framed, whether they face the camera, how they move.
 
-Person boxes of D-FINE and body keypoints of ViTPose++. No face is detected, measured or recognised; age, gender,
-ethnicity and emotion are left out on purpose.
+Person boxes of D-FINE and body keypoints of ViTPose++; without them (tier lite) only how many frontal faces are in view
+and when. Nobody is recognised; age, gender, ethnicity and emotion are left out on purpose.
 
 Bad at crowds, mannequins, posters, mirrors and bodies cut by the frame; `dance_sync` needs a steady beat.
 Source: D-FINE (arXiv 2410.13842), ViTPose++ (arXiv 2212.04246), both Apache-2.0.
@@ -16,6 +16,7 @@ from tiktokd.model import Output, Segment
 from tiktokd.pictures import COCO_KEYPOINTS, SEEN, FrameDetections, Pose, facing, visible
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
+FETCH = "a GPU and the weights: tiktokctl models pull people_framing"
 CLOSE_HEIGHT, FULL_HEIGHT = 0.85, 0.5
 """Share of the picture's height where joints do not decide: nearly all of it is a close-up, half of it a full body."""
 
@@ -61,7 +62,9 @@ class PeopleSegment(Segment):
 
 def analyze(context: Context) -> Result:
     """Describe the people of the clip."""
-    frames: tuple[FrameDetections, ...] = context.features["dfine"]
+    frames: tuple[FrameDetections, ...] | None = context.features.get("dfine")
+    if frames is None:
+        return by_faces(context.features.get("faces", ()), context.facts.duration_s)
     counts = [sum(d.label == "person" for d in f.found) for f in frames]
     if not any(counts):
         return skipped("no_people", "no person was found in the sampled frames")
@@ -81,6 +84,25 @@ def analyze(context: Context) -> Result:
     if not poses:
         return partial(output, "model_missing", "keypoints need usyd-community/vitpose-plus-small", segments)
     return ok(output, segments, calibrated=False)
+
+
+def by_faces(frames: Sequence[FrameDetections], duration_s: float) -> Result:
+    """Return the lite tier: how many frontal faces are seen and when, and nothing that needs a body."""
+    counts = [len(f.found) for f in frames]
+    if not any(counts):
+        return skipped("model_missing", f"no frontal face was seen; whether anybody is there needs {FETCH}")
+    output = PeopleFraming(
+        people_max=max(counts),
+        people_median=float(np.median([c for c in counts if c])),
+        person_screen_ratio=round(sum(c > 0 for c in counts) / len(counts), 4),
+        framing=None,
+        facing_ratio=None,
+        hands_raised_ratio=None,
+        movement_energy=None,
+        dance_sync=None,
+    )
+    message = f"frontal faces alone, so these are lower bounds; bodies need {FETCH}"
+    return partial(output, "model_missing", message, _segments(frames, counts, duration_s), calibrated=False)
 
 
 def framing(pose: Pose) -> str:
@@ -152,8 +174,7 @@ ANALYZER = Analyzer(
     group="video",
     output=PeopleFraming,
     analyze=analyze,
-    uses=("dfine",),
-    optional=("vitpose",),
+    optional=("dfine", "faces", "vitpose"),
     needs=frozenset({"video"}),
-    lightweight=False,
+    version="2",
 )
