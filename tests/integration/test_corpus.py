@@ -63,6 +63,13 @@ async def test_a_copy_of_the_picture_is_found_among_others(library, copy, ratio,
     assert found.duplicate_cluster_id == "original"
 
 
+async def test_a_minute_out_of_a_long_video_is_found(library):
+    await library.finish("long", picture=Frames.made_up(1, 180))
+    part = Frames.made_up(1, 180).trimmed(61, 121).encoded_again(14)
+    found = model(NearDuplicateVideo, (await library.finish("part", picture=part))[PICTURE])
+    assert [(m.video_id, m.matched_ratio, m.offset_s) for m in found.matches] == [("long", 1.0, 61.0)]
+
+
 async def test_a_crop_that_came_first_is_found_by_the_whole_picture(library):
     await library.finish("crop", picture=Frames.made_up(1).cropped())
     assert ids((await library.finish("whole", picture=Frames.made_up(1)))[PICTURE]) == ["crop"]

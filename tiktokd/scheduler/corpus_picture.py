@@ -1,8 +1,8 @@
 """Prints of pictures: the PDQ hashes of a video's frames. First look by equal 16-bit words, then vPDQ's rule.
 
 Of two hashes that differ in d of 256 bits, at least one of 16 words is equal in 100 % of pairs up to d = 15, in 98 % at
-22, in 88 % at 31 (`copies.MATCH_BITS`), and a copy shares several frames at one offset in time. So up to eight
-frames of a video are filed, each under its words, and all frames of a new one are looked up. Crops and mirrored
+22, in 88 % at 31 (`copies.MATCH_BITS`), and a copy shares several frames at one offset in time. So some frames of a
+video are filed, each under its words, and a minute's worth of frames of a new one is looked up. Crops and mirrored
 copies are found as `copies.match` finds them, by filing and asking for the hashes of crops and mirror images too.
 
 Semantic copies (the same scene, other pictures) are not looked for.
@@ -20,8 +20,10 @@ from tiktokd.plugins import Array
 from tiktokd.scheduler.corpus_index import Entry, PostingIndex, vote
 from tiktokd.scheduler.corpus_kind import CANDIDATES, Candidate, Kind, Matched, Print, Summary
 
-FILED_FRAMES, ASKED_FRAMES = 8, 32
-"""Frames of a video under which it is filed, and by which it looks for others; spread evenly."""
+FILED_FRAMES_MIN, FILED_SHARE, FILED_FRAMES_MAX = 8, 1 / 6, 24
+"""Frames of a video under which it is filed, spread evenly: more of a longer one, since fewer of its are looked up."""
+ASKED_FRAMES = 64
+"""Frames by which a video looks for others, spread evenly."""
 HITS_MAX = 25_000
 VOTES_MIN = 4
 """Two frames at the very limit of 31 bits share four words on average; a usual copy shares fifty."""
@@ -92,7 +94,8 @@ def fill(found: Matched) -> dict[str, JsonValue]:
 
 
 def _entry(hashes: VideoHashes) -> Entry:
-    rows = _spread(hashes, FILED_FRAMES)
+    usable = int((hashes.quality >= QUALITY_MIN).sum())
+    rows = _spread(hashes, min(max(FILED_FRAMES_MIN, round(usable * FILED_SHARE)), FILED_FRAMES_MAX))
     t_ms = _ms(hashes, rows)
     parts = [(WHOLE, hashes.views[rows, 0]), (MIRRORED, hashes.flipped[rows])]
     parts += [(CROP, hashes.views[rows, view]) for view in range(1, hashes.views.shape[1])]

@@ -130,7 +130,8 @@ def compare(given: Print, known: Sequence[tuple[Candidate, bytes]]) -> list[tupl
     landmarks = _landmarks(given.exact)
     hashes = {candidate.revision: hashes_of(_landmarks(exact)) for candidate, exact in known}
     index = SoundIndex(hashes.items())
-    found = {each.video: each for each in find(index, landmarks)} if hashes else {}
+    unchanged = any(abs(candidate.hint - 1.0) < SPEED_CELL for candidate, _ in known)
+    found = {each.video: each for each in find(index, landmarks)} if unchanged else {}
     speeds = _speeds([c.hint for c, _ in known if c.revision not in found and abs(c.hint - 1.0) > SPEED_STEP / 2])
     if speeds:
         for each in find(index, landmarks, speeds):
