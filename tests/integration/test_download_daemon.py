@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +29,8 @@ analyzers = ["loudness"]
 slots = 2
 slot_mib = 16
 """
-LATENCY_S = 0.1
-"""Workers let requests go at exact times; on a busy machine they arrive so much later, more or less."""
+ON_THE_WAY_S = 1.0
+"""Workers let requests go at exact times; on a busy machine they arrive up to this much later."""
 
 
 class Downloads(Live):
@@ -133,10 +133,13 @@ def test_posts_are_asked_for_at_least_two_seconds_apart_with_the_default_setting
         videos = [daemon.site.video() for _ in range(5)]
         daemon.queue(daemon.site.short("ZMpace", videos[0].url), *(video.url for video in videos[1:]))
         daemon.settle(40)
-        gaps = [later.at_s - earlier.at_s for earlier, later in pairwise(daemon.asked_of_tiktok())]
-        assert len(gaps) == 5, "one short link and five pages"
-        assert min(gaps) >= 2.0 - LATENCY_S
-        assert max(gaps) <= 3.0 + 1.0, "the gate opens again after 2 to 3 s"
+        at_s = [hit.at_s for hit in daemon.asked_of_tiktok()]
+        assert len(at_s) == 6, "one short link and five pages"
+        # A request arrives later than it left by what a busy machine takes, so a single gap may look shorter than it
+        # was; requests that leave too close together fall behind more with each of them.
+        for (i, earlier), (j, later) in combinations(enumerate(at_s), 2):
+            assert later - earlier >= 2.0 * (j - i) - ON_THE_WAY_S, at_s
+        assert max(b - a for a, b in pairwise(at_s)) <= 3.0 + 3.0, "the gate opens again after 2 to 3 s"
 
 
 def test_no_more_posts_are_asked_for_in_a_minute_than_allowed_whatever_they_cost(tmp_path: Path) -> None:
