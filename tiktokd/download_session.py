@@ -7,6 +7,7 @@ this file relies on were observed with yt-dlp 2026.08.19; `tests/integration/tes
 import io
 import logging
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,13 +94,12 @@ class Session:
         return self._links.resolve(link, self.trace)
 
     def page(self, url: str) -> Post:
-        """Return the post behind a canonical URL: one request, or two at once where TikTok sets a challenge.
+        """Return the post behind a canonical URL: one request, or two where TikTok sets a challenge.
 
         Raises:
             yt_dlp.utils.YoutubeDLError: no page, or one without a video.
         """
         self._item = {}
-        self._pace.wait()
         info = self._ydl.extract_info(url, download=False, process=False)
         return Post(info=info, item=self._item)
 
@@ -151,11 +151,12 @@ class Session:
         return ydl
 
     def _send(self, send: Callable[[Any], Any], request: Any) -> Any:
-        """Send a request of yt-dlp: count it, and remember how it was refused."""
+        """Send a request of yt-dlp, one for a page in its turn: count it, and remember how it was refused."""
         host = urlsplit(getattr(request, "url", request)).hostname or ""
         self.trace.begin("page" if host in ("www.tiktok.com", "www.tiktokv.com") else "media")
         try:
-            answer = send(request)
+            with self._pace.turn() if self.trace.origin == "page" else nullcontext():
+                answer = send(request)
         except HTTPError as exc:
             self.trace.refused(exc.status, exc.response.headers)
             if self.trace.origin == "media":

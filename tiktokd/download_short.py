@@ -54,16 +54,16 @@ class ShortLinks:
         raise VideoUnavailable(f"the short link leads in circles; the last stop was {at}")
 
     def _location(self, at: str, trace: Trace) -> str:
-        self._pace.wait()
         trace.begin("short")
-        answer = curl_cffi.head(
-            at,
-            headers={"User-Agent": AGENT},
-            allow_redirects=False,
-            proxy=self._table.proxy or None,
-            verify=self._table.verify_tls,
-            timeout=self._timeout_s,
-        )
+        with self._pace.turn():
+            answer = curl_cffi.head(
+                at,
+                headers={"User-Agent": AGENT},
+                allow_redirects=False,
+                proxy=self._table.proxy or None,
+                verify=self._table.verify_tls,
+                timeout=self._timeout_s,
+            )
         location: str | None = answer.headers.get("Location")
         if answer.status_code >= 400 or not location:
             trace.refused(answer.status_code, answer.headers)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from itertools import combinations, pairwise
+from itertools import pairwise
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from tests.live import Live, until
@@ -29,8 +30,6 @@ analyzers = ["loudness"]
 slots = 2
 slot_mib = 16
 """
-ON_THE_WAY_S = 1.0
-"""Workers let requests go at exact times; on a busy machine they arrive up to this much later."""
 
 
 class Downloads(Live):
@@ -135,11 +134,9 @@ def test_posts_are_asked_for_at_least_two_seconds_apart_with_the_default_setting
         daemon.settle(40)
         at_s = [hit.at_s for hit in daemon.asked_of_tiktok()]
         assert len(at_s) == 6, "one short link and five pages"
-        # A request arrives later than it left by what a busy machine takes, so a single gap may look shorter than it
-        # was; requests that leave too close together fall behind more with each of them.
-        for (i, earlier), (j, later) in combinations(enumerate(at_s), 2):
-            assert later - earlier >= 2.0 * (j - i) - ON_THE_WAY_S, at_s
-        assert max(b - a for a, b in pairwise(at_s)) <= 3.0 + 3.0, "the gate opens again after 2 to 3 s"
+        gaps_s = [later - earlier for earlier, later in pairwise(at_s)]
+        assert min(gaps_s) >= 2.0, "as the other side sees it"
+        assert median(gaps_s) <= 3.5, "the gate opens again after 2 to 3 s"
 
 
 def test_no_more_posts_are_asked_for_in_a_minute_than_allowed_whatever_they_cost(tmp_path: Path) -> None:
