@@ -127,6 +127,8 @@ class Encoder:
     """What of one video is encoded; an empty list means "nothing here", and the encoder's features are absent."""
     nothing: Reason = "too_short"
     """Why analyzers that need this encoder are skipped where `items` is empty."""
+    nothing_said: str | None = None
+    """The same for people; `None`: "nothing in this video for" its name."""
     collect: Callable[[Context, Sequence[Any]], Any] = _the_only
     """The results of one video's items joined to its features."""
     signals: Callable[[Any], dict[str, Any]] | None = None

@@ -63,10 +63,9 @@ class Runner:
     def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
         features = _Features()
         outputs = dict(context.outputs)
-        mine = {a.name: self._no_gpu(a, context) for a in plan.too_heavy}
-        early = [e for e in plan.encoders if not e.after]
-        for encoder in early:
+        for encoder in (e for e in plan.encoders if not e.after):
             self._encode(encoder, context, features, report)
+        mine = {a.name: self._no_gpu(a, context, features, report) for a in plan.too_heavy}
         for analyzer in plan.analyzers:
             now = _with(context, features.values, outputs)
             for encoder in plan.encoders:
@@ -78,8 +77,13 @@ class Runner:
             )
         return Analysis(outputs=mine, signals=_signals(plan, features.values), encoder_ms=features.ms)
 
-    def _encode(self, encoder: Encoder, context: Context, features: _Features, report: Report) -> None:
-        """Compute one encoder's features, or write down why there are none; at most once per video."""
+    def _encode(
+        self, encoder: Encoder, context: Context, features: _Features, report: Report, *, look_only: bool = False
+    ) -> None:
+        """Compute one encoder's features, or write down why there are none; at most once per video.
+
+        With `look_only` no model is loaded: what is written down is at most that the video has nothing for it.
+        """
         if encoder.name in features.values or encoder.name in features.absent:
             return
         for used in encoder.uses:
@@ -92,7 +96,10 @@ class Runner:
             # Before the model: a silent video is no_audio on every machine, with or without the weights.
             items = encoder.items(seen)
             if not items:
-                features.absent[encoder.name] = (encoder.nothing, f"nothing in this video for {encoder.name}")
+                said = encoder.nothing_said or f"nothing in this video for {encoder.name}"
+                features.absent[encoder.name] = (encoder.nothing, said)
+                return
+            if look_only:
                 return
             model = self._model(encoder)
             started = time.perf_counter()
@@ -141,12 +148,12 @@ class Runner:
             segments=segments,
         )
 
-    def _no_gpu(self, analyzer: Analyzer, context: Context) -> Envelope:
+    def _no_gpu(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Envelope:
         """Return why nothing runs: what the video lacks, then weights that can be fetched, then the absent device.
 
-        In this order, because nobody should fetch gigabytes to transcribe a video without sound.
+        In this order, because nobody should fetch gigabytes to transcribe a video in which nobody speaks.
         """
-        result = _lacking(analyzer, context)
+        result = _lacking(analyzer, context) or self._nothing(analyzer, context, features, report)
         if result is None:
             facts = graph.facts(analyzer, self.catalogue, self.load)
             if facts.tier == "none":
@@ -160,7 +167,21 @@ class Runner:
             tier="lite",
             reason=result.reason,
             message=result.message,
+            models=self._models_used(analyzer, features.values),
         )
+
+    def _nothing(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Result | None:
+        """Return that the video has nothing for an encoder of the analyzer, found without that encoder's model."""
+        needed = graph.order(analyzer.uses, self.catalogue)
+        asked = {name for encoder in needed for name in encoder.uses}
+        for encoder in needed:
+            self._encode(
+                encoder, context, features, report, look_only=encoder.name not in asked or graph.on_gpu(encoder)
+            )
+            reason, message = features.absent.get(encoder.name, (None, ""))
+            if reason not in (None, "model_missing"):
+                return skipped(reason, message)
+        return None
 
     def _models_used(self, analyzer: Analyzer, features: Mapping[str, Any]) -> list[ModelUsed]:
         """Return the weights behind a result: those named in the encoder's file and those its loader reports."""

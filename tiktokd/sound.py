@@ -16,6 +16,8 @@ SOUND_FULL_SCALE = 16384
 """The int16 value of 1.0 in a clip's sound (`model.Clip`)."""
 SILENCE_PEAK = round(SOUND_FULL_SCALE * 10 ** (-70 / 20))
 """A track whose samples all stay below -70 dBFS has nothing to measure: BS.1770-4's absolute gate is -70 LUFS."""
+ONLY_SILENCE = "the sound track holds only silence"
+"""What analyzers of sound say of such a track, beside `no_audio`."""
 
 CUT_SLACK_S = 0.2
 """Resamplers and containers differ by so much at the end."""
@@ -67,7 +69,6 @@ class Speech:
     """Where somebody speaks, in order, not overlapping."""
     duration_s: float
     """Length of the sound that was looked at."""
-    silent: bool
 
     @property
     def total_s(self) -> float:
@@ -103,7 +104,6 @@ class Spectrum:
     chroma: NDArray[np.float32]
     """(m, 12) strength of the pitch classes C, C sharp .. B per 0.1 s, tuned to the recording."""
     duration_s: float
-    silent: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

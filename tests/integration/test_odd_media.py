@@ -118,15 +118,17 @@ def test_without_a_sound_track_no_sound_analyzer_asks_for_weights_it_could_not_u
 
 def test_a_track_of_digital_silence_measures_nothing(results):
     envelopes = results("silent")
-    names = ("loudness", "vocal_delivery", "music_analysis", "sound_fingerprint")
+    names = (*SOUND_ANALYZERS, "sound_fingerprint")
     assert {n: envelopes[n].reason for n in names} == dict.fromkeys(names, "no_audio")
+    loop = envelopes["loopability"]
+    assert (loop.status, loop.reason, loop.summary["audio_score"]) == ("partial", "no_audio", None)
     assert envelopes["hook"].summary["loudness_jump_lu"] is None
 
 
 def test_a_hiss_is_neither_speech_nor_music(results):
     for name in ("static", "square", "rotated"):
         envelopes = results(name)
-        assert envelopes["vocal_delivery"].reason == "no_speech"
+        assert envelopes["vocal_delivery"].reason == envelopes["speech_transcription"].reason == "no_speech"
         assert envelopes["loudness"].status == "ok"
         assert envelopes["hook"].summary["first_speech_s"] is None
         music = envelopes["music_analysis"]

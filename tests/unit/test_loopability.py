@@ -114,12 +114,22 @@ def test_a_video_without_sound_says_so(loop):
     assert envelope.summary["loop_score"] >= 0.95
 
 
+def test_a_track_of_silence_is_not_taken_for_sound_that_loops(loop):
+    envelope = judged(loop, np.zeros(COUNT * 48_000 // FPS))
+    assert (envelope.status, envelope.reason) == ("partial", "no_audio")
+    assert "silence" in envelope.message
+    names = ("audio_score", "log_mel_distance_db", "level_jump_db", "click")
+    assert [envelope.summary[name] for name in names] == [None] * 4
+    assert envelope.summary["loop_score"] == envelope.summary["visual_score"]
+
+
 def test_the_models_view_of_the_seam_stands_beside_the_score(loop):
     spec, seconds = graph.load().analyzers["loopability"], COUNT / FPS
     ends = {"first_apart": 0.1, "usual_apart": 0.1, "seam_cosine": 0.97, "usual_cosine": 0.95}
     seam = Seam(
         ssim=1.0, ssim_usual=1.0, bits=0, bits_usual=0, change=0.0, change_usual=4.0, motion_apart=0.0, period_s=None,
         mel_apart=0.0, mel_usual=1.0, level_jump_db=0.0, click=0.0,
+        silent=False,
     )  # fmt: skip
     media = facts(duration_s=seconds, frames=COUNT, audio=True)
     signals = {"seam": asdict(seam), "siglip2": {"ends": ends}}

@@ -113,6 +113,34 @@ def test_what_a_video_lacks_comes_before_weights_that_it_could_not_use():
     assert (reason(False), reason(True)) == ("no_audio", "model_missing")
 
 
+def test_without_a_gpu_too_a_video_with_nothing_for_a_model_is_not_asked_for_it():
+    speech = encoder("speech", items=lambda c: [1], encode=lambda _m, batch: batch)
+    words = encoder(
+        "words", "gpu", weights=HUB, load=missing, uses=("speech",), nothing="no_speech", nothing_said="nobody speaks",
+        items=lambda c: [] if c.facts.duration_s < 5 and "speech" in c.features else [1],
+    )  # fmt: skip
+    world = catalogue([speech, words], [spec("a", group="audio", uses=("words",), lightweight=False)])
+    runner = Runner(LoadContext(), world)
+
+    def said(duration_s):
+        seen = Context(facts=facts(duration_s=duration_s, frames=3, audio=True))
+        out = runner.level1(("a",), "all", seen, lambda _n: None).outputs["a"]
+        return out.reason, out.message
+
+    assert said(3) == ("no_speech", "nobody speaks")
+    assert said(30)[0] == "model_missing"
+
+
+def test_an_encoder_that_trips_while_it_is_looked_at_costs_no_other_result():
+    world = catalogue(
+        [encoder("x", "gpu", weights=HUB, items=fail)],
+        [spec("a", group="audio", uses=("x",), lightweight=False), spec("b")],
+    )
+    seen = Context(facts=facts(duration_s=3, frames=3, audio=True))
+    out = Runner(LoadContext(), world).level1(("a", "b"), "all", seen, lambda _n: None).outputs
+    assert (out["a"].reason, out["b"].status) == ("model_missing", "ok")
+
+
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_number_that_json_has_not_is_an_error_with_its_place(value):
     out = run([], [spec("a", analyze=lambda _c: ok(Found(value=value)))]).outputs["a"]

@@ -1,7 +1,7 @@
 """How well a video loops: whether its end runs into its start as one step runs into the next.
 
-`loop_score = visual * (0.7 + 0.3 * audio)`; a silent video counts as `audio = 1`. With `s(x, good, bad)` falling in a
-straight line from 1 at `good` to 0 at `bad`:
+`loop_score = visual * (0.7 + 0.3 * audio)`; without sound, and with nothing but silence, `loop_score = visual`. With
+`s(x, good, bad)` falling in a straight line from 1 at `good` to 0 at `bad`:
 
     visual = min(frame, 0.5 * structure + 0.25 * hash + 0.25 * motion)
     frame = s(change / max(usual, 4), 1.5, 5)     structure = s(1 - ssim / usual, 0.08, 0.5)
@@ -23,6 +23,7 @@ Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow; SigLIP2 (arXiv 
 from tiktokd.footage import Seam
 from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.sound import ONLY_SILENCE
 
 SHORTEST_S = 2.0
 PERFECT = 0.95
@@ -40,7 +41,7 @@ class Loopability(Output):
     visual_score: float
     """0..1."""
     audio_score: float | None
-    """0..1; `None`: no sound to compare."""
+    """0..1; `None`: no sound to compare, or only silence."""
     seam_ssim: float
     """-1..1, structural similarity of the last and first picture, the motion between them undone."""
     seam_pdq_bits: int
@@ -92,6 +93,8 @@ def analyze(context: Context) -> Result:
         usual_cosine=ends.get("usual_cosine"),
     )
     if audio is None:
+        if seam.silent:
+            return partial(output, "no_audio", f"{ONLY_SILENCE}: pictures only", tier=tier)
         if context.facts.has_audio:
             return partial(
                 output, "truncated", "the end of the sound did not fit into memory: pictures only", tier=tier
@@ -133,5 +136,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )

@@ -19,7 +19,7 @@ from pydantic import Field
 
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import Loudness, cut_off_at, spans_of
+from tiktokd.sound import ONLY_SILENCE, Loudness, cut_off_at, spans_of
 
 OFFSET_LUFS = -0.691
 """So that a 1 kHz sine at full scale in one channel reads -3.01 LUFS (BS.1770-4, equation 2)."""
@@ -166,7 +166,7 @@ def analyze(context: Context) -> Result:
     """Gate and sum up what the level meter measured."""
     level: Loudness = context.features["level"]
     if level.silent:
-        return skipped("no_audio", "the sound track holds only silence")
+        return skipped("no_audio", ONLY_SILENCE)
     if len(level.power) < MOMENTARY:
         return skipped("too_short", "loudness needs 0.4 s of sound")
     quiet = silences(level.level_db)

@@ -158,8 +158,6 @@ def analyze(context: Context) -> Result:
     """Decide whether there is music and describe it."""
     spectrum: Spectrum = context.features["spectrum"]
     beats: Beats = context.features["beats"]
-    if spectrum.silent:
-        return skipped("no_audio", "the sound track holds only silence")
     if spectrum.duration_s < MIN_SOUND_S:
         return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
     heard: SoundScores | None = context.features.get("ast")

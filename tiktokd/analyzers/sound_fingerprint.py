@@ -16,7 +16,7 @@ from pydantic import Field
 
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import cut_off_at, is_silent
+from tiktokd.sound import ONLY_SILENCE, cut_off_at, is_silent
 from tiktokd.sound_match import MAX_TIME_S, MIN_VOTES, Landmarks, hashes_of
 
 MIN_SOUND_S = 3.0
@@ -63,7 +63,7 @@ def analyze(context: Context) -> Result:
     samples = context.arrays["audio16"]
     landmarks: Landmarks = context.features["landmarks"]
     if is_silent(samples):
-        return skipped("no_audio", "the sound track holds only silence")
+        return skipped("no_audio", ONLY_SILENCE)
     if context.audio16_covers_s < MIN_SOUND_S or audible_s(landmarks) < MIN_SOUND_S:
         return skipped("too_short", f"a fingerprint needs {MIN_SOUND_S:.0f} s of sound that is not silent")
     count = len(hashes_of(landmarks).value)

@@ -171,8 +171,6 @@ def _segments(speech: Speech) -> list[SpeechSegment]:
 def analyze(context: Context) -> Result:
     """Sum up speech, pitch and intensity."""
     speech: Speech = context.features["vad"]
-    if speech.silent:
-        return skipped("no_audio", "the sound track holds only silence")
     if not speech.spans:
         return skipped("no_speech", "nobody speaks")
     if speech.total_s < MIN_SPEECH_S:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tiktokd.encoders import _hub
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
-from tiktokd.sound import SOUND_FULL_SCALE, SoundScores, is_silent
+from tiktokd.sound import ONLY_SILENCE, SOUND_FULL_SCALE, SoundScores, is_silent
 
 WEIGHTS = Weights(
     hub_id="MIT/ast-finetuned-audioset-10-10-0.4593",
@@ -164,6 +164,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="no_audio",
+    nothing_said=f"{ONLY_SILENCE}, or less than {FRAME / RATE_HZ:g} s",
     encode=encode,
     collect=collect,
     signals=signals,

@@ -22,6 +22,7 @@ from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.encoders import flow
 from tiktokd.footage import Floats, Seam
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.sound import is_silent
 
 AROUND_S = 0.5
 SMALLEST_S = 0.3
@@ -53,6 +54,8 @@ class Ends:
     sound: Array | None
     """(n,) int16 from the start to `end_s`; `None`: there is none, or its end did not fit into memory."""
     rate_hz: int
+    silent: bool
+    """There is sound, and all of it is silence."""
 
 
 def measure(engine: Any, item: Ends) -> Seam:
@@ -71,6 +74,7 @@ def measure(engine: Any, item: Ends) -> Seam:
         change_usual=float(np.quantile(changes, 0.9)) if len(changes) else 0.0,
         motion_apart=_motion_apart(engine, item),
         period_s=_period(item),
+        silent=item.silent,
         **_sound(item),
     )
 
@@ -162,7 +166,7 @@ def _sound(item: Ends) -> dict[str, float | None]:
     nothing: dict[str, float | None] = dict.fromkeys(("mel_apart", "mel_usual", "level_jump_db", "click"))
     window = int(SOUND_WINDOW_S * item.rate_hz)
     around = int(AROUND_S * item.rate_hz)
-    if item.sound is None or len(item.sound) < 2 * around:
+    if item.sound is None or item.silent or len(item.sound) < 2 * around:
         return nothing
     tail, head = (part.astype(np.float64) / 16384.0 for part in (item.sound[-around:], item.sound[:around]))
     if max(_level_db(tail[-window:]), _level_db(head[:window])) < SILENT_DBFS:
@@ -220,6 +224,7 @@ def _items(context: Context) -> list[Ends]:
             end_s=end_s,
             sound=sound,
             rate_hz=rate_hz,
+            silent="audio16" in arrays and is_silent(arrays["audio16"]),
         )
     ]
 
@@ -232,7 +237,7 @@ def _load(context: LoadContext) -> Any:
     return flow.ENCODER.load(context)
 
 
-def signals(features: Seam) -> dict[str, float | None]:
+def signals(features: Seam) -> dict[str, float | bool | None]:
     """Return the measurements by the names of `footage.Seam`: a dozen numbers."""
     return asdict(features)
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.sound import SOUND_FULL_SCALE, Spectrum, is_silent
+from tiktokd.sound import SOUND_FULL_SCALE, Spectrum
 
 RATE_HZ = 16_000
 FFT = 1024
@@ -247,7 +247,6 @@ def _analyze(filters: Real, samples: NDArray[np.int16]) -> Spectrum:
         tonal=tonal(Peaks(*(np.concatenate(column) for column in zip(*peaks, strict=True))), (len(log_mel) + 1) // 2),
         chroma=chroma_of(samples),
         duration_s=len(samples) / RATE_HZ,
-        silent=is_silent(samples),
     )
 
 

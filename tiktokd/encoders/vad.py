@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.sound import SOUND_FULL_SCALE, Span, Speech, is_silent
+from tiktokd.sound import ONLY_SILENCE, SOUND_FULL_SCALE, Span, Speech, is_silent
 
 RATE_HZ = 16_000
 WINDOW = 512
@@ -111,9 +111,9 @@ def probabilities(session: Any, samples: NDArray[np.int16]) -> NDArray[np.float3
 
 
 def items(context: Context) -> list[NDArray[np.int16]]:
-    """Return the 16 kHz sound."""
+    """Return the 16 kHz sound; nothing for digital silence, so that all who look for speech say so."""
     samples = context.arrays.get("audio16")
-    return [] if samples is None or len(samples) == 0 else [samples]
+    return [] if samples is None or is_silent(samples) else [samples]
 
 
 def load(context: LoadContext) -> Any:
@@ -141,11 +141,8 @@ def encode(model: Any, batch: Sequence[NDArray[np.int16]]) -> list[Speech]:
 
 def _speech(session: Any, samples: NDArray[np.int16]) -> Speech:
     duration_s = len(samples) / RATE_HZ
-    if is_silent(samples):
-        nothing = np.zeros(-(-len(samples) // WINDOW), np.float32)
-        return Speech(probability=nothing, spans=(), duration_s=duration_s, silent=True)
     probability = probabilities(session, samples)
-    return Speech(probability=probability, spans=spans(probability, duration_s), duration_s=duration_s, silent=False)
+    return Speech(probability=probability, spans=spans(probability, duration_s), duration_s=duration_s)
 
 
 def signals(features: Speech) -> dict[str, Any]:
@@ -165,6 +162,8 @@ ENCODER = Encoder(
     load=load,
     encode=encode,
     items=items,
+    nothing="no_audio",
+    nothing_said=ONLY_SILENCE,
     signals=signals,
     models=(
         ModelUsed(

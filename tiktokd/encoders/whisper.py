@@ -175,6 +175,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="no_speech",
+    nothing_said=f"nobody speaks for {SPEECH_MIN_S:g} s",
     encode=encode,
     collect=collect,
     uses=("vad",),
