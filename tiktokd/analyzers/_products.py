@@ -1,4 +1,6 @@
-"""Which of D-FINE's classes are things that shops sell, as Objects365 names them in lower case. A list, nothing else.
+"""Which of D-FINE's classes are things that shops sell. A list, nothing else.
+
+Names as in the `id2label` of ustc-community/dfine-small-obj365, in lower case; a test compares them with all 366.
 
 Left out: people, animals, buildings, street furniture, vehicles on the road, furniture that stands in every room
 (chair, desk, bed …), and dishes on a table; they are seen everywhere and say nothing of a product.

@@ -1,4 +1,8 @@
-"""What may be seen where a sound is heard: AudioSet's sounds and Objects365's things. Pure."""
+"""What may be seen where a sound is heard: AudioSet's sounds and Objects365's things. Pure.
+
+Sounds as in AudioSet's class_labels_indices.csv, which the `id2label` of MIT/ast-finetuned-audioset-10-10-0.4593
+repeats; things as in the `id2label` of ustc-community/dfine-small-obj365, in lower case. A test compares both lists.
+"""
 
 from collections.abc import Collection, Mapping
 

@@ -30,7 +30,8 @@ OBJECT_CATEGORIES = {
     "wine glass": "alcohol_tobacco",
     "lighter": "alcohol_tobacco",
 }
-"""Objects365 class → category. A kitchen knife is a knife: a hint for a person, no more."""
+"""Objects365 class (as in the checkpoint's `id2label`, lower case) → category. A kitchen knife is a knife: a hint for a
+person, no more."""
 OBJECT_REVIEW = 0.6
 Samples = tuple[Sequence[float], Sequence[float], float]
 """Times in seconds, scores 0..1, length of the video in seconds."""

@@ -19,7 +19,7 @@ from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 
 WEIGHTS = Weights(
     hub_id="HuggingFaceTB/SmolVLM2-500M-Video-Instruct",
-    revision=None,
+    revision="7b375e1b73b11138ff12fe22c8f2822d8fe03467",
     licence="Apache-2.0",
     size_mib=1936,
 )

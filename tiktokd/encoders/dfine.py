@@ -1,7 +1,8 @@
 """D-FINE object boxes in up to 16 frames: 365 everyday classes (Objects365).
 
 Bad at small and blurred objects, stickers and overlays, and products it has never seen. Pictures are stretched to a
-square as in training, so boxes as shares need no inverse.
+square as in training, so boxes as shares need no inverse. Class 0 of the checkpoint is "None", no object: its boxes are
+dropped.
 Source: Peng et al. 2024, "D-FINE", arXiv 2410.13842; ustc-community/dfine-small-obj365, Apache-2.0, AP 30.5.
 """
 
@@ -27,6 +28,8 @@ SCORE_MIN = 0.4
 """Boxes below are dropped; the model card's demo uses 0.5, people far away score 0.4 to 0.5."""
 BOXES_MAX = 50
 """Boxes kept per frame."""
+NO_OBJECT = "none"
+"""Name of the checkpoint's class 0, which stands for nothing (its `id2label` has 366 names for 365 things)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +87,10 @@ def decode(labels: dict[int, str], scores: Array, classes: Array, boxes: Array) 
         boxes: (Q, 4) centre x, centre y, width, height as shares of the picture.
     """
     order = [int(i) for i in (-scores).argsort(kind="stable")[:BOXES_MAX] if scores[i] >= SCORE_MIN]
+    kept = [i for i in order if labels.get(int(classes[i])) != NO_OBJECT]
     return tuple(
         Detection(label=labels.get(int(classes[i]), str(classes[i])), score=float(scores[i]), box=corner(boxes[i]))
-        for i in order
+        for i in kept
     )
 
 

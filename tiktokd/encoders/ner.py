@@ -15,7 +15,7 @@ from tiktokd.text_features import NamedEntity, TextEntities
 
 WEIGHTS = Weights(
     hub_id="Davlan/xlm-roberta-base-ner-hrl",
-    revision=None,
+    revision="253f557bd8249b8515114cfd7f71974fe5fa4d2f",
     licence="AFL-3.0",
     size_mib=1059,
 )

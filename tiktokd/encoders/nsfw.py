@@ -17,7 +17,7 @@ from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 
 WEIGHTS = Weights(
     hub_id="Falconsai/nsfw_image_detection",
-    revision=None,
+    revision="96cb0d0342c7afb80cab76ecc58b265fa44da256",
     licence="Apache-2.0",
     size_mib=328,
 )

@@ -10,7 +10,7 @@ from tiktokd.plugins import Context, Encoder, Weights
 
 WEIGHTS = Weights(
     hub_id="unitary/multilingual-toxic-xlm-roberta",
-    revision=None,
+    revision="4ad6f5c104d9ce813a1a2f33cac0c5b579ef6ee5",
     licence="Apache-2.0",
     size_mib=1061,
 )
