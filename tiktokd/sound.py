@@ -147,6 +147,8 @@ class Sentence:
     no_speech_prob: float
     """0..1."""
     words: tuple[Word, ...]
+    temperature: float = 0.0
+    """0: greedy decoding; above: what came of decoding again with chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

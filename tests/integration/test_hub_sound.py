@@ -7,7 +7,7 @@ from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, odd_clips, sound
 from tiktokd.analyzers import audio_events
-from tiktokd.encoders import _transcript, ast, whisper
+from tiktokd.encoders import _transcript, _whisper_fallback, ast, whisper
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.sound import SoundScores
@@ -94,13 +94,19 @@ def listener(tmp_path_factory):
     return whisper.load(LoadContext(models_dir=models, threads=1))
 
 
+@pytest.fixture
+def greedy(monkeypatch):
+    """Believe the first decoding, whatever it says: a tiny random model loops and guesses."""
+    monkeypatch.setattr(_whisper_fallback, "TEMPERATURES", ())
+
+
 def window(seconds, seed):
     samples = (np.random.default_rng(seed).normal(0, 0.1, round(seconds * 16000)) * 16384).astype(np.int16)
     return whisper.Window(start_s=10.0, samples=samples, speech=((10.0, 10.0 + seconds),))
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_a_window_is_heard_the_same_alone_and_in_a_batch(listener):
+def test_a_window_is_heard_the_same_alone_and_in_a_batch(listener, greedy):
     windows = [window(2.0, 1), window(9.0, 2), window(29.0, 3)]
     together = whisper.encode(listener, windows)
     alone = [whisper.encode(listener, [w])[0] for w in windows]
@@ -112,7 +118,7 @@ def test_a_window_is_heard_the_same_alone_and_in_a_batch(listener):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_tokens_keep_times_inside_the_window_and_real_probabilities(listener, monkeypatch):
+def test_tokens_keep_times_inside_the_window_and_real_probabilities(listener, greedy, monkeypatch):
     monkeypatch.setattr(_transcript, "invented", lambda _sentence, _speech: None)
     heard = whisper.encode(listener, [window(9.0, 2)])[0]
     assert heard.sentences, "the tiny model writes something for any sound"
@@ -122,3 +128,31 @@ def test_tokens_keep_times_inside_the_window_and_real_probabilities(listener, mo
         for word in sentence.words:
             assert 10.0 <= word.start_s <= word.end_s <= 40.1
             assert 0 < word.p <= 1
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_windows_decoded_again_are_the_same_alone_in_a_batch_and_at_another_time(listener, monkeypatch):
+    monkeypatch.setattr(_transcript, "invented", lambda _sentence, _speech: None)
+    # A tiny random model always guesses (ln 1/1612 = -7.4); with guesses allowed, its loops alone are tried again.
+    monkeypatch.setattr(_whisper_fallback, "LOGPROB_MIN", -8.0)
+    windows = [window(2.0, 1), window(9.0, 2), window(29.0, 3)]
+    together = whisper.encode(listener, windows)
+    assert {s.temperature for heard in together for s in heard.sentences} - {0.0}, "none was decoded again"
+    for number in (2, 1, 0):
+        again = whisper.encode(listener, [windows[number]])[0]
+        assert [(s.text, s.temperature) for s in again.sentences] == [
+            (s.text, s.temperature) for s in together[number].sentences
+        ]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+def test_what_is_a_loop_at_every_temperature_is_left_out(listener, monkeypatch):
+    tried = []
+    seed = _whisper_fallback.seed
+    monkeypatch.setattr(_whisper_fallback, "seed", lambda sound, t: tried.append(t) or seed(sound, t))
+    for module in (_whisper_fallback, _transcript):
+        monkeypatch.setattr(module, "COMPRESSION_MAX", 0.1)  # every text counts as a loop
+    heard = whisper.encode(listener, [window(9.0, 2)])[0]
+    assert tried == list(_whisper_fallback.TEMPERATURES)
+    assert (heard.sentences, heard.words) == ((), ())
+    assert heard.dropped > 0

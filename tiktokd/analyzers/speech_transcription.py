@@ -1,7 +1,8 @@
 """What is said, with the time of each word, in 99 languages.
 
-Whisper on the stretches with detected speech; sentences that look invented are left out and counted. Lyrics that are
-sung clearly count as speech.
+Whisper on the stretches with detected speech. Windows that come out as loops or guesses are decoded again with rising
+temperature, as the original does; sentences that still look invented are left out and counted. Lyrics that are sung
+clearly count as speech.
 
 Bad at lyrics against speech, two people at once, code switching inside half a minute, rare names; word times are good
 to about 0.2 s. Times of words are the model's own alignment.
@@ -52,6 +53,9 @@ class SpeechSegment(Segment):
     """As written by the model."""
     avg_logprob: float
     """As in `SpeechTranscription`."""
+    temperature: float
+    """0: the likeliest words; 0.2..1: the likeliest looked like a loop or a guess, so they were drawn with this much
+    chance (from the sound itself: the same file gives the same words). Trust it less."""
 
 
 def analyze(context: Context) -> Result:
@@ -73,7 +77,11 @@ def analyze(context: Context) -> Result:
     )
     segments = [
         SpeechSegment(
-            start_s=round(s.start_s, 3), end_s=round(s.end_s, 3), text=s.text, avg_logprob=round(s.avg_logprob, 4)
+            start_s=round(s.start_s, 3),
+            end_s=round(s.end_s, 3),
+            text=s.text,
+            avg_logprob=round(s.avg_logprob, 4),
+            temperature=s.temperature,
         )
         for s in found.sentences
     ]
@@ -94,4 +102,5 @@ ANALYZER = Analyzer(
     uses=("whisper",),
     needs=frozenset({"audio"}),
     lightweight=False,
+    version="2",
 )

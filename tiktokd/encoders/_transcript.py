@@ -50,6 +50,8 @@ class Piece:
     logprobs: tuple[float, ...]
     no_speech: float
     """0..1, of the whole window."""
+    temperature: float = 0.0
+    """As in `Decoded`."""
 
 
 def pieces(heard: Decoded, first_timestamp: int, end: int, start_s: float, length_s: float) -> list[Piece]:
@@ -77,6 +79,7 @@ def pieces(heard: Decoded, first_timestamp: int, end: int, start_s: float, lengt
                     token_end_s=tuple(start_s + min(max(ends[i], begin_s), max(at_s, begin_s)) for i in text),
                     logprobs=tuple(heard.logprobs[i] for i in text),
                     no_speech=heard.no_speech_prob,
+                    temperature=heard.temperature,
                 )
             )
             text.clear()
@@ -100,6 +103,7 @@ def sentence(piece: Piece, decode: Decode, language: str) -> Sentence:
         text=decode(piece.tokens).strip(),
         avg_logprob=sum(piece.logprobs) / len(piece.logprobs) if piece.logprobs else 0.0,
         no_speech_prob=piece.no_speech,
+        temperature=piece.temperature,
         words=tuple(words(piece, decode, language)),
     )
 

@@ -1,11 +1,11 @@
-"""Greedy decoding of Whisper windows, and the time of each token from the decoder's own attention.
+"""Decoding of Whisper windows, greedy or with chance, and the time of each token from the decoder's own attention.
 
 transformers' long-form `generate` seeks, re-encodes and refuses given encoder outputs; windows here are never longer
 than the 30 s that the encoder takes, so its generic loop does, with Whisper's own timestamp rules on top.
 Source: Radford et al. 2022, arXiv 2212.04356; whisper/decoding.py (ApplyTimestampRules), whisper/timing.py (alignment).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,9 +46,28 @@ class Decoded:
     logprobs: tuple[float, ...]
     ends_s: tuple[float, ...] | None
     """Per token, seconds in the window; `None` where the checkpoint does not name its alignment heads."""
+    temperature: float = 0.0
+    """Of the sampling; 0: greedy."""
 
 
-def decode(model: Any, special: Special, encoded: Any, frames: Sequence[int], tokens_max: int) -> list[Decoded]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chance:
+    """How a batch is decoded that is not decoded greedily."""
+
+    temperature: float
+    noise: Callable[[Any, Any], Any]
+    """Token ids so far and scores, both (B, …) → scores; comes after Whisper's own rules."""
+
+
+def decode(
+    model: Any,
+    special: Special,
+    encoded: Any,
+    frames: Sequence[int],
+    tokens_max: int,
+    *,
+    chance: Chance | None = None,
+) -> list[Decoded]:
     """Return what is said in each window.
 
     Args:
@@ -57,11 +76,12 @@ def decode(model: Any, special: Special, encoded: Any, frames: Sequence[int], to
         encoded: the encoder's output for B windows.
         frames: per window, encoder frames (20 ms) that hold sound and not padding.
         tokens_max: written per window at most.
+        chance: `None`: greedy.
     """
     hidden = encoded.last_hidden_state
     languages, no_speech = _first_step(model, special, hidden)
     prompt = [[special.start, language, special.transcribe] for language, _p in languages]
-    written = _greedy(model, special, encoded, prompt, tokens_max)
+    written = _write(model, special, encoded, prompt, tokens_max, chance=chance)
     logprobs, ends = _align(model, written, hidden, frames, len(prompt[0]))
     found = []
     for row, (language, p) in enumerate(languages):
@@ -75,6 +95,7 @@ def decode(model: Any, special: Special, encoded: Any, frames: Sequence[int], to
                 tokens=tuple(tokens[:length]),
                 logprobs=tuple(logprobs[row][:length]),
                 ends_s=None if ends is None else tuple(ends[row][:length]),
+                temperature=chance.temperature if chance else 0.0,
             )
         )
     return found
@@ -95,7 +116,9 @@ def _first_step(model: Any, special: Special, hidden: Any) -> tuple[list[tuple[i
     return best, logits.softmax(dim=-1)[:, special.no_speech].tolist()
 
 
-def _greedy(model: Any, special: Special, encoded: Any, prompt: list[list[int]], tokens_max: int) -> Any:
+def _write(
+    model: Any, special: Special, encoded: Any, prompt: list[list[int]], tokens_max: int, *, chance: Chance | None
+) -> Any:
     """Return (B, n) token ids, prompt included, filled up with the end token."""
     import torch
     import transformers
@@ -112,10 +135,12 @@ def _greedy(model: Any, special: Special, encoded: Any, prompt: list[list[int]],
         elif tokens:
             rules.append(transformers.SuppressTokensLogitsProcessor(tokens, device=ids.device))
     rules.append(transformers.WhisperTimeStampLogitsProcessor(config, begin_index=ids.shape[1]))
+    if chance is not None:
+        rules.append(chance.noise)
     plain = transformers.GenerationConfig(
         do_sample=False,
         num_beams=1,
-        max_new_tokens=tokens_max,
+        max_length=ids.shape[1] + tokens_max,
         eos_token_id=special.end,
         pad_token_id=special.end,
         decoder_start_token_id=special.start,

@@ -1,8 +1,8 @@
 """What is said, word by word, by Whisper on the stretches in which somebody speaks. 99 languages.
 
-Only windows with detected speech are decoded: silence and music cost nothing and cannot be "heard" wrongly. Greedy
-decoding, so that the same sound gives the same words alone or in a batch; what looks invented is left out
-(`_transcript`).
+Only windows with detected speech are decoded: silence and music cost nothing and cannot be "heard" wrongly. Greedy;
+windows that come out as loops or guesses again with rising temperature (`_whisper_fallback`), the same for the same
+sound alone or in a batch; what still looks invented is left out (`_transcript`).
 
 Bad at: lyrics against speech, two people at once, code switching inside a window, names; word times are good to about
 0.2 s.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _transcript, _whisper_decode
+from tiktokd.encoders import _hub, _transcript, _whisper_decode, _whisper_fallback
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.sound import SOUND_FULL_SCALE, Span, Speech, Transcript
@@ -120,6 +120,7 @@ def windows(spans: Sequence[Span]) -> list[Span]:
 def encode(model: Whisper, batch: Sequence[Window]) -> Sequence[Transcript]:
     """Return the words of each window."""
     import torch
+    from transformers.modeling_outputs import BaseModelOutput
 
     hub = model.hub
     sound = [w.samples.astype(np.float32) / SOUND_FULL_SCALE for w in batch]
@@ -128,17 +129,31 @@ def encode(model: Whisper, batch: Sequence[Window]) -> Sequence[Transcript]:
     limit = min(TOKENS_MAX, hub.model.config.max_target_positions - 4)
     with torch.inference_mode():
         encoded = hub.model.model.encoder(mel.to(hub.device, hub.dtype))
-        decoded = _whisper_decode.decode(hub.model, model.special, encoded, frames, limit)
+
+        def again(rows: Sequence[int], temperature: float) -> list[_whisper_decode.Decoded]:
+            some = BaseModelOutput(last_hidden_state=encoded.last_hidden_state[list(rows)])
+            seeds = [_whisper_fallback.seed(batch[row].samples, temperature) for row in rows]
+            noise = _whisper_fallback.noise_of(seeds, temperature)
+            chance = _whisper_decode.Chance(temperature=temperature, noise=noise)
+            return _whisper_decode.decode(
+                hub.model, model.special, some, [frames[r] for r in rows], limit, chance=chance
+            )
+
+        first = _whisper_decode.decode(hub.model, model.special, encoded, frames, limit)
+        decoded = _whisper_fallback.settle(first, lambda heard: _text(model, heard.tokens), again)
     return [_transcript_of(model, window, heard) for window, heard in zip(batch, decoded, strict=True)]
 
 
-def _transcript_of(model: Whisper, window: Window, heard: _whisper_decode.Decoded) -> Transcript:
-    def text(tokens: Sequence[int]) -> str:
-        return str(model.tokenizer.decode(list(tokens), skip_special_tokens=True))
+def _text(model: Whisper, tokens: Sequence[int]) -> str:
+    """Return the words of tokens, those that are not text left out."""
+    text = [token for token in tokens if token < model.special.end]
+    return str(model.tokenizer.decode(text, skip_special_tokens=True))
 
+
+def _transcript_of(model: Whisper, window: Window, heard: _whisper_decode.Decoded) -> Transcript:
     end_s = len(window.samples) / RATE_HZ
     pieces = _transcript.pieces(heard, model.special.first_timestamp, model.special.end, window.start_s, end_s)
-    found = [_transcript.sentence(piece, text, heard.language) for piece in pieces]
+    found = [_transcript.sentence(piece, lambda tokens: _text(model, tokens), heard.language) for piece in pieces]
     kept = tuple(s for s in found if _transcript.invented(s, window.speech) is None)
     return Transcript(
         words=tuple(word for s in kept for word in s.words),
