@@ -1,9 +1,8 @@
 """Numbers, times and states as people read them. Knows no terminal beyond rich's styles."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
-
-from tiktokd.printable import shortened
 
 STATE_STYLES = {
     "pending": "",
@@ -65,7 +64,7 @@ def bar(ratio: float | None, cells: int = BAR_CELLS) -> str:
     return ("█" * full + (EIGHTHS[rest] if rest else "")).ljust(cells, "·")
 
 
-def timeline(segments: list[dict[str, Any]], duration_s: float, cells: int = TIMELINE_CELLS) -> str:
+def timeline(segments: Sequence[Mapping[str, Any]], duration_s: float, cells: int = TIMELINE_CELLS) -> str:
     """Return segments as a line of time: `█` where one lies, `│` where the next one begins, `·` elsewhere."""
     line = ["·"] * cells
     if duration_s <= 0:
@@ -78,11 +77,6 @@ def timeline(segments: list[dict[str, Any]], duration_s: float, cells: int = TIM
         if touching:
             line[first] = "│"
     return "".join(line)
-
-
-def fields(values: dict[str, Any], limit: int) -> str:
-    """Return named values on one line of at most `limit` characters, foreign text made harmless."""
-    return shortened(", ".join(f"{key} {plain(value)}" for key, value in values.items()), limit)
 
 
 def plain(value: Any) -> str:

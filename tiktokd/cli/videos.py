@@ -67,7 +67,8 @@ def _show(session: Session, args: argparse.Namespace) -> int:
         return EXIT_OK
     from tiktokd.cli._detail import detail
 
-    session.show(detail(video, full=args.full))
+    groups = {str(each["name"]): str(each["group"]) for each in session.client.analyzers()}
+    session.show(detail(video, groups, width=session.console.width, full=args.full))
     return EXIT_OK
 
 

@@ -1,0 +1,198 @@
+"""One video as people read it: values with units, lists with bars, lines of time, key facts first."""
+
+from rich.console import Console
+
+from tests.toy_daemon import envelope
+from tiktokd.cli._detail import detail
+from tiktokd.cli._highlights import FIELDS, highlights, reviews
+from tiktokd.cli._readable import FEW, FEW_ENTRIES, entries, reading, said, title
+from tiktokd.cli._timeline import cells_of, rows, ruler, words
+from tiktokd.graph import load
+from tiktokd.plugins import Analyzer
+
+ENVELOPE = {"status": "ok", "tier": "full", "reason": None, "message": None, "summary": {}, "segments": []}
+VIDEO = {
+    "id": "file-1",
+    "url": "file:///clips/my%20clip.mp4",
+    "state": "completed",
+    "priority": 5,
+    "attempts": {"download": 0, "processing": 0, "crashes": 0},
+    "enqueued_at": "2026-01-31T12:00:00Z",
+    "finished_at": "2026-01-31T12:00:09Z",
+    "not_before_at": None,
+    "worker": None,
+    "error": None,
+    "metadata": {},
+    "facts": None,
+    "media": {"path": None, "bytes": None},
+    "timings": {"decode_s": 1.0, "decode_cpu_s": 0.5, "total_s": 9.0},
+    "history": [],
+}
+
+
+def shown(*, width=100, full=False, groups=None, **analysis):
+    console = Console(width=width, color_system=None, force_terminal=False, highlight=False)
+    with console.capture() as capture:
+        console.print(detail({**VIDEO, "analysis": analysis}, groups or {}, width=width, full=full))
+    return capture.get()
+
+
+def series(field, values, step_s=1.0):
+    return [{"start_s": n * step_s, "end_s": (n + 1) * step_s, field: value} for n, value in enumerate(values)]
+
+
+def test_a_value_is_said_with_the_unit_of_its_name():
+    assert (title("true_peak_dbtp"), said("true_peak_dbtp", -5.0712)) == ("true peak", "-5.07 dBTP")
+    assert (title("cuts_per_min"), said("cuts_per_min", 26.25)) == ("cuts", "26.2/min")
+    assert (title("width_px"), said("width_px", 1280)) == ("width", "1,280 px")
+    assert (title("speech_ratio"), said("speech_ratio", 0.65)) == ("speech", "███▎· 65%")
+    assert said("motion_ratio", 1.3) == "1.3"  # no share: 0..1 is promised, more is said as it is
+    assert said("beats_s", [0.5, 1.0]) == "0.5, 1 s"
+    assert said("beats_s", [0.5] * 9) == "0.5, 0.5, 0.5, 0.5, 0.5, 0.5 s … 9 in all"
+    assert (said("click", False), said("key", None), said("notes", [])) == ("no", "-", "none")
+    assert said("camera", {"pan": 0.0432, "tilt": None}) == "pan 0.0432"
+
+
+def test_what_is_not_known_or_for_programs_is_left_out_until_all_is_wanted():
+    summary = {"a": 1, "b": None, "c": [], "hash_hex": "0123456789abcdef", "d": {}}
+    assert reading(summary).facts == ("a 1",)
+    assert reading(summary, full=True).facts == (
+        "a 1", "b -", "c none", "hash hex (16 characters, in --json)", "d -",
+    )  # fmt: skip
+
+
+def test_the_first_facts_and_entries_are_shown_and_the_others_counted():
+    many = {f"n{n}": n for n in range(FEW + 3)} | {"labels": [{"label": str(n), "score": 0.5} for n in range(5)]}
+    found = reading(many)
+    assert len(found.facts) == FEW
+    assert len(found.lists[0][1]) == FEW_ENTRIES
+    assert found.left_out == 3 + 2
+    everything = reading(many, full=True)
+    assert (len(everything.facts), len(everything.lists[0][1]), everything.left_out) == (FEW + 3, 5, 0)
+
+
+def test_an_entry_of_a_list_is_its_name_and_its_share():
+    assert [str(each) for each in entries([{"id": "x", "label": "beach", "score": 0.61}, {"label": "sea"}])] == [
+        "beach 61%", "sea",
+    ]  # fmt: skip
+    assert [str(e) for e in entries([{"type": "url", "text": "a\nb", "score": 7.0}])] == ["url: a / b"]
+    assert entries([{"hex": "#a0b0c0", "share": 0.5}])[0].colour == "#a0b0c0"
+    assert entries([{"hex": "javascript:", "share": 0.5}])[0].colour is None
+    assert entries([{"t_s": 1.0, "quality": 3}]) is None
+    assert entries([{"start_s": 0.0, "end_s": 1.0, "label": "a"}]) is None
+    assert said("transitions", [{"kind": "cut", "start_s": 1, "end_s": 1}] * 6) == "6 cut"
+    assert said("lines", [{"text": "a", "start_s": 1, "end_s": 1}] * 6) == "6"
+
+
+def test_segments_of_a_steady_pace_make_a_curve():
+    (row,) = rows("loudness", series("max_lufs", [-20, -18, -16, -14, -12, -10]), 6.0, 12)
+    assert (row.line.plain, row.note) == ("▁▁▂▂▄▄▅▅▇▇██", "-20 to -10 LUFS")
+    (flat,) = rows("x", series("max_lufs", [-20] * 6), 6.0, 6)
+    assert set(flat.line.plain) <= {"█", "│"}
+
+
+def test_segments_of_several_kinds_get_a_line_each():
+    segments = [{"start_s": 0.0, "end_s": 1.0, "move": "pan"}, {"start_s": 1.0, "end_s": 4.0, "move": "static"}]
+    assert [(row.name, row.line.plain, row.note) for row in rows("motion", segments, 4.0, 4)] == [
+        ("motion", "·███", "static"), ("", "█···", "pan"),
+    ]  # fmt: skip
+
+
+def test_segments_with_colours_show_them_and_foreign_colours_are_no_styles():
+    segments = [
+        {"start_s": 0.0, "end_s": 1.0, "colors": [{"hex": "#ff0000"}]},
+        {"start_s": 1.0, "end_s": 2.0, "colors": [{"hex": "bold blink"}]},
+    ]
+    (row,) = rows("color_palette", segments, 2.0, 4)
+    assert row.line.plain == "██│█"
+    assert [str(span.style) for span in row.line.spans] == ["#ff0000", "#ff0000"]
+
+
+def test_words_have_their_times_and_stay_harmless():
+    assert list(words([{"start_s": 0, "end_s": 2, "text": "a\x1b[31m\nb"}, {"start_s": 2, "end_s": 3}])) == [
+        (0.0, 2.0, "a\\x1b[31m / b")
+    ]
+
+
+def test_the_scale_has_the_length_of_the_lines():
+    for width in (20, 40, 80, 300):
+        cells = cells_of(width)
+        line = ruler(60.0, cells)
+        assert line.startswith("|0")
+        assert line.endswith("|60")
+        assert line.rindex("|") == cells - 1
+
+
+def test_what_people_want_to_know_first_names_fields_that_exist():
+    analyzers: dict[str, Analyzer] = dict(load().analyzers)
+    for _, places in FIELDS:
+        for analyzer, field in places:
+            assert field in analyzers[analyzer].output.model_fields, f"{analyzer}.{field}"
+
+
+def test_key_facts_come_first_and_only_those_that_are_known():
+    analysis = {
+        "content_category": ENVELOPE | {"summary": {"labels": [{"name": "Food", "score": 0.8}] * 5}},
+        "on_screen_text": ENVELOPE | {"summary": {"text_all": "one\ntwo"}},
+        "music_analysis": ENVELOPE | {"summary": {"tempo_bpm": 120.0, "key": None, "mode": None}},
+        "text_moderation": ENVELOPE | {"summary": {"needs_review": True}},
+    }
+    assert list(highlights(analysis)) == [
+        ("about", "Food 80%, Food 80%, Food 80% and 2 more"), ("written", "“one / two”"), ("music", "120 bpm"),
+    ]  # fmt: skip
+    assert reviews(analysis) == ["text_moderation"]
+    text = shown(**analysis)
+    assert (
+        text.index("a person should look at this: text_moderation") < text.index("in time") if "in time" in text else 1
+    )
+    assert text.index("in short") < text.index("work") < text.index("history")
+
+
+def test_analyses_stand_under_their_group_and_what_was_not_done_under_its_reason():
+    missing = ENVELOPE | {
+        "status": "skipped",
+        "reason": "model_missing",
+        "message": "not here; run: tiktokctl models pull a/b",
+    }
+    text = shown(
+        groups={"loudness": "audio", "hook": "fusion"},
+        loudness=ENVELOPE | {"summary": {"integrated_lufs": -14.0}},
+        hook=ENVELOPE | {"status": "error", "message": "ValueError: [red]x[/red]"},
+        unheard=ENVELOPE | {"summary": {}},
+        scene=missing,
+        activity=missing,
+    )
+    lines = [line.rstrip() for line in text.splitlines()]
+    assert lines.index("sound") < lines.index("all together") < lines.index("analyses") < lines.index("not done")
+    assert "loudness                integrated -14 LUFS" in lines
+    assert "hook                    error: ValueError: [red]x[/red]" in lines
+    assert "unheard                 nothing stands out" in lines
+    assert "model missing  activity, scene" in lines
+    assert "→ tiktokctl models pull a/b" in text
+    assert lines[:3] == ["file-1  completed", "title  my clip.mp4", "file   /clips/my clip.mp4"]
+    assert "took      9.0 s in all, decode 1.0 s, 0.5 s of CPU time" in lines
+
+
+def test_on_a_narrow_terminal_nothing_is_wider_and_commands_stay_whole():
+    command = "tiktokctl models pull " + "organisation/" + "m" * 40
+    text = shown(
+        width=40,
+        loudness=ENVELOPE | {"summary": {"integrated_lufs": -14.0}, "segments": series("x", range(9))},
+        scene=ENVELOPE | {"status": "skipped", "reason": "model_missing", "message": command},
+    )
+    assert max(map(len, text.splitlines())) <= 40
+    assert "…" not in text
+    assert "m" * 40 in text.replace("\n", "").replace(" ", "")
+
+
+def test_every_field_and_segment_is_there_when_all_is_wanted():
+    segments = [{"start_s": 0.0, "end_s": 1.5, "label": "a", "box": [0.1, 0.2]}]
+    one = ENVELOPE | {"summary": {"labels": [{"label": "a", "z": 3.25, "score": 0.5}]}, "segments": segments}
+    text = shown(full=True, thing=one)
+    assert "z 3.25" in text
+    assert "0.00 to 1.50  label a · box 0.1, 0.2" in text
+
+
+def test_a_real_envelope_can_be_shown():
+    made = envelope("loudness", integrated_lufs=-14.0).model_dump(mode="json")
+    assert "integrated -14 LUFS" in shown(loudness=made)
