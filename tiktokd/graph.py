@@ -161,9 +161,9 @@ def own_models(settings: Mapping[str, str], catalogue: Catalogue) -> dict[str, s
 def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> AnalyzerFacts:
     """Return what a user may expect of an analyzer on this machine, now."""
     extra = (*analyzer.optional, *analyzer.signals)
-    missing = {name: _missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
-    hard = [missing[name] for name in analyzer.uses if missing[name]]
-    soft = [missing[name] for name in extra if missing[name]]
+    lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
+    hard = [lacks[name] for name in analyzer.uses if lacks[name]]
+    soft = [lacks[name] for name in extra if lacks[name]]
     if analyzer.needs_model and len(soft) == len(extra):
         hard, soft = soft, []
     return AnalyzerFacts(
@@ -203,8 +203,8 @@ def _after_order(analyzers: Mapping[str, Analyzer]) -> list[Analyzer]:
     return list(done.values())
 
 
-def _missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:
-    """Return why an encoder cannot run, or `None`."""
+def missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:
+    """Return why an encoder cannot run: the command that fetches its weights; `None` where they are there."""
     encoder = catalogue.encoders.get(name)
     if encoder is None:
         return f"encoder {name} is not part of this version"

@@ -26,6 +26,8 @@ Place = Literal["cpu", "gpu", "either"]
 Group = Literal["video", "audio", "text", "fusion", "metadata"]
 Need = Literal["video", "audio", "metadata"]
 OutputT = TypeVar("OutputT", bound=Output)
+ABSENT, MODELS = "absent:", "models:"
+"""What stands before an encoder's name among the signals: why it gave none, and which weights made them."""
 Array = NDArray[Any]
 
 
@@ -100,6 +102,16 @@ class Context:
         if envelope is None or envelope.status not in ("ok", "partial"):
             return None
         return kind.model_validate(envelope.summary)
+
+    def lack(self, encoder: str) -> tuple[Reason, str] | None:
+        """Return why an encoder gave no features or signals, and the same for people; `None` where it gave some.
+
+        Of an encoder that ran into an error the reason is `no_sources`.
+        """
+        if encoder in self.features or encoder in self.signals:
+            return None
+        told = self.signals.get(ABSENT + encoder)
+        return (told["reason"], told["message"]) if told else ("no_sources", f"encoder {encoder} did not run")
 
 
 def _the_clip(context: Context) -> Sequence[Any]:

@@ -4,19 +4,17 @@ One analyzer that raises records an error and the others go on; features live as
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pydantic import JsonValue
-
 from tiktokd import graph
 from tiktokd.errors import GpuOutOfMemory, ModelMissing
+from tiktokd.finite import as_json
 from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Envelope, ModelUsed, Reason, Signals, Tier
-from tiktokd.plugins import Analyzer, Context, Encoder, LoadContext, Result, skipped
+from tiktokd.plugins import ABSENT, MODELS, Analyzer, Context, Encoder, LoadContext, Result, skipped
 
 log = logging.getLogger(__name__)
 Report = Callable[[str], None]
@@ -67,15 +65,16 @@ class Runner:
             self._encode(encoder, context, features, report)
         mine = {a.name: self._no_gpu(a, context, features, report) for a in plan.too_heavy}
         for analyzer in plan.analyzers:
-            now = _with(context, features.values, outputs)
+            now = _with(context, features, outputs)
             for encoder in plan.encoders:
                 if encoder.after and encoder.name in (*analyzer.uses, *analyzer.optional):
                     self._encode(encoder, now, features, report)
             report(analyzer.name)
             mine[analyzer.name] = outputs[analyzer.name] = self._analyze(
-                analyzer, _with(context, features.values, outputs), features
+                analyzer, _with(context, features, outputs), features
             )
-        return Analysis(outputs=mine, signals=_signals(plan, features.values), encoder_ms=features.ms)
+        signals = self._signals(plan, features) | self._absences(plan, context, features, report)
+        return Analysis(outputs=mine, signals=signals, encoder_ms=features.ms)
 
     def _encode(
         self, encoder: Encoder, context: Context, features: _Features, report: Report, *, look_only: bool = False
@@ -92,7 +91,7 @@ class Runner:
                 return
         report(encoder.name)
         try:
-            seen = _with(context, features.values, context.outputs)
+            seen = _with(context, features, context.outputs)
             # Before the model: a silent video is no_audio on every machine, with or without the weights.
             items = encoder.items(seen)
             if not items:
@@ -128,7 +127,7 @@ class Runner:
         started = time.perf_counter()
         try:
             result = _unfit(analyzer, context, features) or analyzer.analyze(context)
-            summary, segments = _as_json(result)
+            summary, segments = as_json(result)
         except Exception as exc:  # isolation: the video still completes with the other analyzers
             _raise_if_out_of_memory(exc)
             log.exception("analyzer %s failed", analyzer.name)
@@ -141,7 +140,7 @@ class Runner:
             tier=result.tier or _tier(analyzer, features),
             reason=result.reason,
             message=result.message,
-            models=self._models_used(analyzer, context.features),
+            models=self._models_used(analyzer, context),
             calibrated=result.calibrated,
             wall_ms=round((time.perf_counter() - started) * 1e3, 3),
             summary=summary,
@@ -167,7 +166,7 @@ class Runner:
             tier="lite",
             reason=result.reason,
             message=result.message,
-            models=self._models_used(analyzer, features.values),
+            models=self._weights(analyzer.uses, features.values),
         )
 
     def _nothing(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Result | None:
@@ -183,13 +182,42 @@ class Runner:
                 return skipped(reason, message)
         return None
 
-    def _models_used(self, analyzer: Analyzer, features: Mapping[str, Any]) -> list[ModelUsed]:
-        """Return the weights behind a result: those named in the encoder's file and those its loader reports."""
+    def _models_used(self, analyzer: Analyzer, context: Context) -> list[ModelUsed]:
+        """Return the weights behind a result: of the encoders that ran here, then of those whose signals it read."""
+        used = self._weights((*analyzer.uses, *analyzer.optional), context.features)
+        for name in analyzer.signals:
+            told = context.signals.get(MODELS + name, {})
+            used += [ModelUsed.model_validate(model) for model in told.get("used", [])]
+        return [model for i, model in enumerate(used) if model not in used[:i]]
+
+    def _weights(self, names: Iterable[str], features: Mapping[str, Any]) -> list[ModelUsed]:
+        """Return the weights named in the encoders' files and those that their loaders report."""
         used: list[ModelUsed] = []
-        for encoder in graph.order((*analyzer.uses, *analyzer.optional), self.catalogue):
+        for encoder in graph.order(names, self.catalogue):
             if encoder.name in features:
                 used += [*encoder.models, *getattr(self._models[encoder.name], "used", ())]
         return used
+
+    def _signals(self, plan: graph.Plan, features: _Features) -> Signals:
+        """Return the signals that level 2 wants, and which weights made them."""
+        found: Signals = {}
+        for encoder in plan.encoders:
+            if encoder.name in plan.publish and encoder.name in features.values and encoder.signals:
+                found[encoder.name] = encoder.signals(features.values[encoder.name])
+                if used := self._weights([encoder.name], features.values):
+                    found[MODELS + encoder.name] = {"used": [model.model_dump(mode="json") for model in used]}
+        return found
+
+    def _absences(self, plan: graph.Plan, context: Context, features: _Features, report: Report) -> Signals:
+        """Return why encoders that level 2 wants gave no signals: nothing in the video, no weights, or no GPU."""
+        lost = [name for name in sorted(plan.publish) if name not in features.values]
+        for encoder in graph.order(lost, self.catalogue):
+            self._encode(encoder, context, features, report, look_only=encoder.place == "gpu")
+            if encoder.name not in features.values and encoder.name not in features.absent:
+                fetch = graph.missing(encoder.name, self.catalogue, self.load)
+                no_gpu: tuple[Reason, str] = ("cpu_fallback", f"{encoder.name} needs a GPU (gpu.devices)")
+                features.absent[encoder.name] = ("model_missing", fetch) if fetch else no_gpu
+        return _told({name: features.absent[name] for name in lost if name in features.absent})
 
 
 def _batches(encoder: Encoder, model: Any, items: Any) -> list[Any]:
@@ -201,16 +229,21 @@ def _batches(encoder: Encoder, model: Any, items: Any) -> list[Any]:
     return results
 
 
-def _with(context: Context, features: Mapping[str, Any], outputs: Mapping[str, Envelope]) -> Context:
+def _told(absent: Mapping[str, tuple[Reason | None, str]]) -> Signals:
+    """Return absences as they stand among the signals, see `Context.lack`."""
+    return {ABSENT + n: {"reason": reason or "no_sources", "message": why} for n, (reason, why) in absent.items()}
+
+
+def _with(context: Context, features: _Features, outputs: Mapping[str, Envelope]) -> Context:
     return Context(
         facts=context.facts,
         arrays=context.arrays,
         audio48_covers_s=context.audio48_covers_s,
         audio16_covers_s=context.audio16_covers_s,
         metadata=context.metadata,
-        features=features,
+        features=features.values,
         outputs=outputs,
-        signals=context.signals,
+        signals=context.signals | _told(features.absent),
     )
 
 
@@ -242,34 +275,6 @@ def _tier(analyzer: Analyzer, features: _Features) -> Tier:
     """Return full unless an optional encoder could not run; one with nothing to encode is no loss."""
     reasons = {n: features.absent.get(n, (None, ""))[0] for n in analyzer.optional if n not in features.values}
     return "lite" if any(r is None or r == "model_missing" for r in reasons.values()) else "full"
-
-
-def _signals(plan: graph.Plan, values: Mapping[str, Any]) -> Signals:
-    found: Signals = {}
-    for encoder in plan.encoders:
-        if encoder.name in plan.publish and encoder.name in values and encoder.signals:
-            found[encoder.name] = encoder.signals(values[encoder.name])
-    return found
-
-
-def _as_json(result: Result) -> tuple[dict[str, JsonValue], list[dict[str, JsonValue]]]:
-    summary = result.output.model_dump(mode="json") if result.output is not None else {}
-    segments: list[dict[str, JsonValue]] = [segment.model_dump(mode="json") for segment in result.segments]
-    _refuse_non_finite(summary, "summary")
-    _refuse_non_finite(segments, "segments")
-    return summary, segments
-
-
-def _refuse_non_finite(value: object, path: str) -> None:
-    """Raise where a number is NaN or infinite: JSON has none, and a reader would take null for "not known"."""
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"{path} is {value}")
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            _refuse_non_finite(inner, f"{path}.{key}")
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            _refuse_non_finite(inner, f"{path}[{number}]")
 
 
 def _raise_if_out_of_memory(exc: Exception) -> None:

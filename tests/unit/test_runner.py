@@ -1,5 +1,6 @@
 """Running plug-ins: one that fails costs nothing but itself, and every result says what it is."""
 
+import json
 import math
 
 import pytest
@@ -7,8 +8,8 @@ import pytest
 from tests.contexts import facts
 from tests.unit.test_graph import HUB, analyzer, catalogue, encoder
 from tiktokd.errors import GpuOutOfMemory, ModelMissing
-from tiktokd.model import Metadata, Output, Segment
-from tiktokd.plugins import Context, LoadContext, ok
+from tiktokd.model import Metadata, ModelUsed, Output, Segment
+from tiktokd.plugins import Context, LoadContext, ok, skipped
 from tiktokd.runner import Runner
 
 
@@ -178,3 +179,55 @@ def test_segments_and_result_are_plain_json():
     out = run([], [spec("a")]).outputs["a"]
     assert out.segments == [{"start_s": 0.0, "end_s": 1.0}]
     assert out.summary == {"value": 1.0}
+
+
+def fused(level_one, level_two=None, *, group="all", load=None):
+    """Return level-1 signals and the level-2 envelope of an analyzer `late` that says why `x` is lacking."""
+    tell = spec(
+        "late", group="fusion", signals=("x",), analyze=level_two or (lambda c: ok(Found(value=float(not c.lack("x")))))
+    )
+    world = catalogue(level_one, [tell])
+    seen = Context(facts=facts(duration_s=3, frames=3, audio=True))
+    runner = Runner(load or LoadContext(), world)
+    signals = runner.level1(("late",), group, seen, lambda _n: None).signals
+    later = Context(facts=seen.facts, signals=json.loads(json.dumps(signals)))
+    return signals, runner.level2(("late",), later, lambda _n: None).outputs["late"]
+
+
+def lacking(context):
+    reason, message = context.lack("x")
+    return skipped(reason, message)
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        (
+            {"items": lambda _c: [], "nothing": "no_people", "nothing_said": "nobody there"},
+            ("no_people", "nobody there"),
+        ),
+        ({"items": lambda _c: [1], "load": missing}, ("model_missing", "fetch it")),
+        ({"items": lambda _c: [1], "encode": fail}, ("no_sources", "encoder x: RuntimeError: broken")),
+    ],
+)
+def test_level_two_is_told_why_an_encoder_gave_no_signals(more, expected):
+    _signals, late = fused([encoder("x", signals=lambda _f: {"n": 1}, **more)], lacking)
+    assert (late.reason, late.message) == expected
+
+
+def test_without_a_gpu_level_two_hears_of_the_gpu_and_not_of_weights_that_are_there():
+    x = encoder("x", "gpu", items=lambda _c: [1], signals=lambda _f: {"n": 1})
+    _signals, late = fused([x], lacking)
+    assert late.reason == "cpu_fallback"
+    _signals, late = fused([encoder("x", "gpu", weights=HUB, items=lambda _c: [1], load=missing)], lacking)
+    assert late.reason == "model_missing"
+    assert "tiktokctl models pull" in late.message
+
+
+def test_a_result_names_the_weights_behind_the_signals_that_it_read():
+    used = ModelUsed(id="org/x", revision="0" * 40)
+    x = encoder("x", items=lambda _c: [1], encode=lambda _m, b: b, signals=lambda _f: {"n": 1}, models=(used,))
+    signals, late = fused([x])
+    assert signals["x"] == {"n": 1}
+    assert late.models == [used]
+    assert late.summary == {"value": 1.0}
