@@ -209,8 +209,11 @@ class Envelope(BaseModel):
     message: str | None = None
     """For people: what went wrong or what to do; `None` when status is ok."""
     models: list[ModelUsed] = []
+    """The weights of all encoders whose features or signals went into it; what came from another analyzer's result is
+    named there."""
     calibrated: bool | None = None
-    """False: scores are not probabilities. `None`: there are no scores."""
+    """False: scores, scales or thresholds in it are chosen and not fitted to data, and no score is a probability.
+    `None`: it measures, counts or quotes; there is nothing to calibrate."""
     wall_ms: float = 0.0
     summary: dict[str, JsonValue] = {}
     segments: list[dict[str, JsonValue]] = []

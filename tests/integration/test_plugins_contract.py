@@ -4,6 +4,8 @@ import ast
 import importlib
 import inspect
 import json
+import re
+from collections.abc import Iterator
 from typing import get_args
 
 import numpy as np
@@ -109,6 +111,26 @@ def _check(envelope: Envelope) -> None:
         spec.output.model_validate(envelope.summary)
     for segment in envelope.segments:
         assert 0 <= segment["start_s"] <= segment["end_s"], segment
+    if unfitted := sorted(set(_scores([envelope.summary, *envelope.segments]))):
+        assert envelope.calibrated is False, (
+            f"{envelope.analyzer} gives {unfitted} and does not say that nothing fits them"
+        )
+
+
+SCORE = re.compile(r"(score|scores|index|confidence|prob|probability)(_max|_mean)?$")
+"""Fields of numbers that a reader could take for probabilities."""
+
+
+def _scores(value: object) -> Iterator[str]:
+    """Return the names of all fields that hold a score."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            if SCORE.search(key) and inner is not None:
+                yield key
+            yield from _scores(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _scores(inner)
 
 
 def _features(name: str, clip_name: str, load: LoadContext):

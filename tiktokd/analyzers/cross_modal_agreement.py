@@ -138,7 +138,13 @@ def analyze(context: Context) -> Result:
     pictures = {"siglip2", "dfine"} <= context.signals.keys() or not context.facts.has_video
     tier: Tier | None = None if pictures else "lite"
     if all(value is None for value in measured.values()):
-        return partial(output, "no_text", f"no two sources have {MIN_WORDS} words each at the same time", tier=tier)
+        return partial(
+            output,
+            "no_text",
+            f"no two sources have {MIN_WORDS} words each at the same time",
+            calibrated=False,
+            tier=tier,
+        )
     return ok(output, calibrated=False, tier=tier)
 
 

@@ -120,7 +120,7 @@ def analyze(context: Context) -> Result:
         ],
         brands=_brands(context.features["brands"]),
     )
-    return ok(output, calibrated=None, tier="lite" if context.facts.has_video and unseen else None)
+    return ok(output, calibrated=False, tier="lite" if context.facts.has_video and unseen else None)
 
 
 def _entities(passage: Passage, parsed: Parsed) -> list[Entity]:

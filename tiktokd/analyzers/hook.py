@@ -110,7 +110,9 @@ def analyze(context: Context) -> Result:
         hook_index=round(fmean(parts), 4) if len(parts) >= 2 else None,
     )
     if len(parts) < 2:
-        return partial(output, "no_sources", "too few of the analyzers that it reads have a result", tier=tier)
+        return partial(
+            output, "no_sources", "too few of the analyzers that it reads have a result", calibrated=False, tier=tier
+        )
     return ok(output, calibrated=False, tier=tier)
 
 

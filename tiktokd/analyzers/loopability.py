@@ -94,15 +94,21 @@ def analyze(context: Context) -> Result:
     )
     if audio is None:
         if seam.silent:
-            return partial(output, "no_audio", f"{ONLY_SILENCE}: pictures only", tier=tier)
+            return partial(output, "no_audio", f"{ONLY_SILENCE}: pictures only", calibrated=False, tier=tier)
         if context.facts.has_audio:
             return partial(
                 output, "truncated", "the end of the sound did not fit into memory: pictures only", tier=tier
             )
-        return partial(output, "no_audio", "the file has no sound track: pictures only", tier=tier)
+        return partial(output, "no_audio", "the file has no sound track: pictures only", calibrated=False, tier=tier)
     if motion is None:
-        return partial(output, "truncated", "a long video: its pictures are too far apart to compare motion", tier=tier)
-    return ok(output, tier=tier)
+        return partial(
+            output,
+            "truncated",
+            "a long video: its pictures are too far apart to compare motion",
+            calibrated=False,
+            tier=tier,
+        )
+    return ok(output, calibrated=False, tier=tier)
 
 
 def _visual(seam: Seam, motion: float | None) -> float:

@@ -168,10 +168,12 @@ def analyze(context: Context) -> Result:
     segments = [MusicSegment(start_s=round(a, 2), end_s=round(b, 2)) for a, b in beats.music]
     cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
-        return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", segments)
+        return partial(
+            output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", segments, calibrated=False
+        )
     if output.tempo_bpm is None:
-        return partial(output, "low_quality", "the music has no steady beat", segments)
-    return ok(output, segments, calibrated=None if heard is None else False)
+        return partial(output, "low_quality", "the music has no steady beat", segments, calibrated=False)
+    return ok(output, segments, calibrated=False)
 
 
 ANALYZER = Analyzer(

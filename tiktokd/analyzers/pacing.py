@@ -5,7 +5,8 @@ be missing, its part is then `None` and left out of the index.
 
 `pace_index` is a fixed scale, the mean over the known parts of `min(1, value / fast)`, with `fast` = 40 cuts per
 minute, 0.5 short sides of motion per second, 5 onsets per second, 4 words (or 6 syllables) per second of the video.
-It compares videos with one another; it does not say what is good.
+It compares videos with one another; it does not say what is good. The four speeds are chosen, not fitted to anybody's
+videos (`calibrated: false`), so that a video keeps its index when the corpus grows.
 
 Bad at: single takes (their pace is motion and speech alone), a beat grid at half or double tempo (cuts on every second
 beat still count as on the beat, on every half beat not), onsets under loud speech (syllables count as onsets).
@@ -67,16 +68,16 @@ class Pacing(Output):
 class PaceSegment(Segment):
     """One second."""
 
-    cuts: int
-    """Cuts and soft transitions whose middle lies in this second."""
+    cuts: int | None
+    """Cuts and soft transitions whose middle lies in this second; `None`: not known."""
     motion: float | None
     """Mean speed, short sides per second; `None`: not measured."""
     onsets: int | None
     """Beginnings of sounds; `None`: no sound."""
     words: int | None
     """Words that start in this second; `None`: no transcript."""
-    pace: float
-    """0..1 by `pace_formula` over the known parts of this second."""
+    pace: float | None
+    """0..1 by `pace_formula` over the known parts of this second; `None`: nothing is known of it."""
 
 
 def analyze(context: Context) -> Result:
@@ -114,10 +115,10 @@ def analyze(context: Context) -> Result:
     segments = _seconds(duration_s, shots, speeds, onsets, words)
     if onset_rate is None:
         reason: Reason = "no_audio" if not context.facts.has_audio else "no_sources"
-        return partial(output, reason, "pictures only: nothing is known of the sound", segments)
+        return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
     if cuts_per_min is None or speed is None:
-        return partial(output, "no_sources", "cuts or motion of this video are not known", segments)
-    return ok(output, segments)
+        return partial(output, "no_sources", "cuts or motion of this video are not known", segments, calibrated=False)
+    return ok(output, segments, calibrated=False)
 
 
 def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> float | None:
@@ -194,7 +195,7 @@ def _seconds(
     words: Sequence[float] | None,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
-    cuts = _per_second([t.t_s for t in shots.transitions] if shots else [], count)
+    cuts = _per_second([t.t_s for t in shots.transitions], count) if shots else None
     spoken = _per_second(words, count) if words is not None else None
     made = []
     for i in range(count):
@@ -204,7 +205,7 @@ def _seconds(
         said = None if spoken is None else spoken[i]
         rate = 1.0 / (end_s - i)
         pace = _index(
-            cuts[i] * rate * 60.0 if shots else None,
+            None if cuts is None else cuts[i] * rate * 60.0,
             speed,
             None if heard is None else heard * rate,
             None if said is None else min(1.0, said * rate / FAST_WORDS_PER_S),
@@ -213,11 +214,11 @@ def _seconds(
             PaceSegment(
                 start_s=float(i),
                 end_s=round(end_s, 3),
-                cuts=cuts[i],
+                cuts=None if cuts is None else cuts[i],
                 motion=speed,
                 onsets=heard,
                 words=said,
-                pace=round(pace or 0.0, 4),
+                pace=_rounded(pace),
             )
         )
     return made
@@ -240,4 +241,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
+    version="2",
 )

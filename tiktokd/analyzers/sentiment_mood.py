@@ -106,7 +106,13 @@ def analyze(context: Context) -> Result:
     )
     segments = list(_segments(tones))
     if text is None and found:
-        return partial(output, "unsupported_language", "the words are not English and there is no model", segments)
+        return partial(
+            output,
+            "unsupported_language",
+            "the words are not English and there is no model",
+            segments,
+            calibrated=False,
+        )
     return ok(output, segments, calibrated=False)
 
 

@@ -89,8 +89,14 @@ def analyze(context: Context) -> Result:
         return partial(output, "low_quality", "the picture is black throughout")
     if context.facts.frame_count > EVERY_FRAME * len(found.pts):
         apart_s = context.facts.duration_s / len(found.pts)
-        return partial(output, "truncated", f"only a frame every {apart_s:.2f} s was kept of this long video", segments)
-    return ok(output, segments)
+        return partial(
+            output,
+            "truncated",
+            f"only a frame every {apart_s:.2f} s was kept of this long video",
+            segments,
+            calibrated=False,
+        )
+    return ok(output, segments, calibrated=False)
 
 
 ANALYZER = Analyzer(

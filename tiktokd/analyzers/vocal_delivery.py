@@ -175,12 +175,18 @@ def analyze(context: Context) -> Result:
         return skipped("no_speech", "nobody speaks")
     if speech.total_s < MIN_SPEECH_S:
         message = f"{speech.total_s:.2f} s of speech; pace and melody need {MIN_SPEECH_S:.0f} s"
-        return partial(_only_when(speech), "too_short", message, _segments(speech))
+        return partial(_only_when(speech), "too_short", message, _segments(speech), calibrated=False)
     output = _summary(speech, context.features["pitch"], context.features.get("whisper"))
     cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
-        return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", _segments(speech))
-    return ok(output, _segments(speech))
+        return partial(
+            output,
+            "truncated",
+            f"only the first {cut_s:.1f} s of sound were looked at",
+            _segments(speech),
+            calibrated=False,
+        )
+    return ok(output, _segments(speech), calibrated=False)
 
 
 ANALYZER = Analyzer(
