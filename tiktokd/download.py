@@ -36,7 +36,7 @@ from tiktokd.worker import WorkerSetup
 EXTRACTIONS = 2
 """A media link that the CDN refuses (HTTP 403) has expired or lost its cookie: a fresh page helps once or never."""
 PACE_FILE = "download.pace"
-"""In the state directory: when the last request left."""
+"""In the state directory: when the latest request left, and when its answer came."""
 PACKAGES = ("yt-dlp", "curl_cffi", "requests", "av")
 
 _FRESH_START = ("transient", "bug")
