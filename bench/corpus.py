@@ -30,7 +30,7 @@ from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.corpus_index import TAIL_ENTRIES, Entry
 from tiktokd.scheduler.corpus_keeper import Keeper
 from tiktokd.scheduler.database import Database
-from tiktokd.sound_match import Landmarks
+from tiktokd.sound_hashes import Landmarks
 
 FULL, QUICK = 100_000, 10_000
 BOUND_MS, LOOP_BOUND_MS, MEMORY_BOUND_MIB = 50.0, 50.0, 128.0

@@ -13,7 +13,7 @@ from tiktokd.scheduler import store_corpus
 from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.corpus_keeper import Keeper
 from tiktokd.scheduler.database import Database
-from tiktokd.sound_match import Landmarks
+from tiktokd.sound_hashes import Landmarks
 
 PICTURE, SOUND, REACH = "near_duplicate_video", "sound_fingerprint", "virality_features"
 VIEWS = 3

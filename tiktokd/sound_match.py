@@ -1,39 +1,31 @@
-"""Finds the same recording in other videos: landmark hashes of spectral peaks, votes on their time offset.
+"""Finds the same recording in other videos: hashes of landmarks that both have, votes on their time offset.
 
-Pure numpy; knows nothing of audio files, models or where the hashes of earlier videos are kept (`Postings`).
+Pure numpy; knows nothing of where the hashes of earlier videos are kept (`Postings`).
 
-A landmark is a spectral peak (time, frequency). Pairs of near landmarks make hashes of 23 bits. A sound played r times
-as fast has its landmarks at times / r and frequencies * r, so a query is tried at other speeds by scaling its
-landmarks: no audio is needed again. How many votes chance gives is measured with the query itself, played backwards:
-it has the same notes and rhythm but no true match.
+A sound at another speed is looked for by scaling the query's landmarks: no audio is needed again. How many votes chance
+gives is measured with the query itself, played backwards: it has the same notes and rhythm but no true match.
 
 Source: Wang, An Industrial-Strength Audio Search Algorithm, ISMIR 2003.
 """
 
-import base64
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-MIN_HZ, MAX_HZ = 250.0, 4000.0
-"""What survives phones and codecs."""
-HZ_STEP, SECONDS_STEP = 16.0, 0.024
-"""Steps of a hash: twice the error of a peak after 48 kbit/s AAC or 0.5 % of speed."""
-FAN_OUT = 4
-"""Hashes per landmark, with the next landmarks that fit."""
-PAIR_MIN_S, PAIR_MAX_S, PAIR_MAX_HZ = 0.08, 1.6, 1200.0
-LOOK_AHEAD = 60
-"""Landmarks after one that are looked at; 1.6 s hold about 32."""
+from tiktokd.sound_hashes import Hashes, Landmarks, Seconds, backwards, hashes_of_each, slowed
+
 BIN_S = 0.1
 """Votes whose offsets lie within two neighbouring bins agree; for long queries bins are wider, since speeds that are
 off by half a step drift."""
 SPEED_STEP = 0.01
 SPEED_RATIOS = tuple(round(0.80 + SPEED_STEP * k, 2) for k in range(47))
 """0.80 .. 1.26: the slowed and sped-up versions that people post."""
-FINE_STEP = 0.002
+LINE_WITHIN_S, LINE_MIN_S = (10.0, 0.1, 0.04), 2.0
+"""How near to the line through the others an occurrence must lie to count for its next turn; twice the error of a
+landmark in the end. What spans less time says nothing about the speed."""
 CHANCE_EACH = 4
 """Chance is measured at each fourth speed: neighbours say the same."""
 HITS_MAX = 150_000
@@ -45,65 +37,6 @@ CLEAR_RATIO = 3.0
 """Votes against what chance gives: 39 foreign queries reached 2.4; music 6 dB under speech has 4.2, clean music 11."""
 LIKELY_RATIO, LIKELY_SHARE = 1.8, 0.10
 """Repetitive music also matches itself backwards; then a tenth of all hashes must agree (foreign ones: 0.04)."""
-
-TIME_UNIT_S, HZ_UNIT = 0.004, 0.125
-MAX_TIME_S = 65535 * TIME_UNIT_S
-"""262 s fit into the packed form."""
-
-Seconds = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Landmarks:
-    """Spectral peaks of one sound."""
-
-    time_s: Seconds
-    """(n,) rising, from the start of the video."""
-    freq_hz: NDArray[np.float64]
-    """(n,)"""
-
-    def pack(self) -> str:
-        """Return 4 bytes per landmark in base64: uint16 units of 4 ms, uint16 units of 1/8 Hz, little endian."""
-        units = np.column_stack((self.time_s / TIME_UNIT_S, self.freq_hz / HZ_UNIT))
-        return base64.b64encode(np.clip(np.round(units), 0, 65535).astype("<u2").tobytes()).decode("ascii")
-
-
-def unpack(text: str) -> Landmarks:
-    """Return the landmarks that `Landmarks.pack` wrote; raises `ValueError` for anything else."""
-    units = np.frombuffer(base64.b64decode(text, validate=True), "<u2").reshape(-1, 2)
-    return Landmarks(time_s=units[:, 0] * TIME_UNIT_S, freq_hz=units[:, 1] * HZ_UNIT)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hashes:
-    """Hashes of one sound, in no particular order."""
-
-    value: NDArray[np.int64]
-    """(m,) 23 bits."""
-    time_s: Seconds
-    """(m,) time of the earlier landmark."""
-
-
-def hashes_of(landmarks: Landmarks, speed_ratio: float = 1.0) -> Hashes:
-    """Return the hashes that the sound would have if it were played 1 / `speed_ratio` times as fast."""
-    time_s, freq_hz = landmarks.time_s * speed_ratio, landmarks.freq_hz / speed_ratio
-    audible = (freq_hz >= MIN_HZ) & (freq_hz < MAX_HZ)
-    time_s, freq_hz = time_s[audible], freq_hz[audible]
-    count = len(time_s)
-    partners = np.zeros(count, np.int64)
-    values: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    times: list[Seconds] = [np.zeros(0)]
-    for ahead in range(1, min(LOOK_AHEAD, count)):
-        gap_s = time_s[ahead:] - time_s[:-ahead]
-        fits = (gap_s >= PAIR_MIN_S) & (gap_s < PAIR_MAX_S) & (partners[:-ahead] < FAN_OUT)
-        fits &= np.abs(freq_hz[ahead:] - freq_hz[:-ahead]) < PAIR_MAX_HZ
-        first = np.flatnonzero(fits)
-        partners[first] += 1
-        low = (freq_hz[first] / HZ_STEP).astype(np.int64)
-        high = (freq_hz[first + ahead] / HZ_STEP).astype(np.int64)
-        values.append(low << 15 | high << 7 | (gap_s[first] / SECONDS_STEP).astype(np.int64))
-        times.append(time_s[first])
-    return Hashes(value=np.concatenate(values), time_s=np.concatenate(times))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,23 +68,31 @@ class SoundIndex:
         rows = [(np.full(len(h.value), video, np.int64), h) for video, h in sounds]
         value = np.concatenate([np.zeros(0, np.int64), *(h.value for _, h in rows)])
         order = np.argsort(value, kind="stable")
-        self._value = value[order]
+        value = value[order]
+        starts = np.flatnonzero(np.diff(value, prepend=-1))
+        self._values, self._starts = value[starts], np.append(starts, [len(value), len(value)])
+        """Each value once, and where its rows start; one more for values beyond the last."""
         self._video = np.concatenate([np.zeros(0, np.int64), *(v for v, _ in rows)])[order]
         self._time_s = np.concatenate([np.zeros(0), *(h.time_s for _, h in rows)])[order]
 
     def counts(self, values: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return how often each hash value occurs."""
-        found = np.searchsorted(self._value, values, "right") - np.searchsorted(self._value, values, "left")
-        return found.astype(np.int64)
+        return self._spans(values)[1]
 
     def lookup(self, values: NDArray[np.int64]) -> Hits:
         """Return all occurrences of the hash values."""
-        first = np.searchsorted(self._value, values, "left")
-        found = np.searchsorted(self._value, values, "right") - first
+        first, found = self._spans(values)
         starts = np.cumsum(found) - found
         places = np.repeat(first - starts, found) + np.arange(int(found.sum()))
         rows = np.repeat(np.arange(len(values)), found)
         return Hits(query_row=rows, video=self._video[places], time_s=self._time_s[places])
+
+    def _spans(self, values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the first row of each value and how many there are."""
+        place = np.searchsorted(self._values, values)
+        first = self._starts[place]
+        known = np.append(self._values, -1)[place] == values
+        return first, (self._starts[place + 1] - first) * known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +113,16 @@ class SoundMatch:
 
 
 @dataclass(frozen=True, slots=True)
+class _Seen:
+    """Occurrences of a query's hashes; one row each."""
+
+    video: NDArray[np.int64]
+    here_s: Seconds
+    """In the query, at the speed at which it was asked."""
+    offset_s: Seconds
+
+
+@dataclass(frozen=True, slots=True)
 class _Votes:
     """The best offset of each video."""
 
@@ -189,18 +140,26 @@ def rarest(postings: Postings, query: Hashes, hits_max: int) -> Hashes:
     return Hashes(value=query.value[kept], time_s=query.time_s[kept])
 
 
-def _vote(postings: Postings, query: Hashes, bin_s: float, hits_max: int) -> _Votes:
-    """Return, for each video with hits, how many agree on one offset and on which."""
+def _seen(postings: Postings, query: Hashes, hits_max: int) -> _Seen:
     query = rarest(postings, query, hits_max)
     hits = postings.lookup(query.value)
-    if len(hits.video) == 0:
+    here_s = query.time_s[hits.query_row]
+    return _Seen(hits.video, here_s, hits.time_s - here_s)
+
+
+def _vote(seen: _Seen, bin_s: float) -> _Votes:
+    """Return, for each video with hits, how many agree on one offset and on which."""
+    if not len(seen.video):
         return _Votes(np.zeros(0, np.int64), np.zeros(0, np.int64), np.zeros(0))
-    offset_s = hits.time_s - query.time_s[hits.query_row]
-    cell = np.floor(offset_s / bin_s).astype(np.int64)
+    cell = np.floor(seen.offset_s / bin_s).astype(np.int64)
     low = int(cell.min())
     width = int(cell.max()) - low + 2
-    key, inverse, count = np.unique(hits.video * width + (cell - low), return_inverse=True, return_counts=True)
-    sums = np.bincount(inverse, weights=offset_s)
+    key = seen.video * width + (cell - low)
+    order = np.argsort(key, kind="stable")
+    key = key[order]
+    first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
+    count, sums = np.diff(first, append=len(key)), np.add.reduceat(seen.offset_s[order], first)
+    key = key[first]
     # A video's last cell is never occupied, so the next key with difference 1 is the next cell of the same video.
     both, total = count.copy(), sums.copy()
     joined = np.flatnonzero(np.diff(key) == 1)
@@ -217,12 +176,6 @@ def _bin_s(landmarks: Landmarks, speed_error: float) -> float:
     return max(BIN_S, speed_error * length_s)
 
 
-def backwards(landmarks: Landmarks) -> Landmarks:
-    """Return the landmarks in reverse: the same notes and rhythm, no recording."""
-    end_s = float(landmarks.time_s.max()) if len(landmarks.time_s) else 0.0
-    return Landmarks(time_s=(end_s - landmarks.time_s)[::-1], freq_hz=landmarks.freq_hz[::-1])
-
-
 def is_match(votes: int, chance_votes: int, share: float) -> bool:
     """Return whether so many votes mean the same recording."""
     ratio = votes / max(1, chance_votes)
@@ -236,56 +189,53 @@ def find(postings: Postings, query: Landmarks, speed_ratios: Sequence[float] = (
         speed_ratios: Tried one after another; `(1.0,)` finds unchanged sound, `SPEED_RATIOS` also the rest, at 30 times
             the cost. Ratios off the grid are found to 0.5 % and then refined to 0.2 %.
     """
-    found: dict[int, SoundMatch] = {}
+    speeds = list(speed_ratios)
+    several = speeds != [1.0]
+    bin_s = _bin_s(query, SPEED_STEP / 2 if several else 0.0)
+    hits_max = HITS_MAX // 3 if several else HITS_MAX
+    chance_speeds = speeds[:: CHANCE_EACH if len(speeds) > CHANCE_EACH else 1]
     reverse = backwards(query)
-    error = 0.0 if len(speed_ratios) == 1 else SPEED_STEP / 2
-    bin_s = _bin_s(query, error)
-    hits_max = HITS_MAX if len(speed_ratios) == 1 else HITS_MAX // 3
-    chance = 0
-    for ratio in speed_ratios[::CHANCE_EACH]:
-        chance = max(chance, int(_vote(postings, hashes_of(reverse, ratio), bin_s, hits_max).votes.max(initial=0)))
-    for ratio in speed_ratios:
-        hashes = hashes_of(query, ratio)
-        result = _vote(postings, hashes, bin_s, hits_max)
-        shares = result.votes / max(1, len(hashes.value))
-        for row in np.flatnonzero(result.votes >= MIN_VOTES).tolist():
-            video, votes, share = int(result.video[row]), int(result.votes[row]), float(shares[row])
-            if is_match(votes, chance, share) and (video not in found or found[video].votes < votes):
-                found[video] = SoundMatch(
-                    video=video,
-                    offset_s=float(result.offset_s[row]),
-                    votes=votes,
-                    chance_votes=chance,
-                    share=share,
-                    speed_ratio=ratio,
-                )
-    if len(speed_ratios) > 1:
-        found = _refined(postings, query, found)
+    hashes = hashes_of_each([slowed(query, r) for r in speeds] + [slowed(reverse, r) for r in chance_speeds])
+    backward = [_vote(_seen(postings, each, hits_max), bin_s) for each in hashes[len(speeds) :]]
+    chance = max((int(each.votes.max(initial=0)) for each in backward), default=0)
+    found: dict[int, SoundMatch] = {}
+    for ratio, mine in zip(speeds, hashes, strict=False):
+        seen = _seen(postings, mine, hits_max)
+        for match in _matches(_vote(seen, bin_s), len(mine.value), chance, ratio):
+            if match.video not in found or found[match.video].votes < match.votes:
+                found[match.video] = _refined(match, seen, bin_s) if several else match
     return sorted(found.values(), key=lambda match: -match.votes)
 
 
-def _refined(postings: Postings, query: Landmarks, found: dict[int, SoundMatch]) -> dict[int, SoundMatch]:
-    """Return the matches with speed and offset from a finer grid around each of their speeds."""
-    best: dict[int, tuple[int, float, float]] = {}
-    bin_s = _bin_s(query, FINE_STEP / 2)
-    steps = round(SPEED_STEP / FINE_STEP / 2) + 1
-    for ratio in sorted({match.speed_ratio for match in found.values()}):
-        # From the middle outwards: of equal votes the grid's own speed stays.
-        for step in sorted(range(-steps, steps + 1), key=abs):
-            fine = round(ratio + step * FINE_STEP, 4)
-            result = _vote(postings, hashes_of(query, fine), bin_s, HITS_MAX)
-            for video, votes, offset_s in zip(result.video, result.votes, result.offset_s, strict=True):
-                match = found.get(int(video))
-                if match is not None and match.speed_ratio == ratio and votes > best.get(match.video, (0,))[0]:
-                    best[match.video] = (int(votes), fine, float(offset_s))
-    return {
-        video: SoundMatch(
-            video=video,
-            offset_s=best[video][2] if video in best else match.offset_s,
-            votes=match.votes,
-            chance_votes=match.chance_votes,
-            share=match.share,
-            speed_ratio=best[video][1] if video in best else match.speed_ratio,
-        )
-        for video, match in found.items()
-    }
+def _matches(votes: _Votes, asked: int, chance: int, ratio: float) -> Iterator[SoundMatch]:
+    for row in np.flatnonzero(votes.votes >= MIN_VOTES).tolist():
+        count, share = int(votes.votes[row]), int(votes.votes[row]) / max(1, asked)
+        if is_match(count, chance, share):
+            yield SoundMatch(
+                video=int(votes.video[row]),
+                offset_s=float(votes.offset_s[row]),
+                votes=count,
+                chance_votes=chance,
+                share=share,
+                speed_ratio=ratio,
+            )
+
+
+def _refined(match: SoundMatch, seen: _Seen, bin_s: float) -> SoundMatch:
+    """Return the match with speed and offset from a line through the occurrences that voted for it.
+
+    Where the speed asked for is a little wrong, the offset drifts along the query: its slope is what is wrong.
+    """
+    rows = np.flatnonzero((seen.video == match.video) & (np.abs(seen.offset_s - match.offset_s) < bin_s))
+    here_s, offset_s = seen.here_s[rows], seen.offset_s[rows]
+    slope, start_s = 0.0, match.offset_s
+    for within_s in LINE_WITHIN_S:
+        near = np.abs(offset_s - start_s - slope * here_s) < within_s
+        if near.sum() < MIN_VOTES // 2 or np.ptp(here_s[near]) < LINE_MIN_S:
+            break
+        x, y = here_s[near] - here_s[near].mean(), offset_s[near]
+        slope = float((x * y).sum() / (x * x).sum())
+        start_s = float(y.mean()) - slope * float(here_s[near].mean())
+    if abs(slope) > SPEED_STEP:
+        return match
+    return replace(match, speed_ratio=match.speed_ratio * (1.0 + slope), offset_s=start_s)

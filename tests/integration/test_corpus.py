@@ -103,6 +103,16 @@ async def test_a_sound_is_found_again_with_its_offset_and_speed(library, change,
     assert (found.sound_cluster_id, found.reuse_count) == ("first", 1)
 
 
+async def test_copies_at_many_speeds_are_all_found(library):
+    speeds = {"slowed": 0.85, "slower": 0.92, "as it is": 1.0, "faster": 1.06, "fast": 1.115, "nightcore": 1.2}
+    for name, ratio in speeds.items():
+        await library.finish(name, sound=played(tune(1), ratio))
+    found = model(SoundFingerprintOutput, (await library.finish("again", sound=played(tune(1), 1.03)))[SOUND])
+    assert {match.video_id: match.speed_ratio for match in found.matches or ()} == {
+        name: pytest.approx(1.03 / ratio, abs=0.004) for name, ratio in speeds.items()
+    }
+
+
 async def test_a_video_with_two_sounds_does_not_make_them_one(library):
     await library.finish("a", sound=tune(1))
     await library.finish("b", sound=tune(2))

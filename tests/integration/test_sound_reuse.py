@@ -6,7 +6,8 @@ import pytest
 from tests.analysis import media
 from tests.sounds import load, noise, song, sped_up, through_aac, to_int16
 from tiktokd.encoders.landmarks import landmarks_of
-from tiktokd.sound_match import SPEED_RATIOS, Landmarks, SoundIndex, SoundMatch, find, hashes_of, unpack
+from tiktokd.sound_hashes import Landmarks, hashes_of, unpack
+from tiktokd.sound_match import SPEED_RATIOS, SoundIndex, SoundMatch, find
 
 SONGS = 20
 EXCERPT_S = 10.0

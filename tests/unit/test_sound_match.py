@@ -9,18 +9,8 @@ from tests.sounds import analyze, context_of, noise, song, to_int16
 from tiktokd import sound_match
 from tiktokd.encoders import landmarks as encoder
 from tiktokd.model import Metadata
-from tiktokd.sound_match import (
-    SPEED_RATIOS,
-    Hashes,
-    Landmarks,
-    SoundIndex,
-    backwards,
-    find,
-    hashes_of,
-    is_match,
-    rarest,
-    unpack,
-)
+from tiktokd.sound_hashes import Hashes, Landmarks, backwards, hashes_of, hashes_of_each, unpack
+from tiktokd.sound_match import SPEED_RATIOS, SoundIndex, find, is_match, rarest
 
 
 def made_up(seed: int, count: int = 400, seconds: float = 20.0) -> Landmarks:
@@ -64,6 +54,15 @@ def test_hashes_fit_into_23_bits_and_do_not_depend_on_the_start():
     assert hashes.value.max() < 2**23
     later = hashes_of(Landmarks(time_s=sound.time_s + 64.0, freq_hz=sound.freq_hz))
     assert np.mean(np.sort(later.value) == np.sort(hashes.value)) > 0.99
+
+
+def test_several_sounds_are_hashed_as_each_alone_and_never_across_a_border():
+    sounds = [made_up(1), made_up(2, 0), made_up(3, 90), made_up(4, 2), made_up(1)]
+    for sound, together in zip(sounds, hashes_of_each(sounds), strict=True):
+        alone = hashes_of(sound)
+        assert sorted(zip(alone.value, alone.time_s, strict=True)) == sorted(
+            zip(together.value, together.time_s, strict=True)
+        )
 
 
 @pytest.mark.parametrize("ratio", [0.8, 0.93, 1.1, 1.26])

@@ -17,7 +17,8 @@ from pydantic import Field
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.sound import ONLY_SILENCE, cut_off_at, is_silent
-from tiktokd.sound_match import MAX_TIME_S, MIN_VOTES, Landmarks, hashes_of
+from tiktokd.sound_hashes import MAX_TIME_S, Landmarks, hashes_of
+from tiktokd.sound_match import MIN_VOTES
 
 MIN_SOUND_S = 3.0
 MIN_LANDMARKS = 20
@@ -42,7 +43,7 @@ class SoundFingerprintOutput(Output):
     fingerprint_hashes: int = Field(ge=0)
     """How many hashes the landmarks make; about 75 per second of music."""
     landmarks: str
-    """Spectral peaks, 4 bytes each in base64 (`tiktokd.sound_match.unpack`)."""
+    """Spectral peaks, 4 bytes each in base64 (`tiktokd.sound_hashes.unpack`)."""
     sound_cluster_id: str | None
     """Filled by the corpus: the first video with this sound."""
     reuse_count: int | None

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders import spectrum
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.sound_match import MAX_HZ, MAX_TIME_S, MIN_HZ, Landmarks
+from tiktokd.sound_hashes import MAX_HZ, MAX_TIME_S, MIN_HZ, Landmarks
 
 RATE_HZ = 16_000
 FFT, STEP = 2048, 256

@@ -17,21 +17,10 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from tiktokd.scheduler.corpus_file import KEY_BITS
-from tiktokd.scheduler.corpus_index import Entry, PostingIndex, Vote, vote
+from tiktokd.scheduler.corpus_index import Entry, Ints, PostingIndex, Vote, vote
 from tiktokd.scheduler.corpus_kind import CANDIDATES, Candidate, Kind, Matched, Print, Summary
-from tiktokd.sound_match import (
-    MAX_HZ,
-    MIN_HZ,
-    SPEED_RATIOS,
-    SPEED_STEP,
-    Landmarks,
-    SoundIndex,
-    SoundMatch,
-    backwards,
-    find,
-    hashes_of,
-    unpack,
-)
+from tiktokd.sound_hashes import MAX_HZ, MIN_HZ, Landmarks, backwards, hashes_of_each, unpack
+from tiktokd.sound_match import SPEED_RATIOS, SPEED_STEP, SoundIndex, SoundMatch, find
 
 FAN_OUT = 4
 """Landmarks after one that make triples with it: six triples each."""
@@ -55,8 +44,11 @@ OFFSET_CELLS = 1 << 14
 SPEED_CELL_MAX = 16
 """A third of an octave is 0.80 .. 1.26 and some room."""
 TIME_UNIT_S, PITCH_UNIT = 0.004, 1 / 4096
-SPEEDS_TRIED = 3
-"""Different speeds of candidates that are looked into, each with its two neighbours."""
+SPEEDS_TRIED = 8
+"""Different speeds of candidates that are looked into. What a candidate's triples say of the speed is off by 0.2 %, for
+they are taken from where the frequencies are known to a quarter of that."""
+UNCHANGED_WITHIN = 0.03
+"""Of a speed of 1, within which a sound is first taken for unchanged."""
 
 
 def read(summary: Summary) -> Print | None:
@@ -116,21 +108,19 @@ def triples(landmarks: Landmarks, most: int) -> Triples:
 def candidates(index: PostingIndex, given: Print) -> list[Candidate]:
     """Return the videos of which several triples agree on speed and offset, more than agree by chance."""
     landmarks = _landmarks(given.exact)
-    chance = _votes(index, backwards(landmarks), votes_min=VOTES_MIN, limit=1)
+    chance = vote(*_seen(index, backwards(landmarks))[:2], votes_min=VOTES_MIN, limit=1)
     votes_min = max(VOTES_MIN, CHANCE_RATIO * chance[0].votes) if chance else VOTES_MIN
-    found = _votes(index, landmarks, votes_min=votes_min, limit=CANDIDATES + 1)
-    return [
-        Candidate(revision=each.revision, hint=2.0 ** ((each.cell // OFFSET_CELLS - SPEED_CELL_MAX) * SPEED_CELL))
-        for each in found
-    ]
+    revision, cell, pitch = _seen(index, landmarks)
+    found = vote(revision, cell, votes_min=votes_min, limit=CANDIDATES + 1)
+    return [Candidate(revision=each.revision, hint=_speed_ratio(each, revision, cell, pitch)) for each in found]
 
 
 def compare(given: Print, known: Sequence[tuple[Candidate, bytes]]) -> list[tuple[int, dict[str, JsonValue]]]:
     """Return those that hold the given video's sound."""
     landmarks = _landmarks(given.exact)
-    hashes = {candidate.revision: hashes_of(_landmarks(exact)) for candidate, exact in known}
-    index = SoundIndex(hashes.items())
-    unchanged = any(abs(candidate.hint - 1.0) < SPEED_CELL for candidate, _ in known)
+    hashes = hashes_of_each([_landmarks(exact) for _, exact in known])
+    index = SoundIndex((candidate.revision, each) for (candidate, _), each in zip(known, hashes, strict=True))
+    unchanged = any(abs(candidate.hint - 1.0) < UNCHANGED_WITHIN for candidate, _ in known)
     found = {each.video: each for each in find(index, landmarks)} if unchanged else {}
     speeds = _speeds([c.hint for c, _ in known if c.revision not in found and abs(c.hint - 1.0) > SPEED_STEP / 2])
     if speeds:
@@ -148,7 +138,8 @@ def fill(found: Matched) -> dict[str, JsonValue]:
     }
 
 
-def _votes(index: PostingIndex, landmarks: Landmarks, *, votes_min: int, limit: int) -> list[Vote]:
+def _seen(index: PostingIndex, landmarks: Landmarks) -> tuple[Ints, Ints, NDArray[np.float64]]:
+    """Return, per occurrence of the sound's triples: revision, cell of speed and offset, octaves of the speed."""
     asked = triples(landmarks, ASKED)
     hits = index.lookup(asked.key, HITS_MAX)
     pitch = (asked.pitch[hits.row].astype(np.int64) - (hits.payload & 0xFFFF)) * PITCH_UNIT
@@ -157,7 +148,14 @@ def _votes(index: PostingIndex, landmarks: Landmarks, *, votes_min: int, limit: 
     near = np.abs(speed_cell) < SPEED_CELL_MAX
     offset = np.floor(offset_s[near] / OFFSET_CELL_S).astype(np.int64) + OFFSET_CELLS // 2
     cell = (speed_cell[near] + SPEED_CELL_MAX) * OFFSET_CELLS + offset
-    return vote(hits.revision[near], cell, votes_min=votes_min, limit=limit)
+    return hits.revision[near], cell, pitch[near]
+
+
+def _speed_ratio(found: Vote, revision: Ints, cell: Ints, pitch: NDArray[np.float64]) -> float:
+    """Return the median speed of the occurrences that voted."""
+    mine = np.flatnonzero(revision == found.revision)
+    voters = mine[(cell[mine] == found.cell) | (cell[mine] == found.cell + 1)]
+    return float(np.exp2(np.median(pitch[voters])))
 
 
 def _neighbours(time_s: NDArray[np.float64], octaves: NDArray[np.float64]) -> NDArray[np.int64]:
@@ -191,16 +189,15 @@ def _landmarks(exact: bytes) -> Landmarks:
 
 
 def _speeds(hints: Sequence[float]) -> list[float]:
-    """Return the steps around the first few different speeds."""
-    steps = list(dict.fromkeys(round(hint / SPEED_STEP) for hint in hints))[:SPEEDS_TRIED]
-    near = sorted({step + side for step in steps for side in (-1, 0, 1)})
-    tried = [round(step * SPEED_STEP, 2) for step in near]
-    return [speed for speed in tried if SPEED_RATIOS[0] <= speed <= SPEED_RATIOS[-1]]
+    """Return the first few different speeds."""
+    within = [hint for hint in hints if SPEED_RATIOS[0] <= hint + SPEED_STEP and hint - SPEED_STEP <= SPEED_RATIOS[-1]]
+    steps = {round(hint / SPEED_STEP): round(hint, 4) for hint in reversed(within)}
+    return list(dict.fromkeys(steps[round(hint / SPEED_STEP)] for hint in within))[:SPEEDS_TRIED]
 
 
 def _facts(match: SoundMatch) -> dict[str, JsonValue]:
     return {
-        "offset_s": round(match.offset_s, 2),
+        "offset_s": round(match.offset_s, 2) + 0.0,  # not -0.0
         "votes": match.votes,
         "speed_ratio": round(match.speed_ratio, 3),
     }
