@@ -27,10 +27,26 @@ def test_chinese_with_a_decorating_kana_stays_chinese():
 
 
 def test_hashtags_mentions_links_and_emoji_are_no_text():
-    envelope = analyze(NAME, context_of("#fyp #viral @someone https://example.org/de/straße 😂😂"))
-    assert envelope.summary["by_source"].keys() == {"hashtags"}
-    envelope = analyze(NAME, context_of("😂😂😂 @someone !!"))
-    assert (envelope.status, envelope.reason) == ("skipped", "no_sources")
+    for caption in (
+        "#fyp #viral @someone https://example.org/de/straße 😂😂",
+        "😂😂😂 @someone !!",
+        "1234 2024",
+        " ".join(f"#tag{i}word" for i in range(2000)),
+    ):
+        envelope = analyze(NAME, context_of(caption))
+        assert (envelope.status, envelope.reason) == ("skipped", "no_text")
+
+
+def test_hashtags_have_a_language_only_where_it_is_clear():
+    summary = analyze(NAME, context_of("Einfach das beste Rezept für den Sommer #fyp #viral #foryou")).summary
+    assert summary["by_source"]["hashtags"] == {"lang": None, "prob": None}
+    assert summary["primary"] == "de"
+    summary = analyze(NAME, context_of("la meilleure recette #cuisinefrancaise #gateau_au_chocolat #avecmoi")).summary
+    assert summary["by_source"]["caption"]["lang"] == "fr"
+
+
+def test_two_ideographs_are_a_word():
+    assert primary("你好") == "zh"
 
 
 def test_two_letters_are_too_few():

@@ -66,6 +66,19 @@ def test_other_languages_abstain_without_a_model(caption):
     assert envelope.tier == "lite"
 
 
+@pytest.mark.parametrize(("caption", "label"), [("😍🔥🔥👨‍👩‍👧", "positive"), ("😡😡", "negative")])
+def test_emoji_without_words_have_a_tone_in_every_language(caption, label):
+    envelope = both(context_of(caption))
+    assert (envelope.status, envelope.summary["text"]["label"]) == ("ok", label)
+    assert envelope.summary["text"]["lang"] is None
+
+
+@pytest.mark.parametrize("caption", ["...!!!???", "2024 3.14", "🧿"])
+def test_signs_without_words_have_no_tone(caption):
+    envelope = both(context_of(caption))
+    assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "no_text", {})
+
+
 def test_no_words_are_no_sources():
     assert (both(context_of(None)).status, both(context_of(None)).reason) == ("skipped", "no_sources")
 

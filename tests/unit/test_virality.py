@@ -39,7 +39,10 @@ def test_what_is_not_known_is_null_and_never_zero():
     assert summary(repost_count=None)["engagement_rate"] is None
     assert summary(created_at_s=None)["views_per_day"] is None
     assert summary(fetched_at_s=1_000_000.0 + 60)["views_per_day"] is None
-    nobody = summary(view_count=0)
+    envelope = analyze(NAME, context_of("a", **(POST | {"view_count": 0})))
+    assert envelope.status == "partial"
+    assert "nobody has seen it" in envelope.message
+    nobody = envelope.summary
     assert (nobody["engagement_rate"], nobody["share_rate"]) == (None, None)
     assert found["features"]["loudness.integrated_lufs"] is None
 

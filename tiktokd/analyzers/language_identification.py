@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.texts import language_units
+from tiktokd.texts import language_units, passages
 
 Source = Literal["caption", "ocr", "speech", "hashtags"]
 Ranking = Sequence[tuple[str, float]]
@@ -48,7 +48,7 @@ class Detected(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     lang: str | None
-    """BCP-47; `None`: below probability 0.3, or too few letters."""
+    """BCP-47; `None`: below probability 0.3 (hashtags, which are no sentences: 0.6), or too few letters."""
     prob: float | None
     """0..1, not calibrated: fastText's, the transcriber's, 1 for kana and Hangul, 0.8 for Han alone;
     `None` where `lang` is."""
@@ -69,11 +69,11 @@ class LanguageIdentification(Output):
 
 
 def analyze(context: Context) -> Result:
-    """Return the languages, or skipped/no_sources (nothing written or said), skipped/no_text (only signs)."""
+    """Return the languages, or skipped/no_sources (nothing written or said), skipped/no_text (only signs and tags)."""
     units = language_units(context)
-    if not units:
+    if not passages(context):
         return skipped("no_sources", "no caption, no text in the picture, no transcript")
-    if not any(_letters(found[0]) >= MIN_LETTERS for found in units.values()):
+    if not any(_says_something(found[0]) for source, found in units.items() if source != "hashtags"):
         return skipped("no_text", f"fewer than {MIN_LETTERS} letters beside tags, mentions, links and emoji")
     rankings: Mapping[str, Ranking] = context.features.get("lid", {})
     by_source: dict[Source, Detected] = {}
@@ -102,14 +102,14 @@ def analyze(context: Context) -> Result:
 def _source(context: Context, source: Source, text: str, rankings: Mapping[str, Ranking]) -> Detected:
     heard = _heard(context) if source == "speech" else None
     lang, prob = heard or language(text, rankings.get(text, ()))
-    if lang is None or prob < ABSTAIN:
+    if lang is None or prob < (SURE if source == "hashtags" else ABSTAIN):
         return Detected(lang=None, prob=None)
     return Detected(lang=lang, prob=round(min(prob, 1.0), 4))
 
 
 def language(text: str, ranking: Ranking) -> tuple[str | None, float]:
     """Return the language of a text and its probability 0..1, from its script where that decides."""
-    if _letters(text) < MIN_LETTERS and not _asian(text):
+    if not _says_something(text):
         return None, 0.0
     counts = _script_counts(text)
     total = max(sum(counts.values()), 1)
@@ -159,10 +159,10 @@ def _letters(text: str) -> int:
     return sum(char.isalpha() for char in text)
 
 
-def _asian(text: str) -> bool:
-    """Two ideographs are a word already."""
+def _says_something(text: str) -> bool:
+    """Return whether there are letters enough; two ideographs are a word already."""
     counts = _script_counts(text)
-    return counts["Hani"] + counts["Kana"] + counts["Hang"] >= 2
+    return _letters(text) >= MIN_LETTERS or counts["Hani"] + counts["Kana"] + counts["Hang"] >= 2
 
 
 def _script_counts(text: str) -> Counter[str]:
@@ -188,4 +188,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     optional=("lid",),
     after=("on_screen_text", "speech_transcription"),
+    version="2",
 )

@@ -1,9 +1,9 @@
 """The tone of a video's words; in the full tier the mood of pictures and music. Of the content, not of a person.
 
-Lite: VADER (Hutto & Gilbert 2014) with a table of emoji, on English only; other languages abstain. Full: a multilingual
-sentiment model (`sentiment`), moods by SigLIP2 prompts and AudioSet's music classes. Valence and arousal are means over
-the parts that are there, by the table below. Bad at: slang, irony, lyrics, quotations; moods are those of the taxonomy
-and are relative within one clip.
+Lite: VADER (Hutto & Gilbert 2014) on English, and a table of emoji where there are no words; other languages abstain.
+Full: a multilingual sentiment model (`sentiment`), moods by SigLIP2 prompts and AudioSet's music classes. Valence and
+arousal are means over the parts that are there, by the table below. Bad at: slang, irony, lyrics, quotations; moods are
+those of the taxonomy and are relative within one clip.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,7 +59,7 @@ class SentimentMood(Output):
     """Summary."""
 
     text: TextTone | None
-    """`None`: no words, or not English and no model."""
+    """`None`: neither words nor emoji, or not English and no model."""
     visual_mood: list[str]
     """Moods that stand out in the picture, best first; empty in the lite tier."""
     music_mood: list[str]
@@ -89,10 +89,7 @@ def analyze(context: Context) -> Result:
     visual = visual_moods(context.signals.get("siglip2", {}))
     music = music_moods(context.signals.get("ast", {}))
     if not tones and not visual and not music:
-        if found:
-            lang = language.primary if language else None
-            return skipped("unsupported_language", f"the lite tier reads English only; this is {lang or 'unknown'}")
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+        return _nothing(found, language)
     text = _text(tones, language.primary if language else None)
     parts = [[AFFECT[mood] for mood in moods if mood in AFFECT] for moods in (visual, music)]
     means = [(fmean(v for v, _ in part), fmean(a for _, a in part)) for part in parts if part]
@@ -116,6 +113,16 @@ def analyze(context: Context) -> Result:
     return ok(output, segments, calibrated=False)
 
 
+def _nothing(found: Sequence[Passage], language: LanguageIdentification | None) -> Result:
+    """Return why there is neither a tone nor a mood."""
+    if not found:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+    if not any(char.isalpha() for sentence in found for char in sentence.text):
+        return skipped("no_text", "digits and signs have no tone, and no known emoji is among them")
+    lang = language.primary if language and language.primary else "in no language that is known"
+    return skipped("unsupported_language", f"the lite tier reads English only; this is {lang}")
+
+
 def _valences(
     context: Context, found: Sequence[Passage], language: LanguageIdentification | None
 ) -> list[tuple[Passage, float]]:
@@ -126,9 +133,11 @@ def _valences(
     tones: Mapping[str, Tone] = context.features.get("vader", {})
     known = []
     for sentence in found:
-        if not _english(sentence, language):
+        tone = tones.get(sentence.text)
+        # Emoji alone are read alike in every language.
+        if tone is None or not (tone.words is None or _english(sentence, language)):
             continue
-        value = joined(tones[sentence.text]) if sentence.text in tones else None
+        value = joined(tone)
         if value is not None:
             known.append((sentence, value))
     return known
@@ -220,4 +229,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
+    version="2",
 )

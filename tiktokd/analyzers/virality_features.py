@@ -84,6 +84,8 @@ def analyze(context: Context) -> Result:
         features=_features(context),
         model=None,
     )
+    if post.view_count == 0:
+        return partial(output, "no_metadata", "nobody has seen it yet: there are no rates per view")
     if output.engagement_rate is None:
         return partial(output, "no_metadata", "views, likes, comments or shares are not known")
     return ok(output)
