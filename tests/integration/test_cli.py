@@ -274,7 +274,7 @@ def test_ids_that_were_not_changed_are_named_and_end_with_1(ctl, daemon):
 
 
 def test_lanes_are_paused_and_resumed_by_name(ctl, daemon):
-    assert ctl("pause", "download").stdout == "download: paused (paused by a person)\n"
+    assert ctl("pause", "download").stdout == "download: paused by a person\n"
     assert daemon.runtime.paused == {"download": True, "processing": False}
     assert json.loads(ctl("resume", "--json").stdout)["download"]["paused"] is False
 

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tiktokd.cli._format import size
+from tiktokd.cli._overview import standing
 from tiktokd.cli._session import socket_path
 from tiktokd.client import Client, Refused, Unreachable
 from tiktokd.config import Config, load
@@ -234,7 +235,7 @@ def _in_the_way(status: StatusAnswer) -> Iterator[Check]:
     for lane in status.lanes:
         if lane.paused or lane.reason:
             advice = f"tiktokctl resume {lane.lane}" if lane.paused else ""
-            yield Check(lane.lane, "warn", f"{'paused' if lane.paused else 'held up'}: {lane.reason or ''}", advice)
+            yield Check(lane.lane, "warn", standing(lane), advice)
     for worker in status.workers:
         if worker.state == "out_of_service":
             yield Check(

@@ -97,3 +97,9 @@ def local(text: str | None) -> str:
     if text is None:
         return "-"
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(text: str, now: datetime) -> str:
+    """Return an ISO 8601 time in the zone of `now`, in short: today's as a time, others as a date."""
+    at = datetime.fromisoformat(text).astimezone(now.tzinfo)
+    return at.strftime("%H:%M:%S" if at.date() == now.date() else "%Y-%m-%d")

@@ -2,68 +2,84 @@
 
 from collections.abc import Iterator, Sequence
 
-from rich import box
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from tiktokd.cli._format import STATE_STYLES, bar, duration, number, percent, size
+from tiktokd.cli._table import GAP, Column, fitting
 from tiktokd.printable import escape, shortened
-from tiktokd.protocol import GpuSnapshot, StatusAnswer, WorkerSnapshot
+from tiktokd.protocol import GpuSnapshot, LaneSnapshot, StatusAnswer, WorkerSnapshot
 
 WORKER_STYLES = {"busy": "green", "idle": "dim", "backoff": "yellow", "out_of_service": "bold red"}
 MIB = 2**20
+DOING_CHARS = 60
 
 
-def overview(status: StatusAnswer, now: float) -> RenderableType:
-    """Return everything that `tiktokctl status` shows; `now` is UTC seconds."""
-    parts: list[RenderableType] = [_head(status), _counts(status), _facts(status, now)]
+def overview(status: StatusAnswer, now: float, width: int) -> RenderableType:
+    """Return everything that `tiktokctl status` shows; `now` is UTC seconds, `width` the columns of the terminal."""
+    parts: list[RenderableType] = [_head(status), "", _counts(status, width), "", _facts(status, now), ""]
     if status.gpus:
-        parts.append(gpus_table(status.gpus))
-    parts.append(workers_table(status.workers, now))
+        parts += [gpus_table(status.gpus, width), ""]
+    parts.append(workers_table(status.workers, now, width))
     return Group(*parts)
 
 
-def workers_table(workers: Sequence[WorkerSnapshot], now: float) -> Table:
-    """Return one line per worker."""
-    table = _table("worker", "state", "for", "video", "doing", "", "jobs", "restarts", "memory")
-    for name in ("for", "jobs", "restarts", "memory"):
-        next(column for column in table.columns if column.header == name).justify = "right"
-    for worker in workers:
-        doing = " ".join(part for part in (worker.stage, worker.detail) if part)
-        table.add_row(
+def workers_table(workers: Sequence[WorkerSnapshot], now: float, width: int) -> Table:
+    """Return one line per worker, in the order of their names."""
+    columns = (
+        Column("worker"), Column("state"), Column("for", 3, right=True), Column("video", 1),
+        Column("doing", 2, shortens=True), Column("", 4), Column("jobs", 6, right=True),
+        Column("restarts", 7, right=True), Column("memory", 5, right=True),
+    )  # fmt: skip
+    rows: list[tuple[str | Text, ...]] = [
+        (
             escape(worker.name),
-            Text(worker.state, WORKER_STYLES.get(worker.state, "")),
+            Text(worker.state.replace("_", " "), WORKER_STYLES.get(worker.state, "")),
             duration(None if worker.since_at is None else now - worker.since_at),
             escape(worker.id or ""),
-            shortened(doing, 40),
+            shortened(" ".join(part for part in (worker.stage, worker.detail) if part), DOING_CHARS),
             bar(worker.progress_ratio),
             number(worker.jobs_done),
             number(worker.restarts),
             size(None if worker.rss_mib is None else worker.rss_mib * MIB),
         )
-    return table
+        for worker in sorted(workers, key=_by_name)
+    ]
+    return fitting(columns, rows, width)
 
 
-def gpus_table(gpus: Sequence[GpuSnapshot]) -> Table:
+def gpus_table(gpus: Sequence[GpuSnapshot], width: int) -> Table:
     """Return one line per GPU."""
-    table = _table("gpu", "name", "busy", "sm", "tensor", "memory", "starved", "batch fill", "temp", "power")
+    columns = (
+        Column("gpu"), Column("name", 4, shortens=True), Column("busy", right=True), Column("sm", 5, right=True),
+        Column("tensor", 6, right=True), Column("memory", 2, right=True), Column("starved", 1, right=True),
+        Column("batch fill", 3, right=True), Column("temp", 8, right=True), Column("power", 7, right=True),
+    )  # fmt: skip
+    rows = []
     for gpu in gpus:
         used, total = gpu.memory_used_mib, gpu.memory_total_mib
         memory = "-" if used is None or total is None else f"{size(used * MIB)} / {size(total * MIB)}"
-        table.add_row(
-            gpu.device,
-            escape(gpu.name or "-"),
-            percent(gpu.utilisation_ratio),
-            percent(gpu.sm_ratio),
-            percent(gpu.tensor_ratio),
-            memory,
-            duration(gpu.starved_s),
-            percent(gpu.batch_fill_ratio),
-            "-" if gpu.temperature_c is None else f"{gpu.temperature_c:.0f} °C",
-            "-" if gpu.power_w is None else f"{gpu.power_w:.0f} W",
+        rows.append(
+            (
+                gpu.device,
+                shortened(gpu.name or "-", DOING_CHARS),
+                percent(gpu.utilisation_ratio),
+                percent(gpu.sm_ratio),
+                percent(gpu.tensor_ratio),
+                memory,
+                duration(gpu.starved_s),
+                percent(gpu.batch_fill_ratio),
+                "-" if gpu.temperature_c is None else f"{gpu.temperature_c:.0f} °C",
+                "-" if gpu.power_w is None else f"{gpu.power_w:.0f} W",
+            )
         )
-    return table
+    return fitting(columns, rows, width)
+
+
+def _by_name(worker: WorkerSnapshot) -> tuple[str, int]:
+    stem, _, number = worker.name.rpartition("_")
+    return stem, int(number) if number.isdecimal() else 0
 
 
 def _head(status: StatusAnswer) -> Text:
@@ -73,12 +89,18 @@ def _head(status: StatusAnswer) -> Text:
     return text
 
 
-def _counts(status: StatusAnswer) -> Table:
-    table = _table(*status.counts)
-    for column in table.columns:
-        column.justify = "right"
-    table.add_row(*(Text(number(n), STATE_STYLES.get(state, "") if n else "dim") for state, n in status.counts.items()))
-    return table
+def _counts(status: StatusAnswer, width: int) -> RenderableType:
+    """Return the states side by side, or below one another where they do not fit."""
+    styled = {state: Text(number(n), STATE_STYLES.get(state, "") if n else "dim") for state, n in status.counts.items()}
+    gaps = GAP * (len(styled) - 1)
+    if sum(max(len(state), len(text)) for state, text in styled.items()) + gaps <= width:
+        return fitting([Column(state, right=True) for state in styled], [list(styled.values())], width)
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="dim")
+    grid.add_column(justify="right")
+    for state, text in styled.items():
+        grid.add_row(state, text)
+    return grid
 
 
 def _facts(status: StatusAnswer, now: float) -> Table:
@@ -96,9 +118,8 @@ def _lines(status: StatusAnswer, now: float) -> Iterator[tuple[str, Text]]:
         yield "bottleneck", Text(escape(rates.bottleneck))
     for lane in status.lanes:
         if lane.paused or lane.reason:
-            word = "paused" if lane.paused else "held up"
             hint = f"; tiktokctl resume {lane.lane}" if lane.paused else ""
-            yield lane.lane, Text(f"{word}: {escape(lane.reason or 'by a person')}{hint}", "yellow")
+            yield lane.lane, Text(escape(standing(lane)) + hint, "yellow")
     yield "next download", Text(_next(status, now))
     if gate := status.gate:
         slower = f", slowed down to {gate.slowdown_ratio:.0%}" if gate.slowdown_ratio < 1 else ""
@@ -114,6 +135,14 @@ def _lines(status: StatusAnswer, now: float) -> Iterator[tuple[str, Text]]:
         yield "stale results", Text(f"{status.stale_results} dropped")
 
 
+def standing(lane: LaneSnapshot) -> str:
+    """Return how a lane stands: running, `paused by a person`, `held up: the disk is nearly full`."""
+    word = "paused" if lane.paused else "held up" if lane.reason else "running"
+    if not lane.reason or lane.reason.startswith(word):
+        return lane.reason or word
+    return f"{word}: {lane.reason}"
+
+
 def _next(status: StatusAnswer, now: float) -> str:
     if not status.counts.get("pending"):
         return "nothing waits"
@@ -122,10 +151,3 @@ def _next(status: StatusAnswer, now: float) -> str:
     if status.next_download_at is None or status.next_download_at <= now:
         return "now"
     return f"in {duration(status.next_download_at - now)}"
-
-
-def _table(*headers: str) -> Table:
-    table = Table(*headers, box=box.SIMPLE_HEAD, pad_edge=False, header_style="dim")
-    for column in table.columns:
-        column.no_wrap = True
-    return table

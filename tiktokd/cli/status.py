@@ -11,6 +11,8 @@ from tiktokd.cli._session import Session
 from tiktokd.cli._verb import EXIT_OK, EXIT_TIMEOUT, Verb, positive
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from tiktokd.protocol import StatusAnswer
 
 OPEN_STATES = ("pending", "downloading", "downloaded", "processing")
@@ -28,7 +30,7 @@ def _status(session: Session, args: argparse.Namespace) -> int:
         return EXIT_OK
     from tiktokd.cli._overview import overview
 
-    session.show(overview(status, time.time()))
+    session.show(overview(status, time.time(), session.console.width))
     return EXIT_OK
 
 
@@ -41,15 +43,18 @@ def _watch(session: Session, interval_s: float) -> int:
             time.sleep(interval_s)
     from tiktokd.cli._overview import overview
 
+    def now() -> "RenderableType":
+        return overview(session.client.status(), time.time(), session.console.width)
+
     while not sys.stdout.isatty():  # rich's Live keeps everything back until its end where it cannot draw over it
-        session.show(overview(session.client.status(), time.time()))
+        session.show(now())
         sys.stdout.flush()
         time.sleep(interval_s)
     from rich.live import Live
 
-    with Live(overview(session.client.status(), time.time()), console=session.console, auto_refresh=False) as live:
+    with Live(now(), console=session.console, auto_refresh=False) as live:
         while True:
-            live.update(overview(session.client.status(), time.time()), refresh=True)
+            live.update(now(), refresh=True)
             time.sleep(interval_s)
 
 
@@ -60,7 +65,7 @@ def _workers(session: Session, _args: argparse.Namespace) -> int:
         return EXIT_OK
     from tiktokd.cli._overview import workers_table
 
-    session.show(workers_table(status.workers, time.time()))
+    session.show(workers_table(status.workers, time.time(), session.console.width))
     return EXIT_OK
 
 

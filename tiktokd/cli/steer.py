@@ -47,10 +47,11 @@ def _set_paused(session: Session, lane: str, *, paused: bool) -> int:
     if session.json:
         session.dump({each.lane: {"paused": each.paused, "reason": each.reason} for each in lanes})
         return EXIT_OK
+    from tiktokd.cli._overview import standing
+
     for each in lanes:
         if lane in ("all", each.lane):
-            reason = f" ({escape(each.reason)})" if each.reason else ""
-            session.say(f"{each.lane}: {'paused' if each.paused else 'running'}{reason}")
+            session.say(f"{each.lane}: {escape(standing(each))}")
     return EXIT_OK
 
 

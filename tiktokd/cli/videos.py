@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import asdict
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from tiktokd.cli._session import Session
@@ -11,8 +12,8 @@ if TYPE_CHECKING:
     from tiktokd.protocol import VideoRow
 
 PAGE = 200
-ERROR_CHARS = 60
-TITLE_CHARS = 36
+NOTE_CHARS = 200
+TITLE_CHARS = 60
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
@@ -35,29 +36,28 @@ def _list(session: Session, args: argparse.Namespace) -> int:
 
 
 def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    from tiktokd.cli._format import STATE_STYLES, local
+    from tiktokd.cli._format import STATE_STYLES, local, moment
+    from tiktokd.cli._table import Column, fitting
     from tiktokd.printable import escape, shortened
 
-    table = Table("id", "state", "prio", "tries", "queued", "title", "note", box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = (
+        Column("id"), Column("state"), Column("prio", 5, right=True), Column("tries", 3, right=True),
+        Column("queued", 4), Column("note", 1, shortens=True), Column("title", 2, shortens=True),
+    )  # fmt: skip
+    now = datetime.now().astimezone()
+    cells = []
     for row in rows:
         note = f"next try {local(row.not_before_at)}" if row.not_before_at else row.worker or ""
         if row.error:
-            reason = shortened(f"{row.error['class']}: {row.error['message']}", ERROR_CHARS)
+            reason = f"{row.error['class']}: {row.error['message']}"
             note = f"{reason}; {note}" if note else reason
-        table.add_row(
-            Text(escape(row.id), no_wrap=True),
-            Text(row.state, STATE_STYLES.get(row.state, "")),
-            str(row.priority),
-            str(sum(row.attempts.values())),
-            local(row.enqueued_at),
-            Text(shortened(row.title or "", TITLE_CHARS)),
-            Text(note),
-        )
-    session.show(table)
+        state = Text(row.state, STATE_STYLES.get(row.state, ""))
+        tries = str(sum(row.attempts.values()) or "")
+        texts = shortened(note, NOTE_CHARS), shortened(row.title or "", TITLE_CHARS)
+        cells.append((escape(row.id), state, str(row.priority), tries, moment(row.enqueued_at, now), *texts))
+    session.show(fitting(columns, cells, session.console.width))
 
 
 def _show(session: Session, args: argparse.Namespace) -> int:
