@@ -9,8 +9,10 @@ from tiktokd.daemon import Targets, check, environment
 from tiktokd.daemon_run import slot_count, specs
 from tiktokd.errors import ConfigError
 from tiktokd.messages import AnalyzerFacts
+from tiktokd.scheduler.child import WorkerSpec
 from tiktokd.scheduler.gpus import Gpus
-from tiktokd.scheduler.supervisor import enabled
+from tiktokd.scheduler.runtime import seen_as
+from tiktokd.scheduler.supervisor import Supervisor, enabled
 
 GIB = 2**30
 
@@ -41,6 +43,16 @@ def test_the_first_worker_of_each_kind_is_started_before_the_second_of_any() -> 
     devices = {spec.name: spec.device for spec in specs(settings, Targets(), ("cuda:0", "cuda:1"))}
     assert devices["gpu_worker_1"] == "cuda:1"
     assert devices["cpu_worker_1"] == "cpu"
+
+
+def test_a_worker_that_waits_for_its_first_start_is_starting_since_now(tmp_path: Path) -> None:
+    settings = config(daemon={"state_dir": str(tmp_path)})
+    spec = WorkerSpec(kind="download", index=0, target="tests.rascals:start")
+    supervisor = Supervisor([spec], settings, emit=lambda _: None, clock=lambda: 500.0)
+    (worker,) = supervisor.workers.values()
+    assert (seen_as(worker), worker.since) == ("starting", 500.0)
+    worker.restarts = 1
+    assert seen_as(worker) == "backoff"
 
 
 @pytest.mark.parametrize("name", ["cuda", "cuda:x", "gpu", "auto", "cuda:999"])

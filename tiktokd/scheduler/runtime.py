@@ -16,7 +16,7 @@ from tiktokd.scheduler.gpus import Gpus
 from tiktokd.scheduler.lanes import SETTING, Lanes
 from tiktokd.scheduler.loop import Loop
 from tiktokd.scheduler.rates import Load, bottleneck
-from tiktokd.scheduler.supervisor import Supervisor, Worker
+from tiktokd.scheduler.supervisor import Supervisor, Worker, WorkerState
 from tiktokd.worker import STAGES
 
 _logger = logging.getLogger(__name__)
@@ -124,7 +124,7 @@ class LiveRuntime:
             name=worker.spec.name,
             kind=worker.spec.kind,
             pid=worker.child.pid if worker.child else None,
-            state=worker.state,
+            state=seen_as(worker),
             id=worker.request.id if worker.request else None,
             stage=STAGES[type(worker.request).__name__] if busy else None,
             progress_ratio=beat.progress_ratio if beat and about_it else None,
@@ -164,3 +164,8 @@ class LiveRuntime:
             gpu_backlog=sum(step.place == "gpu" for step in waiting),
             cpu_backlog=sum(step.place == "cpu" for step in waiting),
         )
+
+
+def seen_as(worker: Worker) -> WorkerState:
+    """Return a worker's state for people: one that waits for its first start has not failed, it is starting."""
+    return "starting" if worker.state == "backoff" and not worker.restarts else worker.state

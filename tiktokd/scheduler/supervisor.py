@@ -78,7 +78,7 @@ class Supervisor:
         self.region: SharedRegion | None = None
         """The frame slots, to be set before the first `tick`; download workers never get them."""
         self._limits = CrashLimits(count=config.daemon.crash_loop_count, window_s=config.daemon.crash_loop_window_s)
-        self.workers = {spec.name: Worker(spec=spec, health=Health(restart_at=0.0)) for spec in specs}
+        self.workers = {spec.name: Worker(spec=spec, since=clock(), health=Health(restart_at=0.0)) for spec in specs}
         self.versions: dict[str, str] = {}
         self.facts: dict[str, AnalyzerFacts] = {}
         """What the workers said about the analyzers; the best tier where they differ."""
