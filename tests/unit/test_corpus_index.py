@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from tests.corpus_fixtures import Frames, played, sound_summary, tune
 from tiktokd.copies import VideoHashes
 from tiktokd.scheduler import corpus_picture, corpus_sound
-from tiktokd.scheduler.corpus_file import HEADER_BYTES, KEYS, PostingFile, Unusable, build
+from tiktokd.scheduler.corpus_file import KEYS, PostingFile, build
+from tiktokd.scheduler.corpus_header import HEADER_BYTES, Unusable
 from tiktokd.scheduler.corpus_index import FRESH_ENTRIES, Entry, PostingIndex, entry_run, vote
 
 OWNER = "me"

@@ -3,34 +3,28 @@
 A header, `uint32[KEYS + 2]` offsets (16 MiB, held in memory), `uint64[n]` postings in the order of their keys (read one
 by one: 0.6 µs each, no slower than through a mapping, which would count up to 400 MiB of touched pages as ours and
 would end the process where the file is cut short).
-
-A file is never changed: a new one is written beside it, synced and renamed, so a crash leaves the old one. What the
-header says about size and checksum is proved when a file is opened; a file that fails is made anew by its owner, for it
-holds nothing that the database does not.
 """
 
-import json
 import os
 import tempfile
 import weakref
-import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.scheduler.corpus_header import HEADER_BYTES, proven, seal, written
+
 KEY_BITS = 22
 KEYS = 1 << KEY_BITS
 MAGIC = "tiktokd corpus 1"
-HEADER_BYTES = 4096
 OFFSETS_BYTES = 4 * (KEYS + 2)
 """One offset more than needed, so that the postings are aligned."""
 POSTINGS_MAX = 2**32 - 1
 RANGE_KEYS = KEYS // 256
 """Keys per turn when a file is written."""
-READ_BYTES = 1 << 22
 Keys = NDArray[np.uint32]
 Postings = NDArray[np.uint64]
 Spans = tuple[NDArray[np.int64], NDArray[np.int64]]
@@ -39,12 +33,11 @@ Run = tuple[Keys, Postings]
 """Keys (n,), rising, and the posting of each."""
 
 
-class Unusable(Exception):
-    """The file is missing, torn, or belongs to another database; the message says which."""
-
-
 class PostingFile:
     """One open file, read only."""
+
+    upto: int
+    """What its writer called the newest entry in it."""
 
     def __init__(self, path: Path, owner: str, newest: int) -> None:
         """Open and prove a file that `build` wrote for the same `owner`, with entries up to `newest` at most.
@@ -52,20 +45,10 @@ class PostingFile:
         Raises:
             Unusable: it cannot be used.
         """
-        try:
-            with path.open("rb") as file:
-                header = _read_header(file.read(HEADER_BYTES))
-                _prove(header, owner, newest, os.fstat(file.fileno()).st_size)
-                if _checksum(file) != header["crc"]:
-                    raise Unusable("its checksum is wrong")
-                file.seek(HEADER_BYTES)
-                self._offsets = np.frombuffer(file.read(OFFSETS_BYTES), np.uint32)[: KEYS + 1]
-                self._descriptor = os.dup(file.fileno())
-        except OSError as exc:
-            raise Unusable(str(exc)) from exc
+        with proven(path, magic=MAGIC, owner=owner, newest=newest) as (file, self.upto):
+            self._offsets = np.frombuffer(file.read(OFFSETS_BYTES), np.uint32)[: KEYS + 1]
+            self._descriptor = os.dup(file.fileno())
         weakref.finalize(self, os.close, self._descriptor)
-        self.upto: int = header["upto"]
-        """What its writer called the newest entry in it."""
 
     def __len__(self) -> int:
         return int(self._offsets[-1])
@@ -130,36 +113,25 @@ def build(
     Takes one run, or 48 MiB and a 256th of all postings, of memory, however many there are: everything is written and
     read in stretches, for a posting put in its place here and there would touch every page of the file.
     """
-    path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-    fresh = path.with_suffix(".new")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent) as spooled, fresh.open("wb+") as file:
-            spool = _Spool(spooled, runs)
-            counts = np.zeros(KEYS + 2, np.uint32)
-            file.seek(HEADER_BYTES + OFFSETS_BYTES)
-            total = 0
-            for number in range(KEYS // RANGE_KEYS):
-                first = number * RANGE_KEYS
-                parts = spool.part(number)
-                if base is not None:
-                    parts.insert(0, base.between(first, first + RANGE_KEYS))
-                keys, postings = _joined(parts, keep)
-                counts[first + 1 : first + 1 + RANGE_KEYS] = np.bincount(keys - np.uint32(first), minlength=RANGE_KEYS)
-                file.write(postings.data)
-                total += len(postings)
-            if total > POSTINGS_MAX:
-                raise ValueError(f"{total} postings are more than a file can hold, {POSTINGS_MAX}")
-            file.seek(HEADER_BYTES)
-            file.write(np.cumsum(counts, dtype=np.uint32, out=counts).data)
-            header = {"magic": MAGIC, "owner": owner, "upto": upto, "postings": total, "crc": _checksum(file)}
-            file.seek(0)
-            file.write(json.dumps(header).encode().ljust(HEADER_BYTES))
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
-    _sync_directory(path.parent)
+    with written(path) as file, tempfile.TemporaryFile(dir=path.parent) as spooled:
+        spool = _Spool(spooled, runs)
+        counts = np.zeros(KEYS + 2, np.uint32)
+        file.seek(HEADER_BYTES + OFFSETS_BYTES)
+        total = 0
+        for place in range(KEYS // RANGE_KEYS):
+            first = place * RANGE_KEYS
+            parts = spool.part(place)
+            if base is not None:
+                parts.insert(0, base.between(first, first + RANGE_KEYS))
+            keys, postings = _joined(parts, keep)
+            counts[first + 1 : first + 1 + RANGE_KEYS] = np.bincount(keys - np.uint32(first), minlength=RANGE_KEYS)
+            file.write(postings.data)
+            total += len(postings)
+        if total > POSTINGS_MAX:
+            raise ValueError(f"{total} postings are more than a file can hold, {POSTINGS_MAX}")
+        file.seek(HEADER_BYTES)
+        file.write(np.cumsum(counts, dtype=np.uint32, out=counts).data)
+        seal(file, magic=MAGIC, owner=owner, upto=upto)
 
 
 def _joined(parts: list[Run], keep: Callable[[Postings], NDArray[np.bool_]]) -> Run:
@@ -170,41 +142,3 @@ def _joined(parts: list[Run], keep: Callable[[Postings], NDArray[np.bool_]]) -> 
     keys, postings = keys[kept], postings[kept]
     order = np.argsort(keys, kind="stable")  # merges what is in order already
     return keys[order], postings[order]
-
-
-def _checksum(file: Any) -> int:
-    file.seek(HEADER_BYTES)
-    crc = 0
-    while part := file.read(READ_BYTES):
-        crc = zlib.crc32(part, crc)
-    return crc
-
-
-def _read_header(raw: bytes) -> dict[str, Any]:
-    try:
-        header = json.loads(raw)
-    except ValueError as exc:
-        raise Unusable("its header is not ours") from exc
-    if not isinstance(header, dict) or header.get("magic") != MAGIC:
-        raise Unusable(f"it is not of the form {MAGIC!r}")
-    return header
-
-
-def _prove(header: dict[str, Any], owner: str, newest: int, size: int) -> None:
-    if header.get("owner") != owner:
-        raise Unusable("it belongs to another database")
-    if not all(isinstance(header.get(key), int) for key in ("upto", "postings", "crc")):
-        raise Unusable("its header is not ours")
-    if header["upto"] > newest:
-        raise Unusable("it knows entries that the database does not")
-    expected = HEADER_BYTES + OFFSETS_BYTES + 8 * header["postings"]
-    if size != expected:
-        raise Unusable(f"it has {size} bytes instead of {expected}")
-
-
-def _sync_directory(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

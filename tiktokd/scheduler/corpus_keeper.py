@@ -15,7 +15,8 @@ from sqlalchemy.engine import Connection
 
 from tiktokd.errors import LocalError
 from tiktokd.scheduler import store_corpus, store_upkeep
-from tiktokd.scheduler.corpus_file import PostingFile, Postings, Run, Unusable, build
+from tiktokd.scheduler.corpus_file import PostingFile, Postings, Run, build
+from tiktokd.scheduler.corpus_header import Unusable
 from tiktokd.scheduler.corpus_index import TAIL_ENTRIES, PostingIndex, entry_run
 from tiktokd.scheduler.database import Database
 
