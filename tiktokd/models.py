@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -26,6 +27,10 @@ SPARE_BYTES = 512 * 2**20
 CHUNK_BYTES = 2**20
 Health = Literal["present", "missing", "unlocked", "damaged"]
 """unlocked: there, but not fetched by us, so there is nothing to compare with; damaged: not what the lock says."""
+
+
+class HubUnreachable(NetworkError):
+    """No model can be fetched now, whichever is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +155,38 @@ def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
     hub, done = _hub(), 0
     for file in ordered.files:
         with _translated(ordered.weights):
-            hub.hf_hub_download(ordered.weights.hub_id, file.name, revision=ordered.revision, local_dir=ordered.target)
+            hub.hf_hub_download(
+                ordered.weights.hub_id, file.name, revision=ordered.revision, local_dir=ordered.target,
+                tqdm_class=partial(_Arrivals, partial(_add, fetched, done)),
+            )  # fmt: skip
         done += file.size_bytes
         fetched(done)
     _lock(ordered)
+
+
+class _Arrivals:
+    """What the hub's library takes for a progress bar: draws nothing, tells how many bytes of a file are here."""
+
+    def __init__(self, tell: Callable[[int], None], *_args: Any, initial: float = 0, **_options: Any) -> None:
+        self._tell, self._bytes = tell, initial
+
+    def __enter__(self) -> "_Arrivals":
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return
+
+    def __getattr__(self, _name: str) -> Callable[..., None]:
+        return lambda *_args, **_options: None  # whatever else bars can do, such as close and refresh
+
+    def update(self, n: float | None = 1) -> None:
+        """Count one piece, or take back what a broken transfer has to repeat."""
+        self._bytes += n or 0
+        self._tell(int(self._bytes))
+
+
+def _add(tell: Callable[[int], None], before: int, arrived: int) -> None:
+    tell(before + arrived)
 
 
 def _lock(ordered: Order) -> None:
@@ -235,4 +268,4 @@ def _translated(spec: Weights) -> Iterator[None]:
         at = f" at revision {spec.revision}" if spec.revision else ""
         raise NetworkError(f"the hub does not know {spec.hub_id}{at}, or it asks for a login") from exc
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, *transport) as exc:
-        raise NetworkError(f"{spec.hub_id}: the hub cannot be reached ({str(exc).splitlines()[0][:150]})") from exc
+        raise HubUnreachable(f"{spec.hub_id}: the hub cannot be reached ({str(exc).splitlines()[0][:150]})") from exc

@@ -126,6 +126,41 @@ def test_a_hub_that_cannot_be_reached_is_one_clear_line(tmp_path):
     assert "Traceback" not in done.stderr
 
 
+def test_where_there_is_no_hub_nothing_else_is_tried_and_the_place_of_a_copy_is_named(tmp_path):
+    done = ctl(None, tmp_path, "models", "pull", "all")
+    assert done.returncode == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert str(tmp_path / "state" / "models" / "Davlan--xlm-roberta-base-ner-hrl") in done.stderr
+
+
+def test_models_alone_lists_and_pull_alone_is_wrong_usage(hub, tmp_path):
+    assert REPO in ctl(hub, tmp_path, "models").stdout
+    done = ctl(hub, tmp_path, "models", "pull")
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_a_pull_tells_of_every_piece_that_arrives(hub, tmp_path, monkeypatch):
+    hub.files["tokenizer.json"] = b"x" * 12_000_000  # larger than one piece of the hub's library
+    told = tmp_path / "told.json"
+    code = (
+        "import json, sys; from pathlib import Path; from tiktokd import models, weights; "
+        "from tiktokd.encoders.nsfw import ENCODER; "
+        "order = models.order(ENCODER.weights, Path(sys.argv[1])); told = []; models.pull(order, told.append); "
+        "Path(sys.argv[2]).write_text(json.dumps([order.size_bytes, told]))"
+    )
+    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.server_address[1]}")
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "hf"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "models", told], capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    size_bytes, seen = json.loads(told.read_text())
+    assert seen == sorted(seen)
+    assert seen[-1] == size_bytes
+    assert len(set(seen)) > len(hub.files) - 2  # some within a file, and none for what is not taken
+    assert done.stderr == ""
+
+
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
     done = ctl(hub, tmp_path, "models", "pull", "gpt-17")
     assert done.returncode == 2

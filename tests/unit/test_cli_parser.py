@@ -11,8 +11,12 @@ from tiktokd.cli._format import bar, duration, plain, size, timeline
 from tiktokd.cli._parser import EXIT_CODES, build, verbs
 from tiktokd.cli.export import FORMATS
 from tiktokd.cli.logs import _tail
+from tiktokd.cli.machine import _lacking
+from tiktokd.errors import ModelMissing
 from tiktokd.export import FORMATS as EXPORT_FORMATS
 from tiktokd.model import PRIORITY_MAX, PRIORITY_MIN, State
+from tiktokd.plugins import Weights
+from tiktokd.weights import locate
 
 VERBS = verbs()
 FIXED = {
@@ -111,6 +115,14 @@ def test_completion_knows_every_verb_and_option(shell):
         for action in child(verb.name)._actions:
             for flag in action.option_strings:
                 assert (f"-l {flag[2:]}" if shell == "fish" and flag.startswith("--") else flag[1:]) in text
+
+
+def test_of_the_sentence_about_a_missing_model_the_table_shows_the_model(tmp_path):
+    spec = Weights(hub_id="org/name-1.0", revision=None, licence="Apache-2.0", size_mib=3.0)
+    with pytest.raises(ModelMissing) as caught:
+        locate(spec, tmp_path)
+    assert _lacking(str(caught.value)) == "org/name-1.0"
+    assert _lacking("needs a GPU") == "needs a GPU"
 
 
 def test_times_and_sizes_read_well():

@@ -78,14 +78,15 @@ class Session:
         self.say("")
 
     @contextmanager
-    def progress(self, title: str, total: float | None) -> Iterator["Progress"]:
+    def progress(self, title: str, total: float | None, *, of_bytes: bool = False) -> Iterator["Progress"]:
         """Yield a progress bar on standard error; silent where that is no terminal or --json was given."""
         if self.json or not sys.stderr.isatty():
             yield Progress(None)
             return
         from rich import progress as bars
 
-        columns: list[Any] = [bars.TextColumn("{task.description}"), bars.BarColumn(), bars.MofNCompleteColumn()]
+        done = bars.DownloadColumn(binary_units=True) if of_bytes else bars.MofNCompleteColumn()
+        columns: list[Any] = [bars.TextColumn("{task.description}", markup=False), bars.BarColumn(), done]
         columns += [bars.TimeElapsedColumn(), bars.TimeRemainingColumn()]
         with bars.Progress(*columns, console=self.errors, transient=True) as shown:
             yield Progress((shown, shown.add_task(title, total=total)))

@@ -11,6 +11,9 @@ from tiktokd.cli._verb import EXIT_OK, Verb
 from tiktokd.printable import escape
 
 SHELLS = ("bash", "zsh", "fish")
+TIER_STYLES = {"full": "green", "lite": "yellow", "none": "red"}
+_MODEL = re.compile(r"(\S+/\S+) \([^)]*\) is not on this machine")
+"""How `graph.missing` begins; a test compares the two."""
 _PASSWORD = re.compile(r"(?<=//)([^/@\s:]*):[^/@\s]*@")
 
 
@@ -22,17 +25,32 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
     if not found:
         session.say("no worker is ready yet; try again in a moment")
         return EXIT_OK
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
-    styles = {"full": "green", "lite": "yellow", "none": "red"}
-    table = Table("analyzer", "group", "tier", "question", "why not full", box=box.SIMPLE_HEAD, pad_edge=False)
+    from tiktokd.cli._table import Column, fitting
+
+    columns = (
+        Column("analyzer"), Column("tier"), Column("group", 3), Column("lacks", 1, shortens=True),
+        Column("question", 2, shortens=True), Column("encoders", 4, shortens=True),
+    )  # fmt: skip
+    rows: list[tuple[str | Text, ...]] = []
     for each in sorted(found, key=lambda one: (one["group"], one["name"])):
-        tier = Text(each["tier"], styles.get(each["tier"], ""))
-        table.add_row(each["name"], each["group"], tier, escape(each["title"]), escape(each["reason"] or ""))
-    session.show(table)
+        tier = Text(each["tier"], TIER_STYLES.get(each["tier"], ""))
+        texts = (each["group"], _lacking(each["reason"] or ""), each["title"], ", ".join(each["encoders"]))
+        rows.append((escape(each["name"]), tier, *map(escape, texts)))
+    session.show(fitting(columns, rows, session.console.width))
+    if any(each["tier"] != "full" for each in found):
+        session.say(
+            "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer"
+        )
+        session.say("lacks, NAME may be the analyzer; `tiktokctl models list` shows licences and sizes")
     return EXIT_OK
+
+
+def _lacking(reason: str) -> str:
+    """Return the model that a reason names, or the reason."""
+    model = _MODEL.match(reason)
+    return model[1] if model else reason
 
 
 def _config(session: Session, args: argparse.Namespace) -> int:

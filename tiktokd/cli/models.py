@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tiktokd.cli._session import Session
-from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, Verb
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, EXIT_USAGE, Verb
 
 if TYPE_CHECKING:
     from tiktokd.models import Model
@@ -30,15 +30,19 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     if session.json:
         session.dump([_as_dict(m) for m in found])
         return EXIT_OK
-    from rich import box
-    from rich.table import Table
+    from tiktokd.cli._table import Column, fitting
+    from tiktokd.printable import escape
 
-    table = Table("model", "licence", "size", "on this machine", "analyzers", box=box.SIMPLE_HEAD, pad_edge=False)
+    columns = (
+        Column("model"), Column("size", 1, right=True), Column("here"), Column("licence", 2),
+        Column("analyzers", 3, shortens=True),
+    )  # fmt: skip
+    rows = []
     for model in found:
-        size = model.size_bytes / MIB if model.path else model.weights.size_mib
-        where = "✓ yes" if model.path else "– no"
-        table.add_row(model.weights.hub_id, model.weights.licence, f"{size:.0f} MiB", where, ", ".join(model.analyzers))
-    session.show(table)
+        bytes_ = model.size_bytes / MIB if model.path else model.weights.size_mib
+        names = escape(model.weights.hub_id), f"{bytes_:,.0f} MiB", "yes" if model.path else "no"
+        rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
+    session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
     missing = [m for m in found if m.path is None]
     if missing:
@@ -65,14 +69,17 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     from tiktokd.errors import TiktokdError
 
     if not args.names:
-        session.complain("which models? name some (tiktokctl models list), or: tiktokctl models pull all")
-        return EXIT_PARTIAL
+        session.complain("tiktokctl models pull: name models or analyzers (tiktokctl models list), or all")
+        return EXIT_USAGE
     target: Path = session.config.models_dir
     failed = 0
     orders = []
     for model in _chosen(session, args):
         try:
             orders.append(models.order(model.weights, target))
+        except models.HubUnreachable as exc:
+            session.complain(f"✗ {exc}; where there is no network, copy the model's files to {_place(model, target)}")
+            return EXIT_PARTIAL
         except TiktokdError as exc:
             session.complain(f"✗ {exc}")
             failed += 1
@@ -81,11 +88,12 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     except TiktokdError as exc:
         session.complain(f"✗ {exc}")
         return EXIT_PARTIAL
-    session.complain(f"{len(orders)} model(s), {need / MIB:.0f} MiB to fetch into {target}")
+    if orders:
+        session.complain(f"{len(orders)} model(s), {need / MIB:,.0f} MiB to fetch into {target}")
     for order in orders:
         session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}")
         try:
-            with session.progress(order.weights.hub_id, order.size_bytes) as bar:
+            with session.progress(order.weights.hub_id, order.size_bytes, of_bytes=True) as bar:
                 models.pull(order, bar.update)
         except TiktokdError as exc:
             session.complain(f"✗ {exc}; run the same command again, what has arrived is kept")
@@ -97,6 +105,12 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     elif orders and not failed:
         session.say("restart the daemon, or wait until its workers are recycled, for the new models to be used")
     return EXIT_PARTIAL if failed else EXIT_OK
+
+
+def _place(model: "Model", target: Path) -> Path:
+    from tiktokd import weights
+
+    return target / weights.directory_name(model.weights)
 
 
 def _verify(session: Session, args: argparse.Namespace) -> int:
@@ -113,7 +127,7 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=("list", "pull", "verify"), help="what to do")
+    parser.add_argument("action", nargs="?", choices=("list", "pull", "verify"), default="list", help="default: list")
     parser.add_argument("names", nargs="*", metavar="NAME", help="model, encoder or analyzer; or all")
 
 
