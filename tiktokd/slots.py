@@ -40,7 +40,22 @@ class Region:
 
     @classmethod
     def create(cls, slots: int, slot_bytes: int) -> "Region":
-        """Return a new region whose memory is there already (0.3 s per GiB), so that no write can fail later.
+        """Return a new region whose memory is there already, so that no write can fail later.
+
+        Raises:
+            ConfigError: this machine has too little memory left for it.
+        """
+        region = cls.reserve(slots, slot_bytes)
+        try:
+            region.fill()
+        except ConfigError:
+            region.close()
+            raise
+        return region
+
+    @classmethod
+    def reserve(cls, slots: int, slot_bytes: int) -> "Region":
+        """Return a new region at once; the kernel hands its memory out with `fill`, or page by page to who writes.
 
         Raises:
             ConfigError: this machine has too little memory left for it.
@@ -54,13 +69,24 @@ class Region:
             raise ConfigError(_too_little(slots, slot_bytes, f"{free >> 20} MiB are free"))
         fd = os.memfd_create("tiktokd-slots", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         try:
-            os.posix_fallocate(fd, 0, size)
+            os.ftruncate(fd, size)
             # A file that shrinks under a mapping is a SIGBUS in whoever touches it next.
             fcntl.fcntl(fd, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SEAL)
             return cls(fd, slots, slot_bytes)
         except OSError as exc:
             os.close(fd)
             raise ConfigError(_too_little(slots, slot_bytes, exc.strerror or str(exc))) from exc
+
+    def fill(self) -> None:
+        """Take all memory of the region now: 0.3 s per GiB. What was written stays.
+
+        Raises:
+            ConfigError: this machine has too little memory left for it.
+        """
+        try:
+            os.posix_fallocate(self.fd, 0, self.slots * self.slot_bytes)
+        except OSError as exc:
+            raise ConfigError(_too_little(self.slots, self.slot_bytes, exc.strerror or str(exc))) from exc
 
     def view(self, slot: int) -> NDArray[np.uint8]:
         """Return the bytes of one slot, writable, without a copy."""

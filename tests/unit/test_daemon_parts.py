@@ -6,7 +6,7 @@ import pytest
 
 from tiktokd.config import Config
 from tiktokd.daemon import Targets, check, environment
-from tiktokd.daemon_run import slot_count, specs
+from tiktokd.daemon_crew import slot_count, specs
 from tiktokd.errors import ConfigError
 from tiktokd.messages import AnalyzerFacts
 from tiktokd.scheduler.child import WorkerSpec

@@ -1,6 +1,7 @@
 """Frame slots: who holds which, where arrays lie, what is refused."""
 
 import mmap
+import os
 from itertools import pairwise
 
 import numpy as np
@@ -132,3 +133,13 @@ def test_more_memory_than_there_is_fails_at_creation_and_says_which_setting_to_l
 def test_a_slot_that_is_not_whole_pages_is_refused():
     with pytest.raises(ValueError, match="multiple of"):
         Region.create(1, 1000)
+
+
+def test_a_reserved_region_may_be_written_before_its_memory_is_taken_and_keeps_what_was_written():
+    region = Region.reserve(2, 16 * mmap.PAGESIZE)
+    assert os.fstat(region.fd).st_blocks == 0, "nothing is taken yet"
+    region.view(1)[:] = 7
+    region.fill()
+    assert os.fstat(region.fd).st_blocks * 512 == 32 * mmap.PAGESIZE
+    assert (region.view(1) == 7).all()
+    assert not region.view(0).any()

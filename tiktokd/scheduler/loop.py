@@ -8,15 +8,18 @@ import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tiktokd.errors import LocalError
 from tiktokd.scheduler.commands import Command, Kill, Send
 from tiktokd.scheduler.dispatch import step
-from tiktokd.scheduler.effects import Effects
 from tiktokd.scheduler.events import Cancel, Drain, Event, Wake
 from tiktokd.scheduler.jobs import State
 from tiktokd.scheduler.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    # It brings the database along, which the daemon imports only once its workers are on their way.
+    from tiktokd.scheduler.effects import Effects
 
 TICK_S = 0.5
 """How often the supervisor looks for late and due workers."""
@@ -47,7 +50,7 @@ class Loop:
         self._supervisor: Supervisor | None = None
         self._effects: Effects | None = None
 
-    def attach(self, supervisor: Supervisor, effects: Effects) -> None:
+    def attach(self, supervisor: Supervisor, effects: "Effects") -> None:
         """Connect those who emit events to us and therefore could not be made before us."""
         self._supervisor, self._effects = supervisor, effects
 
@@ -150,7 +153,7 @@ class Loop:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _perform(self, effects: Effects, command: Any) -> None:
+    async def _perform(self, effects: "Effects", command: Any) -> None:
         try:
             await effects.perform(command)
         except Exception as exc:
