@@ -209,6 +209,8 @@ class Seam:
     """Difference of the levels of the first and last 50 ms; `None` as above; 0 where both are silent."""
     click: float | None
     """Step of the waveform at the seam over the usual step around it; above 8 it is heard as a click."""
+    blank: bool
+    """No picture shows anything: all are of one colour, black for instance."""
     silent: bool
     """The sound track holds only silence: there is nothing to compare."""
 

@@ -123,13 +123,31 @@ def test_a_track_of_silence_is_not_taken_for_sound_that_loops(loop):
     assert envelope.summary["loop_score"] == envelope.summary["visual_score"]
 
 
+def test_a_blank_picture_is_no_perfect_loop():
+    black = [np.full((284, 160), 16, np.uint8)] * COUNT
+    envelope = judged(black, tone(440))
+    assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "low_quality", {})
+
+
+def test_a_still_picture_repeats_nothing(scene):
+    still = pan(scene, [0.0]) * COUNT
+    assert judged(still).summary["repeat_period_s"] is None
+
+
+def test_sound_that_ends_before_the_picture_is_silence_at_the_seam_and_not_lost(loop):
+    envelope = judged(loop, tone(440, seconds=SECONDS / 2))
+    assert envelope.status == "ok"
+    assert envelope.summary["level_jump_db"] > 20
+    assert envelope.summary["audio_score"] < 0.8
+
+
 def test_the_models_view_of_the_seam_stands_beside_the_score(loop):
     spec, seconds = graph.load().analyzers["loopability"], COUNT / FPS
     ends = {"first_apart": 0.1, "usual_apart": 0.1, "seam_cosine": 0.97, "usual_cosine": 0.95}
     seam = Seam(
         ssim=1.0, ssim_usual=1.0, bits=0, bits_usual=0, change=0.0, change_usual=4.0, motion_apart=0.0, period_s=None,
         mel_apart=0.0, mel_usual=1.0, level_jump_db=0.0, click=0.0,
-        silent=False,
+        blank=False, silent=False,
     )  # fmt: skip
     media = facts(duration_s=seconds, frames=COUNT, audio=True)
     signals = {"seam": asdict(seam), "siglip2": {"ends": ends}}

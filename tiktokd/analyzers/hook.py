@@ -55,7 +55,7 @@ class Hook(Output):
     first_text_s: float | None
     """When text other than a watermark first comes up, anywhere in the video; `None`: none was found."""
     cuts_0_3: int | None
-    """Cuts in the first 3 s; `None`: not measured."""
+    """Cuts in the first 3 s; `None`: not measured, or all is black."""
     motion_ratio: float | None
     """Mean speed in the first 3 s over that of the rest, 0 or more; `None`: not measured, or nothing moves later."""
     loudness_jump_lu: float | None
@@ -77,7 +77,7 @@ def analyze(context: Context) -> Result:
     shown = _without_watermarks(context, passages(context))
     first = blocks(opening(shown))
     shots = context.output("shot_boundaries", ShotBoundaries)
-    cuts = sum(t < OPENING_S for t in shots.cut_times_s) if shots else None
+    cuts = sum(t < OPENING_S for t in shots.cut_times_s) if shots and shots.shot_count else None
     loudness = context.output("loudness", LoudnessOutput)
     jump = loudness.opening_jump_lu if loudness else None
     motion = motion_ratio(context.signals.get("flow", {}))

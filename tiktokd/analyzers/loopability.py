@@ -70,6 +70,8 @@ def analyze(context: Context) -> Result:
     if measured is None:
         return skipped("no_sources", "the pictures at the seam were not measured")
     seam = Seam(**measured)
+    if seam.blank:
+        return skipped("low_quality", "the picture is blank throughout: it has no seam to judge")
     seen = context.signals.get("siglip2")
     ends = (seen or {}).get("ends") or {}
     tier: Tier = "lite" if seen is None else "full"
@@ -142,5 +144,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

@@ -52,7 +52,7 @@ class Pacing(Output):
     motion: float | None
     """Mean speed of all pixels, short sides per second, as in `motion`; `None`: not measured."""
     onsets_per_s: float | None
-    """Beginnings of sounds per second; `None`: no sound."""
+    """Beginnings of sounds per second; `None`: no sound, or only silence."""
     words_per_s: float | None
     """Words per second of the video; 0 where nobody speaks; `None`: no transcript, or no sound."""
     syllables_per_s: float | None
@@ -69,7 +69,7 @@ class PaceSegment(Segment):
     """One second."""
 
     cuts: int | None
-    """Cuts and soft transitions whose middle lies in this second; `None`: not known."""
+    """Cuts and soft transitions whose middle lies in this second; `None`: not known, or all is black."""
     motion: float | None
     """Mean speed, short sides per second; `None`: not measured."""
     onsets: int | None
@@ -114,7 +114,7 @@ def analyze(context: Context) -> Result:
         return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
     segments = _seconds(duration_s, shots, speeds, onsets, words)
     if onset_rate is None:
-        reason: Reason = "no_audio" if not context.facts.has_audio else "no_sources"
+        reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
     if cuts_per_min is None or speed is None:
         return partial(output, "no_sources", "cuts or motion of this video are not known", segments, calibrated=False)
@@ -153,6 +153,12 @@ def _syllables(context: Context) -> float | None:
 def _is_speechless(context: Context) -> bool:
     envelopes = (context.outputs.get(name) for name in ("vocal_delivery", "speech_transcription"))
     return any(e is not None and e.reason == "no_speech" for e in envelopes)
+
+
+def _is_soundless(context: Context) -> bool:
+    """Return whether there is no track, or one of silence."""
+    music = context.outputs.get("music_analysis")
+    return not context.facts.has_audio or (music is not None and music.reason == "no_audio")
 
 
 def _talk(words_per_s: float | None, syllables_per_s: float | None) -> float | None:
@@ -195,7 +201,7 @@ def _seconds(
     words: Sequence[float] | None,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
-    cuts = _per_second([t.t_s for t in shots.transitions], count) if shots else None
+    cuts = _per_second([t.t_s for t in shots.transitions], count) if shots and shots.shot_count else None
     spoken = _per_second(words, count) if words is not None else None
     made = []
     for i in range(count):

@@ -22,7 +22,7 @@ from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.encoders import flow
 from tiktokd.footage import Floats, Seam
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
-from tiktokd.sound import is_silent
+from tiktokd.sound import cut_off_at, is_silent
 
 AROUND_S = 0.5
 SMALLEST_S = 0.3
@@ -36,7 +36,11 @@ STILL_PX = 0.5
 PERIODS_MAX = 12
 PERIOD_S = 0.5
 REPEAT_MAX, REPEAT_SHARE = 2.5, 0.15
-"""Mean |difference| of pictures one period apart, 0..255, and its share of that of pictures half a period apart."""
+"""Mean |difference| of pictures one period apart, 0..255, and its share of that of pictures half a period apart, ..."""
+REPEAT_CHANGE = 1.0
+"""... which must be so much: a still picture repeats nothing."""
+BLANK_STD = 3.0
+"""Standard deviation of luma (0..255) under which a picture shows nothing; codecs leave about 1 in plain colour."""
 SOUND_WINDOW_S = 0.05
 BANDS = 24
 SILENT_DBFS, MASKED_DB = -60.0, 40.0
@@ -74,6 +78,7 @@ def measure(engine: Any, item: Ends) -> Seam:
         change_usual=float(np.quantile(changes, 0.9)) if len(changes) else 0.0,
         motion_apart=_motion_apart(engine, item),
         period_s=_period(item),
+        blank=bool(item.low.reshape(len(item.low), -1).std(axis=1).max() < BLANK_STD),
         silent=item.silent,
         **_sound(item),
     )
@@ -156,7 +161,7 @@ def _period(item: Ends) -> float | None:
             continue
         apart = float(np.abs(small[period:] - small[:-period]).mean())
         half = float(np.abs(small[period // 2 :] - small[: -(period // 2)]).mean())
-        if apart <= REPEAT_MAX and apart <= REPEAT_SHARE * half:
+        if half >= REPEAT_CHANGE and apart <= REPEAT_MAX and apart <= REPEAT_SHARE * half:
             return round(item.end_s / repeats, 3)
     return None
 
@@ -207,11 +212,14 @@ def _items(context: Context) -> list[Ends]:
         return []
     end_s = context.facts.duration_s
     sound, rate_hz = None, 16000
+    covered = (context.audio48_covers_s, context.audio16_covers_s)
     for name, rate, covers_s in (
         ("audio48", 48000, context.audio48_covers_s),
         ("audio16", 16000, context.audio16_covers_s),
     ):
-        if name in arrays and sound is None and covers_s >= end_s - AROUND_S:
+        # Sound that ends before the picture is followed by silence; what did not fit is not known.
+        ends = covers_s >= end_s - AROUND_S or cut_off_at(covers_s, max(covered), end_s) is None
+        if name in arrays and sound is None and ends:
             whole = arrays[name] if arrays[name].ndim == 1 else arrays[name][:, 0]
             missing = max(0, round(end_s * rate) - len(whole))
             sound, rate_hz = np.pad(whole[: round(end_s * rate)], (0, missing)), rate

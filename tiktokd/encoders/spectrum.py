@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.sound import SOUND_FULL_SCALE, Spectrum
+from tiktokd.sound import ONLY_SILENCE, SOUND_FULL_SCALE, Spectrum, is_silent
 
 RATE_HZ = 16_000
 FFT = 1024
@@ -251,9 +251,9 @@ def _analyze(filters: Real, samples: NDArray[np.int16]) -> Spectrum:
 
 
 def items(context: Context) -> list[NDArray[np.int16]]:
-    """Return the 16 kHz sound."""
+    """Return the 16 kHz sound; nothing for digital silence."""
     samples = context.arrays.get("audio16")
-    return [] if samples is None or len(samples) == 0 else [samples]
+    return [] if samples is None or is_silent(samples) else [samples]
 
 
 def load(_context: LoadContext) -> Real:
@@ -294,6 +294,8 @@ ENCODER = Encoder(
     load=load,
     encode=encode,
     items=items,
+    nothing="no_audio",
+    nothing_said=ONLY_SILENCE,
     signals=signals,
     gflop_per_item=0.5,
 )
