@@ -162,7 +162,7 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> Analyz
     """Return what a user may expect of an analyzer on this machine, now."""
     extra = (*analyzer.optional, *analyzer.signals)
     lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
-    hard = [lacks[name] for name in analyzer.uses if lacks[name]]
+    hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
     soft = [lacks[name] for name in extra if lacks[name]]
     if analyzer.needs_model and len(soft) == len(extra):
         hard, soft = soft, []

@@ -226,6 +226,9 @@ class Analyzer:
     """Analyzers whose outputs it reads; level 2 only (text, fusion, metadata). What level 1 shares is an encoder."""
     signals: tuple[str, ...] = ()
     """Encoders whose signals it reads; level 2 only. Naming one makes the encoder run."""
+    needs_signals: tuple[str, ...] = ()
+    """Those of `signals` that it cannot do without: where one is absent the result is skipped, for that
+    reason."""
     needs: frozenset[Need] = frozenset()
     """Without these it is skipped before it runs: no_video, no_audio, no_metadata."""
     needs_model: bool = False

@@ -268,6 +268,9 @@ def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result 
             return Result(status="error", message=message) if reason is None else skipped(reason, message)
         if name not in features.values:
             return skipped("model_missing", f"encoder {name} is not part of this version")
+    for name in analyzer.needs_signals:
+        if lack := context.lack(name):
+            return skipped(*lack)
     return None
 
 

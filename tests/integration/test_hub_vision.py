@@ -150,9 +150,18 @@ def test_with_weights_every_picture_analyzer_answers_deterministically(context):
     clip, arrays = odd_clips()["square"]
     names = ("scene_recognition", "activity_recognition", "object_detection", "visual_moderation", "people_framing")
     seen = Context(facts=clip.facts, arrays=arrays)
-    runs = [Runner(context).level1(names, "gpu", seen, lambda _name: None).outputs for _ in range(2)]
+
+    def run():
+        runner = Runner(context)
+        parts = [runner.level1(names, group, seen, lambda _name: None) for group in ("gpu", "cpu")]
+        outputs, signals = parts[0].outputs | parts[1].outputs, parts[0].signals | parts[1].signals
+        later = Context(facts=clip.facts, outputs=outputs, signals=signals)
+        return outputs | runner.level2(names, later, lambda _name: None).outputs
+
+    runs = [run() for _ in range(2)]
+    assert runs[0]["activity_recognition"].models[0].id == "google/siglip2-base-patch16-224"
     for name in names:
-        first, second = (run[name].model_copy(update={"wall_ms": 0.0}) for run in runs)
+        first, second = (outputs[name].model_copy(update={"wall_ms": 0.0}) for outputs in runs)
         assert first.status in ("ok", "partial", "skipped"), first.message
         assert first == second
 

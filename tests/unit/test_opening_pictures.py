@@ -60,7 +60,10 @@ def test_poses_become_a_moment_and_a_yes_or_no_each():
     away = seen.copy()
     away[COCO_KEYPOINTS.index("nose"), 2] = 0.1
     poses = [Pose(pts_s=t, box=(0.1, 0.1, 0.5, 0.5), points=points) for t, points in ((0.25, seen), (1.0, away))]
-    assert vitpose.signals(poses) == {"facing": [[0.25, 1], [1.0, 0]]}
+    told = vitpose.signals(poses)
+    assert told["facing"] == [[0.25, 1], [1.0, 0]]
+    assert [pose["pts_s"] for pose in told["poses"]] == [0.25, 1.0]
+    assert len(json.dumps(vitpose.signals([*poses] * 8))) < 16 * 1024
 
 
 def test_signals_stay_below_their_limit():

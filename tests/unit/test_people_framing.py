@@ -5,6 +5,7 @@ import pytest
 
 from tests.contexts import facts
 from tiktokd.analyzers import people_framing
+from tiktokd.encoders import faces, vitpose
 from tiktokd.pictures import COCO_KEYPOINTS, Detection, FrameDetections, Pose, facing
 from tiktokd.plugins import Context
 
@@ -84,17 +85,22 @@ def test_movement_follows_the_largest_person():
     assert people_framing.movement([*small, *large]) == 0.0
 
 
-def person(score=0.9):
-    return Detection(label="person", score=score, box=(0.2, 0.1, 0.6, 0.8))
+HUB = "run: tiktokctl models pull org/x"
 
 
-def judged(counts, poses=None):
-    """Return the result for frames at one per second that show this many people, beside a cup."""
-    cup = Detection(label="cup", score=0.9, box=(0.0, 0.0, 0.1, 0.1))
-    frames = tuple(FrameDetections(pts_s=float(i), found=(*[person()] * n, cup)) for i, n in enumerate(counts))
-    features = {"dfine": frames} | ({} if poses is None else {"vitpose": tuple(poses)})
-    media = facts(duration_s=float(len(counts)), frames=30 * len(counts), audio=False)
-    return people_framing.analyze(Context(facts=media, features=features))
+def told(**signals):
+    """Return the people of a 5 s clip as level 2 sees them; a string in place of signals is why there are none."""
+    absent = {f"absent:{name}": {"reason": why, "message": HUB} for name, why in signals.items() if type(why) is str}
+    there = {name: given for name, given in signals.items() if type(given) is not str}
+    media = facts(duration_s=5.0, frames=150, audio=True)
+    return people_framing.analyze(Context(facts=media, signals=there | absent))
+
+
+def judged(counts, poses="model_missing", **more):
+    """Return the result for frames at one per second that show this many people."""
+    seen = {"people": [[float(i), *[0.48] * n] for i, n in enumerate(counts)]}
+    joints = poses if isinstance(poses, str) else vitpose.signals(poses)
+    return told(**({"dfine": seen, "vitpose": joints, "person_motion": "no_people", "beats": "no_audio"} | more))
 
 
 def test_people_are_counted_and_their_time_on_screen_is_known():
@@ -106,34 +112,48 @@ def test_people_are_counted_and_their_time_on_screen_is_known():
     assert [(s.start_s, s.end_s, s.people_max) for s in result.segments] == [(1.0, 3.0, 3), (4.0, 5.0, 1)]
 
 
-def test_without_keypoints_nothing_is_said_of_bodies():
-    result = judged([1, 1])
-    assert (result.status, result.reason) == ("partial", "model_missing")
-    found = result.output
-    assert found.people_max == 1
-    assert found.framing is found.facing_ratio is found.hands_raised_ratio is found.movement_energy is None
+def test_without_keypoints_nothing_is_said_of_bodies_and_the_reason_is_the_true_one():
+    for why in ("model_missing", "cpu_fallback"):
+        result = judged([1, 1], why)
+        assert (result.status, result.reason, result.tier) == ("partial", why, "lite")
+        assert HUB in result.message
+        found = result.output
+        assert found.people_max == 1
+        assert found.framing is found.facing_ratio is found.hands_raised_ratio is found.movement_energy is None
+        assert {found.unknown[name] for name in people_framing.OF_POSES} == {why}
 
 
-def test_nobody_in_the_picture_is_no_people():
-    result = judged([0, 0])
-    assert (result.status, result.reason, result.output) == ("skipped", "no_people", None)
+def test_nobody_in_the_picture_is_no_people_whatever_weights_are_there():
+    for poses in ("model_missing", "no_people", []):
+        result = judged([0, 0], poses)
+        assert (result.status, result.reason, result.output) == ("skipped", "no_people", None)
 
 
-def test_without_a_person_detector_frontal_faces_are_a_lower_bound():
+def test_every_null_has_its_reason():
+    found = judged([1, 1], [skeleton()], person_motion="no_people").output
+    nulls = {name for name, value in found.model_dump().items() if value is None}
+    assert nulls == found.unknown.keys() == {"movement_energy", "dance_sync"}
+    assert found.unknown == {"movement_energy": "too_short", "dance_sync": "no_people"}
+
+
+@pytest.mark.parametrize("why", ["model_missing", "cpu_fallback"])
+def test_without_a_person_detector_frontal_faces_are_a_lower_bound(why):
     face = Detection(label="face", score=0.9, box=(0.4, 0.2, 0.2, 0.2))
     frames = (
         FrameDetections(pts_s=0.0, found=(face,)),
         FrameDetections(pts_s=1.0, found=(face, face)),
         FrameDetections(pts_s=2.0, found=()),
     )
-    found = people_framing.by_faces(frames, 3.0)
-    assert (found.status, found.reason) == ("partial", "model_missing")
+    found = told(faces=faces.signals(frames), dfine=why, vitpose=why, person_motion=why)
+    assert (found.status, found.reason, found.tier) == ("partial", why, "lite")
     assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.6667)
     assert found.output.framing is None
+    assert set(found.output.unknown.values()) == {why}
     assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 2.0, 2)]
 
 
 def test_no_face_is_not_nobody():
-    found = people_framing.by_faces((FrameDetections(pts_s=0.0, found=()),), 3.0)
+    found = told(faces=faces.signals((FrameDetections(pts_s=0.0, found=()),)), dfine="model_missing")
     assert (found.status, found.reason) == ("skipped", "model_missing")
     assert "tiktokctl models pull" in found.message
+    assert "not nobody" in found.message

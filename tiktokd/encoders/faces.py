@@ -1,5 +1,7 @@
 """Whether frontal faces are in up to 8 frames, where no person detector has looked: boxes, and nothing about whose.
 
+OpenCV on the CPU, in the process that would run D-FINE: only there is known whether it has.
+
 Runs only where D-FINE has not: it is the lite tier's hint that somebody is there. No face is measured or compared.
 Bad at everything but upright frontal faces: backs, profiles, masks and small people are missed, so "no face" never
 means "nobody"; round textures are sometimes taken for faces.
@@ -79,14 +81,20 @@ def collect(_context: Context, results: Sequence[FrameDetections]) -> tuple[Fram
     return tuple(results)
 
 
+def signals(features: Sequence[FrameDetections]) -> dict[str, Any]:
+    """Return how many faces each frame shows: `{"faces": [[s, count], …]}`."""
+    return {"faces": [[round(frame.pts_s, 3), len(frame.found)] for frame in features]}
+
+
 ENCODER = Encoder(
     name="faces",
     title="Frontal faces of up to 8 frames, where no person detector runs",
     input="frames",
-    place="cpu",
+    place="either",
     load=load,
     items=items,
     encode=encode,
     collect=collect,
+    signals=signals,
     max_batch=8,
 )
