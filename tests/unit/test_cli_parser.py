@@ -85,6 +85,7 @@ def test_the_help_lists_every_verb_and_every_exit_code():
         ["nonsense"],
         [],
         ["list", "--lim", "5"],
+        ["add", "--analyzers", " , ", "x"],
     ],
 )
 def test_arguments_that_make_no_sense_end_with_2(words, capsys):
@@ -92,6 +93,39 @@ def test_arguments_that_make_no_sense_end_with_2(words, capsys):
         parse(*words)
     assert caught.value.code == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["stauts"], "tiktokctl: there is no verb 'stauts'. Did you mean status?"),
+        (["qqq"], "tiktokctl: there is no verb 'qqq'."),
+        (["status", "--jsn"], "tiktokctl status: what is --jsn? Did you mean --json?"),
+        (["list", "more"], "tiktokctl list: what is more?"),
+        (["show"], "tiktokctl show: ID is missing"),
+        (
+            ["add", "-p", "11", "x"],
+            "tiktokctl add-urls: -p/--priority: '11' is not a number from 1 (low) to 10 (urgent)",
+        ),
+        (["list", "--state", "fail\x1b[31med"], "tiktokctl list: --state: 'fail\\x1b[31med' is none of pending,"),
+    ],
+)
+def test_what_is_wrong_is_said_in_one_line_and_the_next_says_where_to_read_on(words, said, capsys):
+    with pytest.raises(SystemExit):
+        parse(*words)
+    first, second = capsys.readouterr().err.splitlines()
+    assert first.startswith(said)
+    assert second.endswith("--help")
+    assert "\x1b" not in first
+
+
+def test_examples_are_not_broken_by_a_narrow_terminal(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = child("add-urls").format_help().splitlines()
+    at = lines.index("  tiktokctl add-urls -f urls.txt -p 8")
+    assert lines[at - 1] == "  # a file, before ordinary work"
+    monkeypatch.setenv("COLUMNS", "150")
+    assert "  # one video" in child("add-urls").format_help()
 
 
 def test_common_options_are_taken_before_and_after_the_verb():

@@ -1,13 +1,17 @@
 """The command line: verbs to an argparse parser that teaches. Knows no verb by name."""
 
 import argparse
+import difflib
 import importlib
 import pkgutil
+import re
+import shutil
 from collections.abc import Iterable
-from typing import get_args
+from typing import Any, NoReturn, get_args
 
 from tiktokd import __version__
-from tiktokd.cli._verb import Section, Verb
+from tiktokd.cli._verb import EXIT_USAGE, Section, Verb
+from tiktokd.printable import escape
 
 EXIT_CODES = """exit codes:
   0    done
@@ -32,7 +36,7 @@ def verbs() -> tuple[Verb, ...]:
 def build(found: Iterable[Verb]) -> argparse.ArgumentParser:
     """Return the parser; `verb` of the result is the `Verb` that was named."""
     found = tuple(found)
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tiktokctl",
         usage="tiktokctl [--config FILE] [--socket PATH] VERB …",
         description="Feed and question tiktokd, the daemon that downloads and analyzes short videos.",
@@ -50,14 +54,12 @@ def build(found: Iterable[Verb]) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_verb(children: "argparse._SubParsersAction[argparse.ArgumentParser]", verb: Verb) -> None:
-    width = max(len(command) for command, _ in verb.examples)
-    examples = "\n".join(f"  tiktokctl {command:{width}}   # {meaning}" for command, meaning in verb.examples)
+def _add_verb(children: "argparse._SubParsersAction[_Parser]", verb: Verb) -> None:
     child = children.add_parser(
         verb.name,
         aliases=verb.aliases,
         description=f"{verb.title}. {verb.about}".strip(),
-        epilog=f"examples:\n{examples}",
+        epilog=f"examples:\n{_examples(verb, shutil.get_terminal_size().columns)}",
         formatter_class=_Help,
         allow_abbrev=False,
     )
@@ -67,6 +69,53 @@ def _add_verb(children: "argparse._SubParsersAction[argparse.ArgumentParser]", v
     # Also after the verb, where people write them; SUPPRESS keeps the one before the verb from being overwritten.
     _add_common(child, default=argparse.SUPPRESS)
     child.set_defaults(verb=verb)
+
+
+def _examples(verb: Verb, columns: int) -> str:
+    """Return the examples with what they do beside them, or above them where the terminal is too narrow."""
+    width = max(len(command) for command, _ in verb.examples)
+    lines = [f"  tiktokctl {command:{width}}   # {meaning}" for command, meaning in verb.examples]
+    if max(map(len, lines)) < columns:
+        return "\n".join(lines)
+    return "\n\n".join(f"  # {meaning}\n  tiktokctl {command}" for command, meaning in verb.examples)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says in one or two lines what is wrong, and not first how everything is used."""
+
+    def error(self, message: str) -> NoReturn:
+        """End with what is wrong and where to read on."""
+        message = re.sub(r"^argument VERB: |^argument ", "", message)
+        message = re.sub(r"^the following arguments are required: (.*)", r"\1 is missing", message)
+        self.exit(EXIT_USAGE, f"{self.prog}: {escape(message)}\nsee {self.prog} --help\n")
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """Parse; what a verb does not know is its own error and not one of the program."""
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
+            child = self._child(found.verb_name)
+            options = [flag for action in child._actions for flag in action.option_strings]
+            child.error(f"what is {unknown[0]}?{_nearest(unknown[0], options)}")
+        return found, unknown
+
+    def _child(self, verb: str) -> "_Parser":
+        action = next(action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        child: _Parser = action.choices[verb]
+        return child
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is None or value in action.choices:
+            return
+        words = [str(choice) for choice in action.choices]
+        if isinstance(action, argparse._SubParsersAction):
+            raise argparse.ArgumentError(action, f"there is no verb '{value}'.{_nearest(value, words)}")
+        raise argparse.ArgumentError(action, f"'{value}' is none of {', '.join(words)}.{_nearest(value, words)}")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return a question after the known word that looks most like this one; empty where none does."""
+    found = difflib.get_close_matches(word, list(known), n=1)
+    return f" Did you mean {found[0]}?" if found else ""
 
 
 class _Help(argparse.RawDescriptionHelpFormatter):

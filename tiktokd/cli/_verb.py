@@ -88,4 +88,7 @@ def count(text: str) -> int:
 
 def names(text: str) -> list[str]:
     """Return a comma-separated list for argparse."""
-    return [name.strip() for name in text.split(",") if name.strip()]
+    found = [name.strip() for name in text.split(",") if name.strip()]
+    if not found:
+        raise argparse.ArgumentTypeError(f"'{text}' names nothing; several names are separated by commas")
+    return found
