@@ -39,6 +39,8 @@ _FOREIGN = (
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 _LINK = re.compile(r"(?:https?://|(?:[a-z0-9-]+\.)*tiktokv?\.com/)[^\s,;\"'<>|]+", re.IGNORECASE)
 _SEPARATORS = re.compile(r"[\s,;|]+")
+_BRACKETS = "[](){}<>\"'`"
+"""What is left of a list that was pasted: a line of nothing else names nothing."""
 _IDS = re.compile(r"[0-9]{15,20}")
 _EXPORT_LINK = re.compile(r"Link: *https?://")
 _EXPORT_FIELD = re.compile(r"[A-Z][A-Za-z ()/]{0,30}:(?: .*)?")
@@ -80,7 +82,7 @@ def links(text: str) -> list[str]:
     """Return the candidates in one line of text: its URLs, else its ids, else the line itself where it has neither."""
     if found := _LINK.findall(text):
         return found
-    words = [word for word in _SEPARATORS.split(text) if word]
+    words = [word for word in _SEPARATORS.split(text) if word.strip(_BRACKETS)]
     if len(words) > 1 and all(_IDS.fullmatch(word) for word in words):
         return words
     return [text.strip()] if words else []
@@ -98,7 +100,13 @@ def _read(stream: IO[bytes], name: str, column: str | None) -> Iterator[Line]:
     head = _head(lines)
     numbered = chain(head, lines)
     texts = [text for _, text in head if text.strip()]
-    if column is None and texts and texts[0].lstrip()[0] in "{[" and not _IDS.match(texts[0].lstrip(" [{")):
+    if (
+        texts
+        and texts[0].lstrip()[0] in "{["
+        and (not _IDS.match(texts[0].lstrip(" [{")) or inputs_json.is_json(texts))
+    ):
+        if column is not None:
+            raise ConfigError(f"{name} is JSON, which has no columns; its links are found without --column")
         records = inputs_json.is_jsonl(texts)
         for number, text, problem in inputs_json.records(numbered) if records else inputs_json.document(numbered, name):
             yield Line(number, text, problem)

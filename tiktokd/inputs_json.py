@@ -30,6 +30,11 @@ _LINK = re.compile(r"https?:(?:\\?/){2}(?:[a-z0-9-]+\.)*tiktokv?\.com[^\s\"'<>,]
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 
 
+def is_json(texts: Sequence[str]) -> bool:
+    """Return whether lines that begin like a list of ids are JSON: the first is whole, or all together are."""
+    return _loads(texts[0]) is not None or _loads("".join(texts)) is not None
+
+
 def is_jsonl(texts: Sequence[str]) -> bool:
     """Return whether lines (none blank, the first opening an object or a list) are JSON lines, not one document."""
     first, *others = texts

@@ -14,6 +14,7 @@ from tiktokd.url import Rejected, canonical, parse
 
 DELIMITERS = "\t;,|"
 SHOWN_CHARS = 80
+SHOWN_COLUMNS = 20
 
 Cell = tuple[int, str, str | None]
 """Line number, text, problem."""
@@ -80,9 +81,7 @@ def _layout(sample: list[list[str]], column: str | None, name: str) -> Layout:
     body = sample[1:] if heading else sample
     chosen = _named(column, heading, sample, name) if column is not None else _found(names, body)
     if chosen is None:
-        columns = (
-            ", ".join(cell.strip() or "(no name)" for cell in heading) or f"{len(sample[0])} columns without names"
-        )
+        columns = _shown(heading) or f"{len(sample[0])} columns without names"
         raise ConfigError(f"{name}: no column holds TikTok URLs or ids; there are: {columns}. Say which with --column")
     creator = next((i for i, each in enumerate(names) if each in CREATOR_NAMES and i != chosen), None)
     return Layout(chosen, creator, bool(heading))
@@ -96,8 +95,18 @@ def _named(column: str, heading: list[str], sample: list[list[str]], name: str) 
             return index
     if wanted.isdecimal() and 1 <= int(wanted) <= width:
         return int(wanted) - 1
-    known = ", ".join(cell.strip() for cell in heading) or f"1 to {width}"
+    if width < 2:
+        raise ConfigError(
+            f'{name}: there is no column "{column}"; it is no table, its links are found without --column'
+        )
+    known = _shown(heading) or f"1 to {width}"
     raise ConfigError(f'{name}: there is no column "{column}"; there are: {known}')
+
+
+def _shown(heading: list[str]) -> str:
+    """Return the names of the columns, not more than fit into a message."""
+    named = ", ".join(cell.strip()[:SHOWN_CHARS] or "(no name)" for cell in heading[:SHOWN_COLUMNS])
+    return named + (f" and {len(heading) - SHOWN_COLUMNS} more" if len(heading) > SHOWN_COLUMNS else "")
 
 
 def _found(names: list[str], body: list[list[str]]) -> int | None:

@@ -109,6 +109,42 @@ def test_a_column_of_a_table_is_taken_and_a_missing_one_named(ctl, tmp_path):
     assert ctl("add").returncode == 2
 
 
+def test_a_file_that_cannot_be_read_is_said_before_another_is_queued(ctl, daemon, tmp_path):
+    good, folder = tmp_path / "good.txt", tmp_path / "folder"
+    good.write_text(f"{URL}\n")
+    folder.mkdir()
+    for bad in (tmp_path / "gone.txt", folder):
+        done = ctl("add", "-f", str(good), "-f", str(bad))
+        assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
+    assert daemon.client.status().counts["pending"] == 0
+
+
+def test_what_was_queued_before_it_broke_off_is_said(ctl, daemon, tmp_path):
+    good, bad = tmp_path / "good.txt", tmp_path / "bad.bin"
+    good.write_text("".join(f"{7212345678901200000 + n}\n" for n in range(1500)))
+    bad.write_bytes(b"\0\1\2")
+    done = ctl("add", "-f", str(good), "-f", str(bad))
+    assert done.returncode == 1
+    assert done.stdout == "1,000 added, 0 duplicate, 0 invalid\n"
+    assert "broke off" in done.stderr
+    assert "bad.bin is not text" in done.stderr
+    answer = json.loads(ctl("add", "-f", str(good), "-f", str(bad), "--json").stdout)
+    assert answer["counts"] == {"added": 0, "duplicate": 1000, "invalid": 0}
+
+
+def test_a_file_without_videos_is_named(ctl, tmp_path):
+    file = tmp_path / "empty.csv"
+    file.write_text("# nothing yet\n")
+    done = ctl("add", "-f", str(file))
+    assert (done.returncode, done.stderr) == (0, f"{file}: no URL and no id of a video in it\n")
+
+
+def test_a_text_that_the_reason_quotes_is_not_quoted_again(ctl, tmp_path):
+    file = tmp_path / "ids.csv"
+    file.write_text(f"video_id,username\n7.10659E+18,foo\n{ID},bar\n")
+    assert ctl("add", "-f", str(file)).stderr.count("7.10659E+18") == 1
+
+
 def test_files_directories_and_patterns_become_absolute_paths(ctl, tmp_path):
     folder = tmp_path / "clips" / "deep"
     folder.mkdir(parents=True)

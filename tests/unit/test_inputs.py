@@ -245,6 +245,28 @@ def test_a_plain_list_of_links_and_ids_reports_what_names_no_video():
     assert [getattr(p, "id", None) for p in parsed] == [A, B, None]
 
 
+@pytest.mark.parametrize(
+    "text", [f'[{A}, "{B}"]', f'[{A},\n "{B}"]\n', f'[\n{A},\n"{B}"\n]', f"[{A},\n{B},\n]", f"({A})\n[{B}]\n"]
+)
+def test_a_bare_list_of_ids_is_read_whether_it_is_json_or_nearly(text):
+    assert [video_id for _, video_id in found(text)] == [A, B]
+    assert rejected(text) == []
+
+
+def test_a_column_of_what_is_no_table_is_refused_with_what_to_do():
+    with pytest.raises(ConfigError, match="is JSON, which has no columns"):
+        lines(json.dumps({"videos": [{"id": A}]}), "id")
+    with pytest.raises(ConfigError, match="it is no table"):
+        lines(f"{url(A)}\n{url(B)}\n", "link")
+
+
+def test_the_columns_of_a_wide_table_do_not_fill_the_screen():
+    with pytest.raises(ConfigError) as caught:
+        lines(",".join(f"name {n}" for n in range(300)) + f"\n{url(A)}" + "," * 299, "nope")
+    assert "and 280 more" in str(caught.value)
+    assert len(str(caught.value)) < 400
+
+
 def test_json_lines_keep_their_numbers_and_a_broken_line_costs_itself():
     text = f'{{"url": "{url(A)}"}}\n\n{{"id": {B}, "username": "u"}}\n{{"id": broken\n{{"views": 1}}\n{{"id": "{C}"}}\n'
     result = lines(text)

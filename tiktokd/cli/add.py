@@ -3,6 +3,7 @@
 import argparse
 import glob
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -50,8 +51,6 @@ class Report:
     def __init__(self, session: Session, *, each: bool) -> None:
         self._session, self._each = session, each
         self.counts: dict[str, int] = {}
-        self.ids: list[str] = []
-        """Of the duplicates, for process-now."""
         if session.json:
             session.say('{"items": [')
 
@@ -64,10 +63,9 @@ class Report:
             record = {"source": candidate.source or None, **{name: getattr(item, name) for name in fields}}
             self._session.say(("" if first else ",") + json.dumps(record, ensure_ascii=False))
         elif item.outcome == "invalid":
-            where = candidate.source or candidate.text
-            self._session.complain(
-                f"{where}: invalid: {item.reason}" + (f": {candidate.text}" if candidate.source else "")
-            )
+            reason = item.reason or ""
+            shown = f": {candidate.text}" if candidate.source and candidate.text not in reason else ""
+            self._session.complain(f"{candidate.source or candidate.text}: invalid: {reason}{shown}")
         elif self._each:
             state = f" ({item.state})" if item.outcome == "duplicate" else ""
             self._session.say(escape(f"{item.outcome:9} {item.id}{state}"))
@@ -86,15 +84,15 @@ def _add_urls(session: Session, args: argparse.Namespace) -> int:
     if not args.urls and not args.file:
         session.complain("tiktokctl add-urls: give URLs, or -f FILE, or -f - for standard input")
         return EXIT_USAGE
-    candidates = _candidates(args.urls, args.file, args.column)
+    for file in args.file:
+        _refuse_unreadable(file)  # before the files in front of it are queued
+    candidates = _candidates(session, args)
     report = Report(session, each=args.verbose or (len(args.urls) <= FEW and not args.file))
 
     def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
         return session.client.add(texts, priority=args.priority, analyzers=args.analyzers).items
 
-    with session.progress("queueing", None) as bar:
-        _send_all(candidates, BATCH_ITEMS, send, report, bar)
-    return _monitor(session, args, report.finish())
+    return _monitor(session, args, _queue(session, candidates, send, report, batch=BATCH_ITEMS))
 
 
 def _process_now(session: Session, args: argparse.Namespace) -> int:
@@ -120,9 +118,35 @@ def _add_files(session: Session, args: argparse.Namespace) -> int:
         paths = [Path(text) for text in texts]
         return client.add_files(paths, priority=args.priority, analyzers=args.analyzers).items
 
-    with session.progress("reading files", len(candidates)) as bar:
-        _send_all(candidates, BATCH_FILES, send, report, bar)
-    return _monitor(session, args, report.finish())
+    code = _queue(session, candidates, send, report, batch=BATCH_FILES, total=len(candidates))
+    return _monitor(session, args, code)
+
+
+def _queue(
+    session: Session,
+    candidates: Iterable[Candidate],
+    send: Send,
+    report: Report,
+    *,
+    batch: int,
+    total: int | None = None,
+) -> int:
+    """Send everything and return the exit code; where it breaks off, say first what has been queued."""
+    from tiktokd.errors import ConfigError, TiktokdError
+
+    try:
+        with session.progress("queueing", total) as bar:
+            _send_all(candidates, batch, send, report, bar)
+    except (TiktokdError, KeyboardInterrupt) as exc:
+        begun = bool(report.counts)
+        if begun or session.json:
+            report.finish()
+        if begun:
+            session.complain("that is all until it broke off; the same command again passes over what is queued")
+        if begun and isinstance(exc, ConfigError):
+            raise TiktokdError(str(exc)) from exc  # the exit code of a ConfigError says that nothing was done
+        raise
+    return report.finish()
 
 
 def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: Report, bar: Progress) -> None:
@@ -142,17 +166,31 @@ def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: R
         bar.update(done)
 
 
-def _candidates(urls: list[str], files: list[str], column: str | None) -> Iterator[Candidate]:
-    yield from (Candidate(text, "") for text in urls)
-    if not files:
+def _refuse_unreadable(file: str) -> None:
+    """Raise `ConfigError` for a file that cannot be read. It is not opened: a pipe can be opened only once."""
+    from tiktokd.errors import ConfigError
+
+    path = Path(file)
+    if file == "-" or (path.exists() and not path.is_dir() and os.access(path, os.R_OK)):
+        return
+    why = "it is a directory" if path.is_dir() else "no permission" if path.exists() else "there is no such file"
+    raise ConfigError(f"cannot read {file}: {why}; nothing was queued")
+
+
+def _candidates(session: Session, args: argparse.Namespace) -> Iterator[Candidate]:
+    yield from (Candidate(text, "") for text in args.urls)
+    if not args.file:
         return
     from tiktokd import inputs
 
-    for file in files:
-        name = "stdin" if file == "-" else file
+    for file in args.file:
+        name, found = "stdin" if file == "-" else file, 0
         source = sys.stdin.buffer if file == "-" else Path(file)
-        for line in inputs.read(source, name=name, column=column):
+        for line in inputs.read(source, name=name, column=args.column):
+            found += 1
             yield Candidate(line.text, f"{name}:{line.number}", line.problem)
+        if not found:
+            session.complain(f"{name}: no URL and no id of a video in it")
 
 
 def _files(arguments: list[str]) -> Iterator[Candidate]:
