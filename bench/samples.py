@@ -60,6 +60,29 @@ def make(
     return paths
 
 
+def repeat(source: Path, target: Path, times: int) -> Path:
+    """Write `times` copies of a clip one after another, without encoding anything again; returns `target`.
+
+    Each stream goes on where it ended: ten minutes of a 30 s clip take half a second.
+    """
+    with av.open(str(source)) as shown, av.open(str(target), "w") as container:
+        copies = {stream.index: container.add_stream_from_template(stream) for stream in shown.streams}
+        ends = dict.fromkeys(copies, 0)
+        for _ in range(times):
+            shown.seek(0)
+            shift: dict[int, int] = {}
+            for packet in shown.demux():
+                if packet.dts is None or packet.pts is None:
+                    continue  # the packet that ends a stream
+                index = packet.stream.index
+                later = shift.setdefault(index, ends[index] - packet.dts)
+                packet.pts, packet.dts = packet.pts + later, packet.dts + later
+                ends[index] = packet.dts + (packet.duration or 0)
+                packet.stream = copies[index]
+                container.mux(packet)
+    return target
+
+
 def _write(path: Path, number: int, seconds: float, size: tuple[int, int], sound: bool) -> None:
     known = truth(number, seconds)
     with av.open(str(path), "w") as container:

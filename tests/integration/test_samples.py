@@ -35,3 +35,12 @@ def test_a_sample_clip_cuts_when_it_says(clips, number):
 def test_a_sample_clip_can_be_mute(tmp_path):
     clip, _ = decode_file(samples.make(tmp_path, count=1, sound=False, **SMALL)[0])
     assert not clip.facts.has_audio
+
+
+def test_a_repeated_clip_is_as_often_as_long_and_shows_the_same_pictures_again(clips, tmp_path):
+    clip, arrays = decode_file(samples.repeat(clips[0], tmp_path / "long.mp4", times=3))
+    assert clip.facts.duration_s == pytest.approx(12.0, abs=0.1)
+    assert clip.facts.frame_count == 360
+    assert clip.audio16_covers_s == pytest.approx(12.0, abs=0.1)
+    thumbs = arrays["thumbs"].astype(int)
+    assert np.abs(thumbs[240:360] - thumbs[:120]).mean() < 0.5
