@@ -86,7 +86,7 @@ class Plan:
     encoders: tuple[Encoder, ...]
     """In an order in which each comes after those it uses."""
     publish: frozenset[str]
-    """Encoders whose signals level 2 wants."""
+    """Encoders whose signals level 2 or the corpus wants."""
 
 
 def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue) -> Plan:
@@ -95,7 +95,7 @@ def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue
     mine = [a for a in wanted if plugins.level(a) == 1 and group in ("all", *_serves(home(a, catalogue)))]
     weak = group in ("all", "fallback")
     runs = [a for a in mine if a.lightweight or not weak]
-    fuse = {name for a in wanted if plugins.level(a) == 2 for name in a.signals}
+    fuse = {name for a in wanted for name in a.signals}
     publish = {name for name in fuse if name in catalogue.encoders and _publishes(name, group, catalogue)}
     needed = publish | {name for a in runs for name in (*a.uses, *a.optional)}
     if weak:
@@ -164,7 +164,8 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> Analyz
     lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
     hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
     soft = [lacks[name] for name in extra if lacks[name]]
-    if analyzer.needs_model and len(soft) == len(extra):
+    weighty = [name for name in extra if name not in catalogue.encoders or catalogue.encoders[name].weights]
+    if analyzer.needs_model and len(soft) == len(weighty):
         hard, soft = soft, []
     return AnalyzerFacts(
         name=analyzer.name,

@@ -225,14 +225,15 @@ class Analyzer:
     after: tuple[str, ...] = ()
     """Analyzers whose outputs it reads; level 2 only (text, fusion, metadata). What level 1 shares is an encoder."""
     signals: tuple[str, ...] = ()
-    """Encoders whose signals it reads; level 2 only. Naming one makes the encoder run."""
+    """Encoders whose signals it reads (level 2), or the corpus reads for it once the video is finished (level 1).
+    Naming one makes the encoder run."""
     needs_signals: tuple[str, ...] = ()
     """Those of `signals` that it cannot do without: where one is absent the result is skipped, for that
     reason."""
     needs: frozenset[Need] = frozenset()
     """Without these it is skipped before it runs: no_video, no_audio, no_metadata."""
     needs_model: bool = False
-    """One of its optional encoders or signals must be there; with none of them it is skipped/model_missing."""
+    """One of its optional encoders or signals with weights must be there; with none it is skipped/model_missing."""
     lightweight: bool = True
     """Runs on the CPU workers when there is no GPU."""
     version: str = "1"

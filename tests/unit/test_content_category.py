@@ -1,13 +1,16 @@
-"""Fusion of pictures and words: what is absent drops out."""
+"""Fusion of pictures, words and sounds: what is absent drops out."""
 
 import numpy as np
 import pytest
 
 from tests.contexts import facts
+from tests.unit.test_class_names import SOUNDS
 from tiktokd.analyzers import content_category as c
+from tiktokd.encoders import _prompts, sound_categories
+from tiktokd.errors import ConfigError
 from tiktokd.model import Metadata
 from tiktokd.pictures import Label
-from tiktokd.plugins import Context
+from tiktokd.plugins import Context, LoadContext
 from tiktokd.text_features import TextLabels, TextVectors
 
 IDS = ["dance", "pets", "cars", "travel", "gaming"]
@@ -29,8 +32,18 @@ def words(best, text="my dog"):
     return TextVectors(vectors={text: vector}, taxonomies={"content_categories": known})
 
 
-def judge(signals=None, features=None, frames=5):
-    media = facts(duration_s=5, frames=frames, audio=True)
+def sounds(**scores):
+    """Return features of `sound_categories` as its table makes them of AudioSet scores (spaces as underscores)."""
+    table = sound_categories.load(LoadContext())
+    return {"sound_categories": sound_categories.weigh(table, {k.replace("_", " "): v for k, v in scores.items()})}
+
+
+def absent(**reasons):
+    return {f"absent:{name}": {"reason": why, "message": f"{name}: {why}"} for name, why in reasons.items()}
+
+
+def judge(signals=None, features=None, frames=5, audio=True):
+    media = facts(duration_s=5, frames=frames, audio=audio)
     return c.analyze(
         Context(facts=media, signals=signals or {}, features=features or {}, metadata=Metadata(description="my dog"))
     )
@@ -45,8 +58,9 @@ def test_pictures_alone_count_for_the_whole():
 
 
 def test_words_alone_are_partial_and_say_so():
-    found = judge(features={"e5": words("pets")})
+    found = judge(absent(siglip2="model_missing"), {"e5": words("pets")})
     assert (found.status, found.reason) == ("partial", "model_missing")
+    assert "judged by words alone" in found.message
     assert found.output.labels[0].id == "pets"
     assert found.output.labels[0].name == "Pets"
 
@@ -64,9 +78,87 @@ def test_both_together_outweigh_either():
 
 
 def test_without_any_model_the_answer_is_the_command_that_fetches_one():
-    found = judge()
+    hub = "run: tiktokctl models pull org/x"
+    lost = {"absent:siglip2": {"reason": "model_missing", "message": hub}}
+    found = judge(lost)
     assert (found.status, found.reason) == ("skipped", "model_missing")
     assert "tiktokctl models pull" in found.message
+
+
+def test_weights_without_a_gpu_are_not_called_missing():
+    found = judge(absent(siglip2="cpu_fallback", ast="cpu_fallback"), {"e5": words("pets")})
+    assert (found.status, found.reason) == ("partial", "cpu_fallback")
+    assert found.output.unknown == {"visual": "cpu_fallback", "audio": "cpu_fallback"}
+
+
+def test_a_modality_that_does_not_count_says_why():
+    found = judge(visual(pets=0.5) | absent(e5="no_text"), audio=False).output
+    assert found.modalities == ["visual"]
+    assert found.unknown == {"text": "no_text", "audio": "no_audio"}
+    heard = judge(visual(pets=0.5) | absent(e5="no_text") | {"ast": {"labels": {"Silence": 0.9}}}).output
+    assert heard.unknown["audio"] == "no_sources"
+
+
+def test_a_sound_that_belongs_to_a_category_speaks_for_it():
+    without = judge(visual(pets=0.045)).output
+    found = judge(visual(pets=0.045), sounds(Bark=0.8, Dog=0.7)).output
+    assert without.labels == []
+    assert found.labels[0].id == "pets"
+    assert found.labels[0].evidence.audio > 3
+    assert found.modalities == ["audio", "visual"]
+
+
+def test_talk_and_music_hardly_change_what_is_seen():
+    quiet, loud = judge(visual(cars=0.5)).output, judge(visual(cars=0.5), sounds(Speech=0.9, Music=0.8)).output
+    assert loud.labels[0].id == quiet.labels[0].id == "cars"
+    assert loud.labels[0].z > 0.9 * quiet.labels[0].z
+    assert loud.labels[0].evidence.audio == 0.0
+
+
+def test_sound_alone_counts_for_the_whole_and_is_partial():
+    found = judge(absent(siglip2="model_missing", e5="no_text"), sounds(Meow=0.9))
+    assert (found.status, found.reason) == ("partial", "model_missing")
+    assert [label.id for label in found.output.labels] == ["pets"]
+    assert found.output.labels[0].z == found.output.labels[0].evidence.audio
+    assert judge(absent(siglip2="model_missing"), sounds(Speech=0.9)).output.labels == []
+
+
+def test_any_modality_that_is_absent_leaves_the_others_their_whole_weight():
+    visual_z, text_z, audio_z = {"a": 2.0, "b": -1.0}, {"a": 4.0, "b": 0.0}, {"a": 4.0}
+    assert c.fuse({"visual": visual_z}) == pytest.approx(visual_z)
+    assert c.fuse({"text": text_z}) == pytest.approx(text_z)
+    assert c.fuse({"audio": audio_z}) == pytest.approx(audio_z)
+    assert c.fuse({"visual": visual_z, "text": text_z}) == pytest.approx({"a": 3.0, "b": -0.5})
+    both = c.fuse({"visual": visual_z, "audio": audio_z})
+    assert both == pytest.approx({"a": (0.5 * 2 + 0.25 * 4) / 0.75, "b": -0.5 / 0.75})
+    weak = c.fuse({"visual": visual_z, "audio": {"b": 0.04}})
+    assert weak["a"] == pytest.approx(2.0, abs=0.02)
+
+
+def test_shots_are_named_by_their_pictures():
+    shots = [{"start_s": 0.0, "end_s": 2.0, "id": "pets", "name": "Pets", "score": 0.5, "z": 3.1}]
+    found = judge(visual(pets=0.5) | {"picture_labels": {"content_categories": {"labels": [], "shots": shots}}})
+    assert [(s.start_s, s.end_s, s.id, s.label, s.z) for s in found.segments] == [(0.0, 2.0, "pets", "Pets", 3.1)]
+
+
+def test_the_table_of_sounds_names_categories_and_sounds_that_exist():
+    table = sound_categories.load(LoadContext())
+    categories = {label.id for label in _prompts.read("content_categories", None).labels}
+    assert {name for row in table.values() for name in row} <= categories
+    assert set(table) <= SOUNDS
+
+
+def test_hints_of_several_sounds_add_up_and_stay_below_one():
+    table = {"x": {"a": 0.5}, "y": {"a": 0.5, "b": 0.2}}
+    assert sound_categories.weigh(table, {"x": 1.0, "y": 1.0}) == pytest.approx({"a": 0.75, "b": 0.2})
+    assert sound_categories.weigh(table, {"z": 1.0}) == {}
+
+
+@pytest.mark.parametrize("text", ["sounds = 3", "[sounds]\nDog = 1", "[sounds]\nDog = {pets = 1.5}", "[other]"])
+def test_a_table_of_another_form_is_refused_with_its_path(tmp_path, text):
+    (tmp_path / "sound_categories.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"sound_categories\.toml.*weights 0 to 1"):
+        sound_categories.load(LoadContext(data_dir=tmp_path))
 
 
 def test_equal_scores_name_nothing():

@@ -5,7 +5,7 @@ import pytest
 
 from tests.contexts import facts
 from tiktokd.analyzers import _dance, activity_recognition
-from tiktokd.encoders import activities, person_motion
+from tiktokd.encoders import person_motion, picture_labels
 from tiktokd.footage import Shot, Shots, Transition
 from tiktokd.pictures import Detection, FrameDetections, ImageEmbeddings, Label, LabelCosines
 from tiktokd.plugins import ClipArrays, Context
@@ -167,7 +167,7 @@ LABELS = ("dancing", *(f"doing_{n}" for n in range(40)))
 
 
 def seen_by_siglip(best):
-    """Return the signals of `activities` for a clip of one shot whose frames look like `best` and no other."""
+    """Return the signals of `picture_labels` for a clip of one shot whose frames look like `best` and no other."""
     cosine = np.tile(np.linspace(0.0, 0.01, len(LABELS), dtype=np.float32), (8, 1))
     cosine[:, LABELS.index(best)] = 0.2
     images = ImageEmbeddings(
@@ -191,11 +191,11 @@ def seen_by_siglip(best):
         pts=np.arange(8.0),
     )
     context = Context(facts=facts(duration_s=8, frames=240, audio=True), features={"siglip2": images, "shots": shots})
-    return activities.signals(activities.encode(None, activities.items(context))[0])
+    return picture_labels.signals(picture_labels.encode(None, picture_labels.items(context))[0])
 
 
 def recognised(best, movement):
-    signals = {"activities": seen_by_siglip(best), "beats": beats()}
+    signals = {"picture_labels": seen_by_siglip(best), "beats": beats()}
     signals |= {"person_motion": movement} if movement else {}
     media = facts(duration_s=SECONDS, frames=360, audio=True)
     return activity_recognition.analyze(Context(facts=media, signals=signals))
@@ -222,8 +222,7 @@ def test_movement_beside_the_beat_names_nothing():
 
 
 def test_without_a_taxonomy_of_activities_the_answer_says_so():
-    empty = activities.signals(activities.Activities(clip=None, shots=(), names={}))
     media = facts(duration_s=SECONDS, frames=360, audio=True)
-    found = activity_recognition.analyze(Context(facts=media, signals={"activities": empty}))
+    found = activity_recognition.analyze(Context(facts=media, signals={"picture_labels": {}}))
     assert (found.status, found.reason) == ("skipped", "no_sources")
     assert "activities.toml" in found.message

@@ -59,8 +59,8 @@ class ActivitySegment(Segment):
 
 def analyze(context: Context) -> Result:
     """Name the activities of the clip and of each shot."""
-    seen = context.signals["activities"]
-    if seen["labels"] is None:
+    seen = context.signals["picture_labels"].get("activities")
+    if seen is None:
         return skipped("no_sources", "there is no taxonomy prompts/activities.toml to name activities by")
     sync, why, _message = _dance.in_clip(context)
     labels = [_activity(found) for found in seen["labels"]]
@@ -91,8 +91,8 @@ ANALYZER = Analyzer(
     group="fusion",
     output=ActivityRecognition,
     analyze=analyze,
-    signals=("activities", "siglip2", "dfine", "person_motion", "beats"),
-    needs_signals=("siglip2", "activities"),
+    signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats"),
+    needs_signals=("siglip2", "picture_labels"),
     needs=frozenset({"video"}),
     version="2",
 )
