@@ -342,7 +342,7 @@ def test_analyzers_that_are_asked_for_again_replace_their_results_and_leave_the_
 def test_a_short_link_becomes_its_video_and_is_remembered(queue: Queue):
     queue.put("short-abc")
     claim = queue.download()
-    assert queue.resolve_short(claim.token, id="77", url="https://www.tiktok.com/@a/video/77", now=NOW)
+    assert queue.resolve_short(claim.token, id="77", url="https://www.tiktok.com/@a/video/77", now=NOW) == "renamed"
     assert queue.has_downloaded(claim)
     assert queue.state("77") == "downloaded"
     assert queue.get("short-abc").video.id == "77"
@@ -357,7 +357,7 @@ def test_a_short_link_of_a_known_video_is_dropped_as_its_duplicate(queue: Queue)
     queue.put("77", "short-abc")
     queue.has_downloaded(queue.download())
     claim = queue.download()
-    assert not queue.resolve_short(claim.token, id="77", url="u", now=NOW)
+    assert queue.resolve_short(claim.token, id="77", url="u", now=NOW) == "duplicate"
     assert not queue.has_downloaded(claim)
     assert queue.counts() == {state: int(state is State.DOWNLOADED) for state in State}
     assert queue.history("77")[-1].reason == "short-abc is the same video"
@@ -377,8 +377,77 @@ def test_a_stale_claim_cannot_rename_a_row(queue: Queue):
     queue.put("short-abc")
     claim = queue.download()
     queue.rescue(claim.token, reason="drain", now=NOW)
-    assert not queue.resolve_short(claim.token, id="77", url="u", now=NOW)
+    assert queue.resolve_short(claim.token, id="77", url="u", now=NOW) == "stale"
     assert queue.state("short-abc") == "pending"
+
+
+def test_an_urgent_short_link_of_a_known_video_makes_that_one_urgent_and_a_lesser_one_changes_nothing(queue: Queue):
+    queue.put("first", "77", "78")
+    queue.put("short-abc", "short-def", priority=10)
+    for claim, id_ in [(queue.download(), "77"), (queue.download(), "78")]:
+        assert queue.resolve_short(claim.token, id=id_, url="u", now=NOW) == "duplicate"
+    assert [e.event for e in queue.history("77")] == ["add", "duplicate", "priority"]
+    queue.put("short-low", priority=1)
+    assert [queue.download().id for _ in range(3)] == ["77", "78", "first"], "they went before those that were first"
+    claim = queue.download()
+    queue.resolve_short(claim.token, id="77", url="u", now=NOW)
+    assert queue.get("77").video.priority == 10
+
+
+# --- damaged rows ---
+
+
+def damage(queue: Queue, table: str, column: str, text: str, id_: str = "bad") -> None:
+    if queue.url.startswith("postgresql"):
+        pytest.skip("PostgreSQL checks JSON when it is written")
+    sql = f"UPDATE {table} SET {column} = :text WHERE seq = (SELECT seq FROM processing_queue WHERE id = :id)"
+    assert queue.db.write_blocking(lambda conn: conn.execute(sa.text(sql), {"text": text, "id": id_}).rowcount) == 1
+
+
+@pytest.mark.parametrize("text", ['["loud', "17", '[{"a": 1}]'])
+@pytest.mark.parametrize("column", ["analyzers", "rerun"])
+def test_a_video_whose_wishes_cannot_be_read_fails_and_the_others_go_on(queue: Queue, column, text):
+    queue.put("bad", "good")
+    damage(queue, "processing_queue", column, text)
+    assert queue.download().id == "good"
+    record = queue.get("bad")
+    assert record.video.state is State.FAILED
+    assert f"its stored {column} cannot be read" in record.video.failure.message
+    assert queue.history("bad")[-1].event == "fail"
+    assert [video.id for video in queue.page()] == ["good", "bad"]
+    queue.requeue(ids=["bad"], now=NOW)
+    assert queue.download().id == "bad", "what was damaged is gone"
+
+
+@pytest.mark.parametrize("text", ["{not json", "[]", '{"view_count": "many"}'])
+def test_a_video_whose_metadata_cannot_be_read_fails_and_the_others_go_on(queue: Queue, text):
+    queue.put("bad", "good")
+    for _ in range(2):
+        queue.has_downloaded(queue.download(), title="a film")
+    damage(queue, "video_analysis", "metadata", text)
+    assert queue.process().id == "good"
+    assert "its stored metadata cannot be read" in queue.get("bad").video.failure.message
+    queue.requeue(ids=["bad"], now=NOW)
+    assert queue.process().id == "bad"
+
+
+def test_damaged_columns_stop_neither_lists_nor_exports_nor_a_second_analysis(queue: Queue):
+    queue.put("bad", "good")
+    for _ in range(2):
+        queue.has_downloaded(queue.download(), title="a film")
+        queue.has_completed(queue.process(), loudness="first")
+    for column in ("metadata", "facts", "outputs", "signals", "timings"):
+        damage(queue, "video_analysis", column, '{"half')
+    damage(queue, "processing_queue", "failure", '{"half')
+    damage(queue, "processing_queue", "analyzers", '{"half')
+    bad, good = queue.export_page()
+    assert (bad.video.id, bad.outputs, bad.metadata, good.metadata.title) == ("bad", {}, None, "a film")
+    assert bad.video.failure.message == "its stored failure cannot be read"
+    assert queue.titles([bad.video.seq, good.video.seq]) == {good.video.seq: "a film"}
+    damage(queue, "video_analysis", "metadata", "null")
+    queue.requeue(ids=["bad"], analyzers=["loudness"], now=NOW)
+    assert queue.has_completed(queue.process(), loudness="second")
+    assert queue.get("bad").outputs["loudness"]["summary"] == {"text": "second"}
 
 
 # --- reading ---

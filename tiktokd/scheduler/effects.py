@@ -1,7 +1,6 @@
-"""Does what the dispatcher orders: database, files, retry policy. Decides nothing itself, knows no processes.
+"""Does what the dispatcher orders, in the database and among files. Decides nothing itself, knows no processes.
 
-Each effect ends with the event that the dispatcher waits for. A write that the disk refuses is tried again until it
-holds, with the lane's reason saying so: what was downloaded or analyzed is not thrown away because a disk is full.
+Each effect ends with the event that the dispatcher waits for.
 """
 
 import asyncio
@@ -16,18 +15,18 @@ from tiktokd.config import Config
 from tiktokd.errors import Failure, LocalError, ProtocolError, failure_of
 from tiktokd.model import Claim, VideoRef
 from tiktokd.protocol import Lane
-from tiktokd.scheduler import policy, store, store_corpus, store_mishaps
+from tiktokd.scheduler import store, store_corpus, store_mishaps
 from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, Settle
 from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.events import Claimed, Event, Stored, Wake
 from tiktokd.scheduler.lanes import Lanes
+from tiktokd.scheduler.patience import REFUSED_RETRY_S, PatientWriter
 from tiktokd.scheduler.rates import Counter
+from tiktokd.scheduler.settle import Settlement
 from tiktokd.scheduler.spool import Spool
 
-REFUSED_RETRY_S = 5.0
-"""A write that the disk refused is tried again after this long."""
 Effect = AskClaim | Keep | Complete | Settle | NoteCrash | Dropped
 R = TypeVar("R")
 _logger = logging.getLogger(__name__)
@@ -52,10 +51,13 @@ class Effects:
         utc: Callable[[], float],
         random: Callable[[], float],
     ) -> None:
-        self._config, self._database, self._spool, self._lanes = config, database, spool, lanes
+        self._database, self._spool, self._lanes = database, spool, lanes
         self._downloads, self._incarnation, self._emit, self._files = downloads, incarnation, emit, files
         self._corpus = corpus
-        self._clock, self._utc, self._random = clock, utc, random
+        self._clock, self._utc = clock, utc
+        writer = PatientWriter(database, lanes, clock=clock)
+        self._write, self._hinder = writer.write, writer.hinder
+        self._decide = Settlement(config, lanes, writer, utc=utc, random=random).decide
         self.stale_results = 0
         """Reports of claims that had been taken away."""
         self.downloaded, self.completed = Counter(started_at=clock()), Counter(started_at=clock())
@@ -165,8 +167,9 @@ class Effects:
         video_id = claim.id
         if answer.resolved_id is not None and answer.resolved_url is not None:
             video_id = answer.resolved_id
-            if not await self._resolve(claim, VideoRef(id=video_id, url=answer.resolved_url)):
-                return True
+            resolved = await self._resolve(claim, VideoRef(id=video_id, url=answer.resolved_url))
+            if resolved != "renamed":
+                return resolved == "duplicate"
         try:
             path = await self._in_thread(self._spool.keep, claim.token, Path(answer.path), video_id)
         except (LocalError, ProtocolError) as exc:
@@ -190,8 +193,8 @@ class Effects:
             await self._remove_unless_known(path)
         return held
 
-    async def _resolve(self, claim: Claim, found: VideoRef) -> bool:
-        """Give a short link's row its real id; False where the claim is over, because that video has a row already."""
+    async def _resolve(self, claim: Claim, found: VideoRef) -> store.Resolved:
+        """Give a short link's row its real id; the claim goes on only where it was "renamed"."""
         return await self._write(
             "download", store.resolve_short, claim.token, id=found.id, url=found.url, now=self._utc()
         )
@@ -226,54 +229,11 @@ class Effects:
             if closed:
                 _logger.warning("the downloads rest: %s", closed)
             if command.resolved is not None:
-                if not await self._resolve(claim, command.resolved):
-                    return True
+                resolved = await self._resolve(claim, command.resolved)
+                if resolved != "renamed":
+                    return resolved == "duplicate"
                 claim = replace(claim, id=command.resolved.id)
         return await self._decide(claim, command.lane, failure, crashed=command.crashed, crashes=command.crashes)
-
-    async def _decide(self, claim: Claim, lane: Lane, failure: Failure, *, crashed: bool, crashes: int) -> bool:
-        download = lane == "download"
-        limits = policy.download_limits(self._config) if download else policy.processing_limits(self._config)
-        decision = policy.decide(
-            failure,
-            stage=lane,
-            attempts=claim.attempts,
-            crashes=crashes,
-            throttles=claim.throttles,
-            crashed=crashed,
-            limits=limits,
-            now=self._utc(),
-            random=self._random(),
-        )
-        match decision:
-            case policy.Retry():
-                wait_s = max(decision.at - self._utc(), 0.0)
-                _logger.info("again in %.0f s: %s", wait_s, failure.message, extra={"video": claim.id})
-                how = {"not_before": decision.at, "charge": decision.charge, "crash": decision.crash}
-                return await self._write(lane, store.retry, claim.token, failure=failure, **how, now=self._utc())
-            case policy.Fail():
-                final = decision.failure
-                text = f"{final.failure_class} in {final.stage}: {final.message}"
-                _logger.warning("failed: %s", text, extra={"video": claim.id})
-                return await self._write(
-                    lane, store.fail, claim.token, failure=final, crash=decision.crash, now=self._utc()
-                )
-            case policy.Pause():
-                now = self._utc()
-                rest_s = self._lanes.rest_s(lane, decision.until - now)
-                self._hinder(decision.lane, decision.reason, rest_s=rest_s)
-                # Behind the others, once the lane is open again: the trouble may be with this video alone after all.
-                later = {"not_before": now + 2 * rest_s, "charge": False}
-                return await self._write(lane, store.retry, claim.token, failure=failure, **later, now=now)
-
-    async def _write(self, lane: Lane, fn: Callable[..., R], /, *args: Any, **kwargs: Any) -> R:
-        """Write until it holds."""
-        while True:
-            try:
-                return await self._database.write(fn, *args, **kwargs)
-            except LocalError as exc:
-                self._hinder(lane, str(exc))
-                await asyncio.sleep(REFUSED_RETRY_S)
 
     async def _write_gate(self, work: Awaitable[R]) -> R | None:
         try:
@@ -282,10 +242,6 @@ class Effects:
             # The gate works on from memory; only a restart would forget this step.
             _logger.warning("cannot store the rate gate: %s", exc)
             return None
-
-    def _hinder(self, lane: Lane, reason: str, *, rest_s: float = REFUSED_RETRY_S) -> None:
-        if self._lanes.hinder(lane, reason, self._clock() + rest_s):
-            _logger.error("the lane %s rests: %s", lane, reason)
 
     async def _in_thread(self, function: Callable[..., R], *args: Any) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._files, function, *args)

@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from pydantic_core import from_json, to_json
 from sqlalchemy.engine import Connection, Engine
 
 from tiktokd.errors import ConfigError
+from tiktokd.scheduler import stored_json
 
 SCHEMA_VERSION = "0002"
 """Newest migration; a test compares it with the files."""
@@ -28,14 +28,9 @@ _WRITER_PRAGMAS = (
 _READER_PRAGMAS = ("PRAGMA query_only=ON", "PRAGMA cache_size=-8192", f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
 
 
-def _dump(value: Any) -> str:
-    """Return JSON of plain values, dataclasses and pydantic models; NaN becomes null, which JSON can say."""
-    return to_json(value, inf_nan_mode="null").decode()
-
-
 def engines(url: str) -> tuple[Engine, Engine]:
     """Return the engine that writes (one connection) and the one that reads."""
-    json: dict[str, Any] = {"json_serializer": _dump, "json_deserializer": from_json}
+    json: dict[str, Any] = {"json_serializer": stored_json.dump, "json_deserializer": stored_json.load}
     try:
         writer = sa.create_engine(url, pool_size=1, max_overflow=0, poolclass=sa.QueuePool, **json)
         reader = sa.create_engine(url, pool_size=READERS, pool_timeout=READ_TIMEOUT_S, poolclass=sa.QueuePool, **json)

@@ -4,6 +4,7 @@ Plain functions `fn(conn, …, now=…)` for `Database.write` (and `read` where 
 """
 
 from tiktokd.scheduler.store_claims import (
+    Resolved,
     claim_download,
     claim_processing,
     complete,
@@ -62,6 +63,7 @@ __all__ = [
     "NewVideo",
     "Outcome",
     "Record",
+    "Resolved",
     "Sample",
     "SpoolUsage",
     "Video",

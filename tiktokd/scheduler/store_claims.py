@@ -6,21 +6,25 @@ Knows no policy: whether a failure is retried, when and at whose charge, comes i
 
 from collections.abc import Mapping
 from functools import cache
-from typing import Any
+from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
-from tiktokd.model import IN_FLIGHT, Claim, Envelope, MediaFacts, Metadata, Signals, State
+from tiktokd.model import FINAL, IN_FLIGHT, Claim, Envelope, MediaFacts, Metadata, Signals, State
 from tiktokd.scheduler import schema
 from tiktokd.scheduler import store_transition as moves
 from tiktokd.scheduler.prepared import Prepared
+from tiktokd.scheduler.rank import rank
 from tiktokd.scheduler.states import Event
+from tiktokd.scheduler.store_rows import mapping
 
 _queue = schema.processing_queue
 _analysis = schema.video_analysis
 _short = schema.short_links
+Resolved = Literal["renamed", "duplicate", "stale"]
+"""What became of the row of a short link: it is its video's row now; that video has one already; the claim is over."""
 
 
 def claim_download(conn: Connection, *, worker: str, incarnation: str, now: float) -> Claim | None:
@@ -93,7 +97,7 @@ def complete(
         return False
     results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
     if rerun is not None and (kept := conn.execute(_RESULTS, {"of": seq}).first()) is not None:
-        results = {name: {**(getattr(kept, name) or {}), **new} for name, new in results.items()}
+        results = {name: {**mapping(getattr(kept, name)), **new} for name, new in results.items()}
     if facts is not None:
         results["facts"] = facts
     _save(conn, seq, {**results, "updated_at": now})
@@ -143,25 +147,30 @@ def rescue_all(conn: Connection, *, incarnation: str, now: float) -> int:
     return len(found)
 
 
-def resolve_short(conn: Connection, token: str, *, id: str, url: str, now: float) -> bool:
+def resolve_short(conn: Connection, token: str, *, id: str, url: str, now: float) -> Resolved:
     """Give the claimed row of a short link the real `id` and remember the link for good.
 
-    Returns: False where this claim is over: the token is stale, or the real video is in the queue already and the row
-    of the short link was dropped as its duplicate.
+    Where the real video is in the queue already, the row of the short link is dropped as its duplicate, and the video
+    gets the better priority of the two: who asked for the link could not know that.
     """
-    row = conn.execute(sa.select(_queue.c.id, _queue.c.seq).where(_held(token))).first()
+    row = conn.execute(sa.select(_queue.c.id, _queue.c.seq, _queue.c.priority).where(_held(token))).first()
     if row is None:
-        return False
+        return "stale"
     conn.execute(sa.delete(_short).where(_short.c.code == row.id))
     conn.execute(sa.insert(_short).values(code=row.id, id=id, url=url, resolved_at=now))
-    twin = conn.execute(sa.select(_queue.c.seq, _queue.c.state).where(_queue.c.id == id)).first()
+    columns = (_queue.c.seq, _queue.c.state, _queue.c.priority, _queue.c.enqueued_at)
+    twin = conn.execute(sa.select(*columns).where(_queue.c.id == id)).first()
     if twin is None:
         conn.execute(sa.update(_queue).where(_held(token)).values(id=id, url=url, updated_at=now))
         moves.note(conn, row.seq, State.DOWNLOADING, "resolve", f"{row.id} is {id}", now=now)
-        return True
+        return "renamed"
     moves.forget(conn, token)
     moves.note(conn, twin.seq, State(twin.state), "duplicate", f"{row.id} is the same video", now=now)
-    return False
+    if twin.state not in FINAL and row.priority > twin.priority:
+        values = {"priority": row.priority, "rank": rank(row.priority, twin.enqueued_at), "updated_at": now}
+        conn.execute(sa.update(_queue).where(_queue.c.seq == twin.seq).values(**values))
+        moves.note(conn, twin.seq, State(twin.state), "priority", f"{twin.priority} -> {row.priority}", now=now)
+    return "duplicate"
 
 
 def _held(token: str) -> sa.ColumnElement[bool]:

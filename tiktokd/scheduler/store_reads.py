@@ -11,7 +11,7 @@ from sqlalchemy.engine import Connection
 
 from tiktokd.model import State
 from tiktokd.scheduler import schema
-from tiktokd.scheduler.store_rows import JobEvent, Record, Video, record_from, video_from
+from tiktokd.scheduler.store_rows import JobEvent, Record, Video, mapping, record_from, video_from
 
 _queue = schema.processing_queue
 _analysis = schema.video_analysis
@@ -50,9 +50,10 @@ def page(conn: Connection, *, state: State | None = None, limit: int = 50, after
 
 def titles(conn: Connection, seqs: Collection[int]) -> dict[int, str]:
     """Return the titles of those posts that are known: after their download."""
-    title = _analysis.c.metadata["title"].as_string()
-    query = sa.select(_analysis.c.seq, title.label("title")).where(_analysis.c.seq.in_(seqs))
-    return {row.seq: row.title for row in conn.execute(query) if row.title}
+    # read here and not by the database, which refuses the whole list for one damaged row
+    rows = conn.execute(sa.select(_analysis.c.seq, _analysis.c.metadata).where(_analysis.c.seq.in_(seqs)))
+    found = {row.seq: mapping(row.metadata).get("title") for row in rows}
+    return {seq: title for seq, title in found.items() if isinstance(title, str) and title}
 
 
 def get(conn: Connection, id: str) -> Record | None:

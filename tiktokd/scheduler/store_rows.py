@@ -1,15 +1,18 @@
 """What the store takes and gives: rows as values. Knows tables only to name their columns."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from functools import partial
+from typing import Any, Literal, TypeVar
 
 from sqlalchemy.engine import Row
 
 from tiktokd.errors import Failure
 from tiktokd.model import PRIORITY_DEFAULT, Claim, Metadata, State
+from tiktokd.scheduler.stored_json import DamagedColumn
 
 Json = Mapping[str, Any]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +171,24 @@ class Sample:
     """UTC seconds; 0 is replaced by the time of storing."""
 
 
+UNREADABLE = Failure(failure_class="bug", stage="queue", message="its stored failure cannot be read")
+
+
 def failure_from(value: Any) -> Failure | None:
-    """Return a stored failure."""
-    return None if value is None else Failure(**value)
+    """Return a stored failure; a damaged one says so."""
+    try:
+        return None if value is None else Failure(**value)
+    except TypeError:
+        return UNREADABLE
 
 
 def claim_from(row: Row[Any], *, metadata: Any) -> Claim:
-    """Return the claim that a row of `RETURNING` describes."""
-    names = row.rerun if row.rerun is not None else row.analyzers
+    """Return the claim that a row of `RETURNING` describes.
+
+    Raises:
+        DamagedColumn: what it asks for cannot be read.
+    """
+    column = "analyzers" if row.rerun is None else "rerun"
     return Claim(
         id=row.id,
         url=row.url,
@@ -185,9 +198,9 @@ def claim_from(row: Row[Any], *, metadata: Any) -> Claim:
         throttles=row.throttles,
         spooled=row.spooled,
         priority=row.priority,
-        analyzers=None if names is None else tuple(names),
+        analyzers=_names(column, getattr(row, column)),
         media_path=row.media_path,
-        metadata=Metadata() if metadata is None else Metadata.model_validate(metadata),
+        metadata=_metadata(metadata) or Metadata(),
         last_failure=failure_from(row.failure),
     )
 
@@ -196,7 +209,7 @@ def video_from(row: Row[Any]) -> Video:
     """Return the video that a row holds."""
     values = {name: getattr(row, name) for name in Video.__dataclass_fields__}
     values["state"] = State(row.state)
-    values["analyzers"] = None if row.analyzers is None else tuple(row.analyzers)
+    values["analyzers"] = _if_readable(partial(_names, "analyzers"), row.analyzers)
     values["failure"] = failure_from(row.failure)
     return Video(**values)
 
@@ -205,9 +218,36 @@ def record_from(row: Row[Any]) -> Record:
     """Return everything that a row of the queue joined with its analysis holds."""
     return Record(
         video=video_from(row),
-        metadata=None if row.metadata is None else Metadata.model_validate(row.metadata),
-        facts=row.facts,
-        outputs=row.outputs or {},
-        signals=row.signals or {},
-        timings=row.timings or {},
+        metadata=_if_readable(_metadata, row.metadata),
+        facts=row.facts if isinstance(row.facts, dict) else None,
+        outputs=mapping(row.outputs),
+        signals=mapping(row.signals),
+        timings=mapping(row.timings),
     )
+
+
+def _names(column: str, value: Any) -> tuple[str, ...] | None:
+    if value is None:
+        return None
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        raise DamagedColumn(column, value)
+    return tuple(value)
+
+
+def _metadata(value: Any) -> Metadata | None:
+    try:
+        return None if value is None else Metadata.model_validate(value)
+    except ValueError as exc:
+        raise DamagedColumn("metadata", value) from exc
+
+
+def mapping(value: Any) -> Json:
+    """Return a stored object; nothing of a damaged one can be shown."""
+    return value if isinstance(value, dict) else {}
+
+
+def _if_readable(read: Callable[[Any], T], value: Any) -> T | None:
+    try:
+        return read(value)
+    except DamagedColumn:
+        return None

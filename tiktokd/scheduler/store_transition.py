@@ -13,11 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from tiktokd.errors import Failure
 from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
 from tiktokd.scheduler import schema
 from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event, target
 from tiktokd.scheduler.store_rows import claim_from
+from tiktokd.scheduler.stored_json import DamagedColumn
 
 _queue = schema.processing_queue
 _events = schema.job_events
@@ -33,18 +35,34 @@ _ATTEMPTS = {Event.CLAIM_DOWNLOAD: _queue.c.download_attempts, Event.CLAIM_PROCE
 
 
 def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now: float) -> Claim | None:
-    """Give the first ready video of a lane to `worker`; `None` where none is ready. The lane is `event`'s."""
+    """Give the first ready video of a lane to `worker`; `None` where none is ready. The lane is `event`'s.
+
+    A row that is damaged fails and makes way for the next one.
+    """
     _ripen(event).run(conn, {"at": now})
-    row = _claim(event).first(conn, {"by": worker, "life": incarnation, "at": now})
-    if row is None:
-        return None
     before = WAITING[event]
     after = TRANSITIONS[event][before]
-    _record(conn, [(row.seq, event, before, after, worker)], now)
-    _count(conn, {before: -1, after: 1})
-    # not a subquery in RETURNING: SQLAlchemy drops table names there, and `seq = seq` would match any video
-    metadata = _METADATA.first(conn, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
-    return claim_from(row, metadata=None if metadata is None else metadata.metadata)
+    while (row := _claim(event).first(conn, {"by": worker, "life": incarnation, "at": now})) is not None:
+        _record(conn, [(row.seq, event, before, after, worker)], now)
+        _count(conn, {before: -1, after: 1})
+        # not a subquery in RETURNING: SQLAlchemy drops table names there, and `seq = seq` would match any video
+        metadata = _METADATA.first(conn, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
+        try:
+            return claim_from(row, metadata=None if metadata is None else metadata.metadata)
+        except DamagedColumn as exc:
+            _fail_damaged(conn, row.claim_token, exc, now)
+    return None
+
+
+def _fail_damaged(conn: Connection, token: str, damaged: DamagedColumn, now: float) -> None:
+    """Finish a video whose row cannot be read as failed; without the damaged value it can be asked for again."""
+    message = f"{damaged} and was dropped: the database was damaged or edited; `tiktokctl requeue` does without it"
+    failure = Failure(failure_class="permanent", stage="queue", message=message)
+    in_queue = damaged.column in _queue.c
+    values = {"failure": failure, **({damaged.column: None} if in_queue else {})}
+    seq = transition(conn, token, Event.FAIL, now=now, reason=message, values=values)
+    if not in_queue:
+        conn.execute(sa.update(_analysis).where(_analysis.c.seq == seq).values({damaged.column: None}))
 
 
 def transition(

@@ -9,6 +9,7 @@ from sqlalchemy.engine import Connection
 from tiktokd.model import FINAL
 from tiktokd.scheduler import schema
 from tiktokd.scheduler.store_rows import Cleanup, Media, Sample, SpoolUsage, WorkerRow
+from tiktokd.scheduler.stored_json import Damaged
 
 _queue = schema.processing_queue
 _events = schema.job_events
@@ -78,8 +79,9 @@ def cleanup(
 
 
 def setting(conn: Connection, key: str) -> Any:
-    """Return the JSON value stored under `key`; `None` where there is none."""
-    return conn.scalar(sa.select(schema.settings.c.value).where(schema.settings.c.key == key))
+    """Return the JSON value stored under `key`; `None` where there is none that can be read."""
+    value = conn.scalar(sa.select(schema.settings.c.value).where(schema.settings.c.key == key))
+    return None if isinstance(value, Damaged) else value
 
 
 def set_setting(conn: Connection, key: str, value: Any) -> None:
