@@ -7,6 +7,7 @@ import dataclasses
 import grp
 import http.client
 import json
+import os
 import socket
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -238,10 +239,15 @@ def as_json(answer: Any) -> str:
 
 
 def _how_to_join(path: Path) -> str:
+    """Return how to get at the socket: the group of what stands in the way, the socket or a directory above it."""
+    barrier = next(each for each in (path, *path.parents) if os.access(each, os.F_OK))
     try:
-        group = grp.getgrgid(path.stat().st_gid).gr_name
+        owner = barrier.stat()
+        group = grp.getgrgid(owner.st_gid).gr_name
     except (OSError, KeyError):
-        return "ask the owner of the directory, or use sudo"
+        return "use sudo"
+    if owner.st_gid == 0 or not owner.st_mode & 0o070:
+        return "use sudo"
     return f"join its group (sudo usermod -aG {group} $USER, then log in again), or use sudo"
 
 

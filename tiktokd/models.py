@@ -7,6 +7,7 @@ the sha256 of every file. Nothing here runs while the daemon works. Knows no que
 import hashlib
 import importlib.util
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from tiktokd import graph, weights
+from tiktokd import graph, paths, weights
 from tiktokd.config import Config
 from tiktokd.errors import ConfigError, LocalError, ModelMissing, NetworkError
 from tiktokd.plugins import Weights
@@ -71,7 +72,13 @@ class Order:
 
 
 def wanted(config: Config) -> list[Model]:
-    """Return every model that the encoders of this configuration want, by hub id."""
+    """Return every model that the encoders of this configuration want, by hub id.
+
+    Raises:
+        ConfigError: this user may not look into the directory of models.
+    """
+    if paths.is_there(config.models_dir) and not os.access(config.models_dir, os.R_OK | os.X_OK):
+        raise ConfigError(f"no permission to look into {config.models_dir}; use sudo, or set analysis.models_dir")
     catalogue = graph.load()
     own = graph.own_models(config.analysis.models, catalogue)
     found: dict[str, tuple[Weights, list[str]]] = {}

@@ -10,9 +10,33 @@ from pathlib import Path
 SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
 SYSTEM_SOCKET = Path("/run/tiktokd/tiktokd.sock")
 """Where `tiktokd.service` puts the socket (RuntimeDirectory=tiktokd)."""
+SYSTEM_DIRECTORIES = {
+    "STATE_DIRECTORY": "/var/lib/tiktokd",
+    "RUNTIME_DIRECTORY": "/run/tiktokd",
+    "LOGS_DIRECTORY": "/var/log/tiktokd",
+}
+"""What systemd tells the daemon of `tiktokd.service`, and nobody tells an operator's shell."""
 SOCKET_NAME = "tiktokd.sock"
 SOCKET_PATH_MAX_BYTES = 107
 """unix(7): sun_path holds 108 bytes, the last one is zero."""
+
+
+def is_there(path: Path) -> bool:
+    """Return whether something is at `path`, or may be: this user must not look."""
+    try:
+        path.stat()
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def environment_of(socket: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what `environment` lacks to find the directories of the daemon behind `socket`."""
+    if socket != SYSTEM_SOCKET:
+        return {}
+    return {name: value for name, value in SYSTEM_DIRECTORIES.items() if name not in environment}
 
 
 def standard_file() -> Path | None:

@@ -486,21 +486,52 @@ def test_a_dead_socket_a_file_and_a_long_path_are_told_apart(ctl, tmp_path):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
-def test_a_socket_without_permission_says_how_to_get_it(tmp_path):
-    with toy_daemon(tmp_path) as daemon:
-        tmp_path.chmod(0o755)
-        for parent in tmp_path.parents[:3]:
+@pytest.mark.parametrize(
+    ("directory_mode", "group", "advice"),
+    [(0o755, 65534, "usermod -aG"), (0o750, 1, "usermod -aG daemon"), (0o700, 1, "use sudo"), (0o750, 0, "use sudo")],
+)
+def test_a_socket_without_permission_says_how_to_get_it(tmp_path, directory_mode, group, advice):
+    place = tmp_path / "run"
+    place.mkdir()
+    with toy_daemon(place) as daemon:
+        os.chown(place, -1, group)
+        os.chown(daemon.socket_path, -1, group)
+        daemon.socket_path.chmod(0o660)
+        place.chmod(directory_mode)
+        for parent in place.parents[:4]:
             parent.chmod(parent.stat().st_mode | 0o011)
         code = (
-            "import os, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534); "
+            "import os, sys; os.setgroups([]); os.setgid(65533); os.setuid(65533); "
             "from tiktokd.client import Client; from pathlib import Path; "
             f"Client(Path({str(daemon.socket_path)!r})).status()"
         )
         # Loaded before the switch of the user: the interpreter may lie where only root can read.
         loaded = "import tiktokd.client, encodings.idna, http.client; "
         done = subprocess.run([sys.executable, "-c", loaded + code], capture_output=True, text=True, timeout=60)
-    assert "no permission" in done.stderr
-    assert "usermod -aG" in done.stderr
+    last = done.stderr.splitlines()[-1]
+    assert "no permission" in last
+    assert advice in last
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become somebody else")
+def test_logs_and_models_that_may_not_be_read_are_no_empty_lists(tmp_path):
+    for name in ("log", "models"):
+        (tmp_path / name).mkdir(mode=0o700)
+    for parent in (tmp_path, *tmp_path.parents[:3]):
+        parent.chmod(parent.stat().st_mode | 0o011)
+    code = (
+        "import os; from tiktokd.cli import main; from tiktokd.cli._parser import verbs; "
+        "from tiktokd import config, graph; import tiktokd.models, tiktokd.client; "
+        "import encodings.idna; verbs(); graph.load(); config.load(None); "
+        "os.setgroups([]); os.setgid(65533); os.setuid(65533); print(main(['logs']), main(['models']))"
+    )
+    env = {"TIKTOKD_DAEMON__LOG_DIR": f"{tmp_path}/log", "TIKTOKD_ANALYSIS__MODELS_DIR": f"{tmp_path}/models"}
+    env |= {"HOME": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, env={**os.environ, **env}
+    )
+    assert done.stdout == "4 2\n", done.stderr
+    assert [line.count("no permission") for line in done.stderr.splitlines()] == [1, 1]
 
 
 def test_another_program_behind_the_socket_is_recognised(ctl, tmp_path):

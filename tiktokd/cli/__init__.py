@@ -53,7 +53,8 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as exc:
         if isinstance(exc, BrokenPipeError):
             raise
-        sys.stderr.write(f"tiktokctl: {escape(str(exc))}\n")
+        what = f"{exc.filename}: {exc.strerror}" if exc.filename and exc.strerror else str(exc)
+        sys.stderr.write(f"tiktokctl: {escape(what)}\n")
         return EXIT_UNREACHABLE if isinstance(exc, PermissionError) else EXIT_PARTIAL
     return code
 

@@ -19,9 +19,9 @@ from typing import Any, Literal
 
 from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
-from tiktokd.cli._session import socket_path
+from tiktokd.cli._session import settings, socket_path
 from tiktokd.client import Client, Refused, Unreachable
-from tiktokd.config import Config, load
+from tiktokd.config import Config
 from tiktokd.errors import ConfigError, LocalError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 from tiktokd.protocol import StatusAnswer
@@ -61,7 +61,7 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
     found = [python(), sqlite(sqlite3.sqlite_version_info), yt_dlp(_version("yt-dlp"), datetime.now(UTC)), curl_cffi()]
     found += [decoders(), onnxruntime()]
     try:
-        config = load(Path(config_file) if config_file else None)
+        config = settings(socket_option, config_file)
     except ConfigError as exc:
         return [*found, Check("configuration", "fail", str(exc), "correct it; everything else depends on it")]
     found.append(Check("configuration", "ok", "no problems"))
@@ -264,5 +264,5 @@ def _try(code: str) -> Any:
 
 
 def _existing(path: Path) -> Path:
-    """Return the path itself or its nearest parent that exists."""
-    return next(each for each in (path, *path.parents) if each.exists())
+    """Return the path itself or its nearest parent that this user can see."""
+    return next(each for each in (path, *path.parents) if os.access(each, os.F_OK))

@@ -40,9 +40,7 @@ class Session:
     @cached_property
     def config(self) -> "Config":
         """The settings; loading them takes a fifth of a second, so only verbs that need them ask."""
-        from tiktokd.config import load
-
-        return load(Path(self.args.config) if self.args.config else None)
+        return settings(self.args.socket, self.args.config)
 
     @cached_property
     def console(self) -> "Console":
@@ -118,9 +116,18 @@ def socket_path(option: str | None, config_file: str | None) -> Path:
         table[key] = os.environ.get(f"TIKTOKD_DAEMON__{key.upper()}", table.get(key, ""))
     found = paths.socket_path(table)
     # An operator's shell has other XDG directories than the system's daemon.
-    if config_file is None and not found.exists() and paths.SYSTEM_SOCKET.exists():
+    if config_file is None and not paths.is_there(found) and paths.is_there(paths.SYSTEM_SOCKET):
         return paths.SYSTEM_SOCKET
     return found
+
+
+def settings(socket_option: str | None, config_file: str | None) -> "Config":
+    """Return the settings of the daemon that is talked to; of the system's, also its directories."""
+    from tiktokd.config import load
+
+    if config_file is None:
+        os.environ |= paths.environment_of(socket_path(socket_option, None), os.environ)
+    return load(Path(config_file) if config_file else None)
 
 
 def _daemon_table(file: Path | None) -> dict[str, str]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
+from tiktokd import paths
 from tiktokd.cli._session import Session
-from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, Verb, count
+from tiktokd.cli._verb import EXIT_OK, EXIT_PARTIAL, EXIT_UNREACHABLE, Verb, count
 from tiktokd.printable import escape
 
 POLL_S = 0.25
@@ -24,12 +25,16 @@ _LINE = re.compile(r"(\S+Z) ([A-Z]+) +(\S+) \[([^\]]*)\] (.*)")
 
 def _logs(session: Session, args: argparse.Namespace) -> int:
     directory = session.config.log_dir
+    if paths.is_there(directory) and not os.access(directory, os.R_OK | os.X_OK):
+        session.complain(f"no permission to read {directory}; use sudo")
+        return EXIT_UNREACHABLE
     files = sorted(directory.glob("*.log"))
     if args.worker:
         files = [file for file in files if file.stem == args.worker.removesuffix(".log")]
     if not files:
         there = ", ".join(sorted(file.stem for file in directory.glob("*.log"))) or "none"
-        session.complain(f"no log {args.worker or ''} in {directory}; there are: {there}")
+        wanted = f"no log {args.worker}" if args.worker else "no logs"
+        session.complain(f"{wanted} in {directory}; there are: {there}")
         return EXIT_PARTIAL
     tails = {file: _tail(file, args.lines) for file in files}
     lines = [line for entries, _ in tails.values() for line in entries]
