@@ -160,6 +160,13 @@ def test_tempo_of_composites_is_that_of_the_ground_truth(name):
     assert result.summary["tempo_confidence"] > 0.8
 
 
+def test_an_excerpt_has_the_tempo_of_the_song():
+    song = analyze("music_analysis", context_of(audio16=load(media("music", "vibe_ace.ogg")))).summary["tempo_bpm"]
+    for name in ("c02_hardcuts_music.mp4", "c03_neardup_of_c02.mp4"):
+        part = analyze("music_analysis", context_of(audio16=load(media("clips", name)))).summary
+        assert any(bpm == pytest.approx(song, rel=0.01) for bpm in part["tempo_candidates_bpm"]), name
+
+
 def test_a_sped_up_sound_has_a_faster_tempo():
     facts = truth("composites")["sound_reuse.mp4"]
     slow = truth("composites")[facts["sound_of"]]["tempo_bpm"]

@@ -35,7 +35,7 @@ def music_of(sound):
     return analyze("music_analysis", context_of(audio16=sound))
 
 
-@pytest.mark.parametrize("bpm", [70, 90, 100, 120, 128, 140, 174])
+@pytest.mark.parametrize("bpm", [60, 70, 90, 100, 120, 128, 140, 174, 180, 200, 220])
 def test_the_tempo_of_clicks_is_within_one_percent(bpm):
     times = np.arange(0.3, 19.9, 60 / bpm)
     summary = music_of(at(times, CLICK, 20.0)).summary
@@ -230,6 +230,17 @@ def test_the_slope_through_beats_survives_missing_ones():
     kept = np.delete(times, [5, 6, 7, 20])
     assert beats.regressed_bpm(kept, 0.5) == pytest.approx(120.0)
     assert beats.regressed_bpm(times[:3], 0.5) is None
+
+
+def test_an_opening_off_the_grid_does_not_bend_the_tempo():
+    opening = np.cumsum([0.0, 0.62, 0.71, 0.55, 0.68])
+    times = np.concatenate((opening, 3.1 + np.arange(14) * 0.5))
+    assert beats.regressed_bpm(times, 0.5) == pytest.approx(120.0, rel=0.001)
+
+
+def test_the_tempo_of_a_long_track_is_exact_though_its_period_is_known_to_a_frame_only():
+    times = np.round(np.arange(600) * 0.5038, 2)
+    assert beats.regressed_bpm(times, 0.5) == pytest.approx(60 / 0.5038, rel=0.0002)
 
 
 def test_onsets_are_counted_per_second():
