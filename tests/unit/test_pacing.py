@@ -179,3 +179,36 @@ def test_a_silent_video_says_that_its_sound_is_missing():
 def test_nothing_known_and_too_short_are_skipped():
     assert paced().reason == "no_sources"
     assert paced(shots([], 2.0), duration_s=2.0).reason == "too_short"
+
+
+@pytest.mark.parametrize(
+    ("envelopes", "audio", "expected"),
+    [
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1)],
+            False,
+            dict.fromkeys(("onsets_per_s", "words_per_s", "syllables_per_s", "beat_sync_ratio"), "no_audio"),
+        ),
+        (
+            [shots([], 20.0), skipped("motion", "too_short"), skipped("speech_transcription", "model_missing")],
+            True,
+            {
+                "shot_cv": "no_cuts",
+                "beat_sync_ratio": "no_cuts",
+                "motion": "too_short",
+                "onsets_per_s": "no_sources",
+                "words_per_s": "model_missing",
+                "syllables_per_s": "no_sources",
+            },
+        ),
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1), skipped("music_analysis", "no_music"), voice(4.0, 0.5)],
+            True,
+            {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_music"},
+        ),
+    ],
+)
+def test_every_null_field_has_its_reason(envelopes, audio, expected):
+    found = paced(*envelopes, audio=audio).output
+    assert found.unknown == expected
+    assert {name for name, value in found.model_dump().items() if value is None} == expected.keys()

@@ -15,13 +15,14 @@ NOTHING = 0.05
 """Cosine of a background prompt; a policy prompt counts from 0.02 above it."""
 
 
-def judged(cosines, *, explicit=None, objects=None):
+def judged(cosines, *, explicit=None, objects=None, taxonomy="moderation", without=None):
     """Return the result for frames at one per second.
 
     Args:
         cosines: (N, 3) cosines to the prompts of `POLICY`.
         explicit: (N,) share of the explicit class, 0..1.
         objects: For each frame label → score.
+        without: Encoder that did not run → reason.
     """
     cosines = np.asarray(cosines, np.float32)
     times = np.arange(len(cosines), dtype=np.float64)
@@ -33,7 +34,7 @@ def judged(cosines, *, explicit=None, objects=None):
         bias=0.0,
     )
     vectors = np.ones((len(cosines), 1), np.float32)
-    features = {"siglip2": ImageEmbeddings(vectors=vectors, pts_s=times, space="t", taxonomies={"moderation": policy})}
+    features = {"siglip2": ImageEmbeddings(vectors=vectors, pts_s=times, space="t", taxonomies={taxonomy: policy})}
     if explicit is not None:
         share = np.asarray(explicit, np.float32)
         both = np.stack([1 - share, share], axis=1)
@@ -47,7 +48,9 @@ def judged(cosines, *, explicit=None, objects=None):
             for t, found in zip(times, objects, strict=True)
         )
     media = facts(duration_s=float(len(cosines)), frames=30 * len(cosines), audio=False)
-    return visual_moderation.analyze(Context(facts=media, features=features))
+    absent = {f"absent:{n}": {"reason": why, "message": f"pull {n}"} for n, why in (without or {}).items()}
+    there = {name: found for name, found in features.items() if name not in (without or {})}
+    return visual_moderation.analyze(Context(facts=media, features=there, signals=absent))
 
 
 def quiet(frames):
@@ -102,6 +105,34 @@ def test_what_was_found_is_never_cleared_by_more_frames_or_by_another_source():
 def test_there_is_no_verdict_that_a_video_is_safe():
     result = judged(quiet(4), explicit=[0.01] * 4, objects=[{}] * 4)
     assert result.status == "ok"
-    assert result.output.model_dump() == {"categories": [], "needs_review": False}
+    told = result.output.model_dump()
+    assert told == {
+        "categories": [],
+        "needs_review": False,
+        "looked": ["classifier", "object", "zero_shot"],
+        "unknown": {},
+    }
     fields = set(visual_moderation.VisualModeration.model_fields) | set(visual_moderation.Category.model_fields)
     assert not fields & {"decision", "safe", "verdict", "allowed", "clean"}
+
+
+@pytest.mark.parametrize("missing", ["siglip2", "nsfw", "dfine"])
+def test_a_source_that_could_not_look_makes_the_result_partial_and_is_named(missing):
+    names = {"siglip2": "zero_shot", "nsfw": "classifier", "dfine": "object"}
+    found = judged(quiet(2), explicit=[0.9, 0.9], objects=[{"gun": 0.9}, {}], without={missing: "model_missing"})
+    assert (found.status, found.reason) == ("partial", "model_missing")
+    assert found.output.unknown == {names[missing]: "model_missing"}
+    assert found.output.looked == sorted(set(names.values()) - {names[missing]})
+    assert f"pull {missing}" in found.message
+
+
+def test_without_any_source_nothing_is_judged():
+    found = judged(quiet(2), without=dict.fromkeys(("siglip2", "nsfw", "dfine"), "model_missing"))
+    assert (found.status, found.reason, found.output) == ("skipped", "model_missing", None)
+
+
+def test_a_taxonomy_without_policies_is_no_error():
+    found = judged(quiet(2), explicit=[0.9, 0.1], objects=[{}, {}], taxonomy="other")
+    assert (found.status, found.reason) == ("partial", "no_sources")
+    assert "moderation.toml" in found.message
+    assert [c.id for c in found.output.categories] == ["explicit"]

@@ -61,6 +61,9 @@ class Pacing(Output):
     """0..1, share of the cuts within 100 ms of a beat; `None`: no steady beat, or no cut."""
     pace_index: float | None
     """0..1 by `pace_formula`; `None`: nothing is known."""
+    unknown: dict[str, str]
+    """Field that is null → why: no_audio, no_speech, no_music (no steady beat), no_cuts (one shot), low_quality (all
+    black), too_short, model_missing, cpu_fallback, no_sources (not asked for)."""
     pace_formula: str
     """The formula of the index, for people; syllables take the place of words (6 per second) without a transcript."""
 
@@ -97,6 +100,7 @@ def analyze(context: Context) -> Result:
     onset_rate = sum(onsets) / duration_s if onsets is not None else None
     word_rate = len(words) / duration_s if words is not None else None
     index = _index(cuts_per_min, speed, onset_rate, _talk(word_rate, syllables))
+    beat_sync = _beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput))
     output = Pacing(
         cuts_per_min=_rounded(cuts_per_min),
         shot_mean_s=shots.mean_shot_s if shots else None,
@@ -106,12 +110,14 @@ def analyze(context: Context) -> Result:
         onsets_per_s=_rounded(onset_rate),
         words_per_s=_rounded(word_rate),
         syllables_per_s=_rounded(syllables),
-        beat_sync_ratio=_beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput)),
+        beat_sync_ratio=beat_sync,
         pace_index=_rounded(index),
+        unknown={},
         pace_formula=FORMULA,
     )
     if index is None:
         return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
+    output = output.model_copy(update={"unknown": unknown(context, output)})
     segments = _seconds(duration_s, shots, speeds, onsets, words)
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
@@ -119,6 +125,40 @@ def analyze(context: Context) -> Result:
     if cuts_per_min is None or speed is None:
         return partial(output, "no_sources", "cuts or motion of this video are not known", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
+
+
+MEASURED_BY = {
+    "cuts_per_min": "shot_boundaries",
+    "shot_mean_s": "shot_boundaries",
+    "shot_median_s": "shot_boundaries",
+    "shot_cv": "shot_boundaries",
+    "motion": "motion",
+    "onsets_per_s": "music_analysis",
+    "words_per_s": "speech_transcription",
+    "syllables_per_s": "vocal_delivery",
+    "beat_sync_ratio": "music_analysis",
+}
+"""Field → the analyzer whose reason is the field's."""
+
+
+def unknown(context: Context, found: Pacing) -> dict[str, str]:
+    """Return the fields that are null, each with its reason."""
+    nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
+    return {name: _why(context, name, found) for name in nulls}
+
+
+def _why(context: Context, name: str, found: Pacing) -> str:
+    if name in ("shot_cv", "beat_sync_ratio") and found.cuts_per_min == 0.0:
+        return "no_cuts"
+    if MEASURED_BY[name] not in ("shot_boundaries", "motion") and _is_soundless(context):
+        return "no_audio"
+    if name == "onsets_per_s":
+        return (context.lack("spectrum") or ("no_sources", ""))[0]
+    envelope = context.outputs.get(MEASURED_BY[name])
+    if envelope is None or envelope.status == "error":
+        return "no_sources"
+    # Known but for this field: of the beats a steady one, of the shots all of them.
+    return envelope.reason or ("no_music" if name == "beat_sync_ratio" else "low_quality")
 
 
 def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> float | None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from tiktokd.model import Output, Segment
 from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank, winner
-from tiktokd.plugins import Analyzer, Context, Result, ok
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 PLACES_MAX = 5
 
@@ -52,18 +52,26 @@ class SceneSegment(Segment):
 def analyze(context: Context) -> Result:
     """Name the places of the clip and of each shot."""
     images: ImageEmbeddings = context.features["siglip2"]
-    scenes = images.taxonomies["scenes"]
+    scenes = images.taxonomies.get("scenes")
+    if scenes is None:
+        return skipped("no_sources", "there is no taxonomy prompts/scenes.toml to name places by")
     places = [_place(found) for found in rank(scenes, limit=PLACES_MAX)]
     indoor = indoor_ratio(scenes)
-    time_of_day = winner(images.taxonomies["time_of_day"]) if indoor is None or indoor < 0.5 else None
-    weather = winner(images.taxonomies["weather"]) if indoor is None or indoor < 0.5 else None
+    outside = indoor is None or indoor < 0.5
+    light, sky = images.taxonomies.get("time_of_day"), images.taxonomies.get("weather")
+    time_of_day = winner(light) if light and outside else None
+    weather = winner(sky) if sky and outside else None
     output = SceneRecognition(
         place=places,
         indoor_ratio=indoor,
         time_of_day=time_of_day.label.id if time_of_day else None,
         weather=weather.label.id if weather else None,
     )
-    return ok(output, _segments(context, images, scenes), calibrated=False)
+    segments = _segments(context, images, scenes)
+    if light is None or sky is None:
+        lost = "time_of_day" if light is None else "weather"
+        return partial(output, "no_sources", f"there is no taxonomy prompts/{lost}.toml", segments, calibrated=False)
+    return ok(output, segments, calibrated=False)
 
 
 def indoor_ratio(scenes: LabelCosines) -> float | None:

@@ -1,8 +1,8 @@
 """What a human moderator should look at: explicit content, violence, weapons, drugs and other policy areas.
 
-Three sources: an explicit-content classifier (tier full), SigLIP2 against policy prompts, and D-FINE's classes of
-weapons, drinks and smoking. Scores escalate, never clear: there is no "safe" verdict by design, and an empty list means
-that nothing was found, not that nothing is there.
+Three sources: SigLIP2 against policy prompts, an explicit-content classifier, and D-FINE's classes of weapons, drinks
+and smoking. Where one could not look the result is partial and says which (`unknown`). Scores escalate, never clear:
+there is no "safe" verdict by design, and an empty list means that nothing was found, not that nothing is there.
 
 Bad at skin-coloured objects, sport, art, breastfeeding, violence in games and films, generated pictures, symbols
 smaller than a tenth of the picture.
@@ -14,9 +14,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tiktokd.model import Output, Segment
+from tiktokd.model import Output, Reason, Segment
 from tiktokd.pictures import FrameDetections, FrameScores, ImageEmbeddings, LabelCosines
-from tiktokd.plugins import Analyzer, Context, Result, ok
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 EXPLICIT_REVIEW = 0.5
 """Share at which the classifier prefers its explicit class."""
@@ -35,6 +35,9 @@ person, no more."""
 OBJECT_REVIEW = 0.6
 Samples = tuple[Sequence[float], Sequence[float], float]
 """Times in seconds, scores 0..1, length of the video in seconds."""
+SOURCES = {"zero_shot": "siglip2", "classifier": "nsfw", "object": "dfine"}
+"""Source → the encoder behind it."""
+MEANT = {"zero_shot": "policy areas", "classifier": "explicit pictures", "object": "weapons, drinks and smoking"}
 EXPLICIT = "nsfw"
 """The classifier's name of its explicit class."""
 
@@ -61,6 +64,10 @@ class VisualModeration(Output):
     """Highest score first; empty: nothing was found, which is not a verdict."""
     needs_review: bool
     """A category passed its review threshold."""
+    looked: list[str]
+    """The sources that looked: classifier, object, zero_shot. What the others would have found is not known."""
+    unknown: dict[str, str]
+    """Source that did not look → why: model_missing, no_sources (error, or no taxonomy)."""
 
 
 class Flagged(Segment):
@@ -73,17 +80,40 @@ class Flagged(Segment):
 
 
 def analyze(context: Context) -> Result:
-    """Collect the evidence of every source."""
-    images: ImageEmbeddings = context.features["siglip2"]
+    """Collect the evidence of every source that is there."""
+    images: ImageEmbeddings | None = context.features.get("siglip2")
+    policies = images.taxonomies.get("moderation") if images else None
+    lacking = _lacking(context, policies is None)
+    if len(lacking) == len(SOURCES):
+        reason, message = lacking["zero_shot"]
+        return skipped(reason, message)
     found: list[tuple[Category, list[Flagged]]] = []
-    for index, _label in enumerate(images.taxonomies["moderation"].labels):
-        found += _zero_shot(images, images.taxonomies["moderation"], index, context.facts.duration_s)
+    if images is not None and policies is not None:
+        for index in range(len(policies.labels)):
+            found += _zero_shot(images, policies, index, context.facts.duration_s)
     found += _objects(context.features.get("dfine", ()), context.facts.duration_s)
     found += _explicit(context.features.get("nsfw"), context.facts.duration_s)
     found.sort(key=lambda pair: -pair[0].score)
     segments = sorted((s for _c, spans in found for s in spans), key=lambda s: (s.start_s, s.category))
-    output = VisualModeration(categories=[c for c, _s in found], needs_review=bool(found))
+    output = VisualModeration(
+        categories=[c for c, _s in found],
+        needs_review=bool(found),
+        looked=sorted(SOURCES.keys() - lacking.keys()),
+        unknown={source: reason for source, (reason, _message) in lacking.items()},
+    )
+    if lacking:
+        reason = next(iter(lacking.values()))[0]
+        lost = "; ".join(f"{MEANT[source]} were not looked for: {message}" for source, (_r, message) in lacking.items())
+        return partial(output, reason, lost, segments, calibrated=False)
     return ok(output, segments, calibrated=False)
+
+
+def _lacking(context: Context, no_policies: bool) -> dict[str, tuple[Reason, str]]:
+    """Return the sources that could not look, each with the reason."""
+    found = {source: context.lack(encoder) for source, encoder in SOURCES.items()}
+    if found["zero_shot"] is None and no_policies:
+        found["zero_shot"] = ("no_sources", "there is no taxonomy prompts/moderation.toml")
+    return {source: lack for source, lack in found.items() if lack}
 
 
 def pooled(scores: Sequence[float]) -> float:
@@ -156,8 +186,9 @@ ANALYZER = Analyzer(
     group="video",
     output=VisualModeration,
     analyze=analyze,
-    uses=("siglip2",),
-    optional=("nsfw", "dfine"),
+    optional=("siglip2", "nsfw", "dfine"),
+    needs_model=True,
     needs=frozenset({"video"}),
     lightweight=False,
+    version="2",
 )

@@ -57,7 +57,11 @@ class PromptMatrix:
 
 
 def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
-    """Return the taxonomy of `data/<folder>/<name>.toml`; raises `ConfigError` for a file of another form."""
+    """Return the taxonomy of `data/<folder>/<name>.toml`.
+
+    Raises:
+        ConfigError: no label, a label without an id or twice, or a text that is none; with the path.
+    """
     file = f"{folder}/{name}.toml"
     table = datafiles.read_toml(file, data_dir)
     template = str(table.get("template", "{}"))
@@ -67,9 +71,13 @@ def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
         prompts = tuple(
             tuple(template.format(p) for p in (e.get("prompts") or [e.get("name", e["id"])])) for e in entries
         )
-    except (KeyError, TypeError, IndexError) as exc:
+        background = tuple(str(text) for text in table.get("background", ()))
+    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as exc:
         raise ConfigError(f"{datafiles.find(file, data_dir)}: each of [[labels]] needs an id ({exc})") from exc
-    return Taxonomy(name=name, labels=labels, prompts=prompts, background=tuple(table.get("background", ())))
+    ids = [label.id for label in labels]
+    if not ids or not all(isinstance(i, str) and i for i in ids) or len(set(ids)) != len(ids):
+        raise ConfigError(f"{datafiles.find(file, data_dir)}: [[labels]] needs one label at least, each id once")
+    return Taxonomy(name=name, labels=labels, prompts=prompts, background=background)
 
 
 def names(data_dir: Path | None) -> list[str]:

@@ -1,0 +1,70 @@
+"""A user's own prompt files: another form is refused with its path, a missing taxonomy is a reason and no error."""
+
+import numpy as np
+import pytest
+
+from tests.contexts import facts
+from tiktokd.analyzers import scene_recognition
+from tiktokd.encoders import _prompts
+from tiktokd.errors import ConfigError
+from tiktokd.footage import Shot, Shots
+from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines
+from tiktokd.plugins import Context
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "labels = []",
+        "[[labels]]\nname = 'x'",
+        "labels = 'x'",
+        "[[labels]]\nid = 3",
+        "[[labels]]\nid = ''",
+        "[[labels]]\nid = 'a'\n[[labels]]\nid = 'a'",
+        "background = 5\n[[labels]]\nid = 'a'",
+        "template = '{x}'\n[[labels]]\nid = 'a'",
+    ],
+)
+def test_a_prompt_file_of_another_form_is_refused_with_its_path(tmp_path, text):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "scenes.toml").write_text(text)
+    with pytest.raises(ConfigError, match=r"scenes\.toml"):
+        _prompts.read("scenes", tmp_path)
+
+
+@pytest.mark.parametrize("name", _prompts.names(None))
+def test_every_shipped_taxonomy_can_be_read(name):
+    assert _prompts.read(name, None).labels
+
+
+def scenes(names):
+    """Return the result where SigLIP2 knows taxonomies of these names."""
+    place = LabelCosines(
+        labels=(Label(id="kitchen", name="Kitchen", group="indoor"), Label(id="beach", name="Beach", group="outdoor")),
+        cosine=np.tile(np.array([[0.0, 0.3]], np.float32), (4, 1)),
+        background=np.zeros((4, 1), np.float32),
+        scale=100.0,
+        bias=0.0,
+    )
+    images = ImageEmbeddings(
+        vectors=np.ones((4, 2), np.float32), pts_s=np.arange(4.0), space="t", taxonomies=dict.fromkeys(names, place)
+    )
+    shot = Shot(first=0, last=3, start_s=0.0, end_s=4.0, keyframe_s=2.0, black=False)
+    shots = Shots(transitions=(), shots=(shot,), change=np.zeros(4, np.float32), pts=np.arange(4.0))
+    media = facts(duration_s=4, frames=120, audio=False)
+    return scene_recognition.analyze(Context(facts=media, features={"siglip2": images, "shots": shots}))
+
+
+def test_without_a_taxonomy_of_places_nothing_is_named():
+    found = scenes(["weather"])
+    assert (found.status, found.reason) == ("skipped", "no_sources")
+    assert "scenes.toml" in found.message
+
+
+def test_without_weather_the_places_are_still_named():
+    found = scenes(["scenes", "time_of_day"])
+    assert (found.status, found.reason) == ("partial", "no_sources")
+    assert "weather.toml" in found.message
+    assert (found.output.indoor_ratio, found.output.weather, found.output.time_of_day) == (0.0, None, "beach")
+    assert scenes(["scenes", "time_of_day", "weather"]).status == "ok"
