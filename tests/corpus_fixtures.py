@@ -59,7 +59,7 @@ class Frames:
             {"t_s": float(t), "hash_hex": whole, "quality": quality, "flipped_hex": flipped, "cropped_hex": crops}
             for t, (whole, *crops, flipped) in enumerate(texts)
         ]
-        return {"pdq": pdq, "duplicate_cluster_id": None, "matches": []}
+        return {"pdq": pdq, "duplicate_cluster_id": None, "matches": [], "embedding_space": None}
 
 
 def tune(seed: int, seconds: float = 30.0, per_second: int = 20) -> Landmarks:
@@ -113,6 +113,32 @@ def outputs_of(
     }
 
 
+DIMENSIONS = 768
+
+
+def unit(vector: np.ndarray) -> np.ndarray:
+    """The vector at length 1."""
+    return vector / np.linalg.norm(vector)
+
+
+def scene(seed: int) -> np.ndarray:
+    """The mean embedding of a made-up clip. Unrelated clips lie at 0.6: a third of each vector is common to all."""
+    common, own = (np.random.default_rng(s).standard_normal(DIMENSIONS) for s in (10**6, seed))
+    return unit(np.sqrt(0.6) * unit(common) + np.sqrt(0.4) * unit(own))
+
+
+def edited(vector: np.ndarray, cosine: float, seed: int = 0) -> np.ndarray:
+    """A vector at exactly this cosine to another, in a direction of its own."""
+    aside = np.random.default_rng(seed).standard_normal(len(vector))
+    aside -= (aside @ vector) * vector
+    return cosine * vector + np.sqrt(1 - cosine**2) * unit(aside)
+
+
+def signals_of(vector: np.ndarray, space: str = "siglip2@1") -> dict[str, dict[str, Any]]:
+    """The signals of a video with this mean embedding, as the encoder writes them."""
+    return {"siglip2": {"space": space, "mean": [round(float(v), 4) for v in vector]}}
+
+
 class Sickly:
     """A database that can be made to refuse to be read."""
 
@@ -161,19 +187,27 @@ class Library:
 
     async def finish(self, id_: str, **what: Any) -> dict[str, Any]:
         """Lead a video to its end; return its stored summaries."""
-        metadata = what.pop("metadata", None)
-        assert await self.complete(self.claim(id_, metadata), outputs_of(**what))
+        metadata, signals = what.pop("metadata", None), what.pop("signals", None)
+        assert await self.complete(self.claim(id_, metadata), outputs_of(**what), signals)
         return self.stored(id_)
 
-    async def complete(self, claim: Any, outputs: dict[str, Envelope]) -> bool:
+    async def complete(
+        self, claim: Any, outputs: dict[str, Envelope], signals: dict[str, dict[str, Any]] | None = None
+    ) -> bool:
         """Do what the daemon does when the analyzers have answered."""
 
         async def write(compared: store_corpus.Compared) -> list[int] | None:
             return await self.queue.db.write(
-                store_corpus.complete, claim.token, compared=compared, signals={}, facts=None, timings={}, now=NOW
+                store_corpus.complete,
+                claim.token,
+                compared=compared,
+                signals=signals or {},
+                facts=None,
+                timings={},
+                now=NOW,
             )
 
-        return await self.corpus.complete(claim, outputs, write)
+        return await self.corpus.complete(claim, outputs, signals or {}, write)
 
     def stored(self, id_: str) -> dict[str, Any]:
         """The summaries of a video by analyzer, with status and reason."""

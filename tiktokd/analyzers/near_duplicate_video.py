@@ -1,13 +1,16 @@
 """What it takes to find other copies of this video: PDQ hashes of a frame per second, plain, mirrored and cropped.
 
 The hashes are taken inside the bars. Which earlier videos match is filled in by the corpus once the video is finished
-(`duplicate_cluster_id`, `matches`); until then both are empty. `tiktokd.copies.match` is the rule: frames within 31
-bits, at one offset in time, for at least 30 % of the frames.
+(`duplicate_cluster_id`, `matches`, `embedding_space`); until then they are empty. `tiktokd.copies.match` is the rule:
+frames within 31 bits, at one offset in time, for at least 30 % of the frames. Full tier: copies edited beyond that
+(cropped far, turned, at another speed) are found by the cosine of the clips' mean SigLIP2 embeddings, at least 0.95.
+That limit is not calibrated: two videos of one person in one room may reach it. A semantic match says "look at both",
+has no place in time and joins no cluster; where the hashes match too, theirs is the one that is listed.
 
-Bad at: crops over 12 % and rotation (missed), copies at another speed, videos of plain or dark pictures (their hashes
-say nothing: quality under 50), slideshows that share one picture. Semantic copies (the same scene, other pictures) are
-not looked for; what that takes, the clip's mean SigLIP2 embedding with the name of its space, is kept with the video
-among its signals (`siglip2`: `mean`, `space`), not here: the hashes cost a second of CPU, which must not wait on a GPU.
+Bad at: without SigLIP2, crops over 12 %, rotation and copies at another speed (missed); slideshows that share one
+picture; videos of plain or dark pictures (their hashes say nothing, quality under 50, and nor do their embeddings).
+The embedding comes from the video's signals (`siglip2`) and not through the analyzer: the hashes cost a second of CPU,
+which must not wait on a GPU.
 
 Source: PDQ and vPDQ, Meta ThreatExchange (BSD-3), own implementation, bit-exact.
 """
@@ -40,12 +43,14 @@ class VideoMatch(Output):
 
     video_id: str
     """As in the queue."""
-    matched_ratio: float
-    """0..1, share of this video's frames that the other shows."""
-    offset_s: float
-    """Where this video's start lies in the other one, seconds."""
+    matched_ratio: float | None
+    """0..1, share of this video's frames that the other shows; `None`: semantic, for which no frames are compared."""
+    offset_s: float | None
+    """Where this video's start lies in the other one, seconds; `None`: semantic."""
     kind: Literal["exact", "edited", "semantic"]
-    """Exact: re-encoded or resized; edited: cropped, mirrored, overlaid; semantic: by embedding only."""
+    """Exact: re-encoded or resized; edited: cropped, mirrored, overlaid; semantic: by embedding only, uncalibrated."""
+    cosine: float | None
+    """0.95..1, of the clips' mean embeddings; `None`: matched by hashes."""
 
 
 class NearDuplicateVideo(Output):
@@ -54,9 +59,12 @@ class NearDuplicateVideo(Output):
     pdq: list[FrameHash]
     """About one per second, in order."""
     duplicate_cluster_id: str | None
-    """The earliest video of the copies; `None`: not matched (yet), or the only one."""
+    """The earliest of the exact and edited copies; `None`: not matched (yet), or the only one."""
     matches: list[VideoMatch]
-    """Best first; empty: none found (yet)."""
+    """Exact and edited ones, then semantic ones, each best first; empty: none found (yet)."""
+    embedding_space: str | None
+    """Model and revision whose embeddings were compared, only with their like; `None`: semantic copies were not looked
+    for, since there was no embedding."""
 
 
 def analyze(context: Context) -> Result:
@@ -75,10 +83,16 @@ def analyze(context: Context) -> Result:
         ],
         duplicate_cluster_id=None,
         matches=[],
+        embedding_space=None,
     )
     if all(h.quality < QUALITY_MIN for h in found.hashes):
-        return partial(output, "low_quality", "too little structure in the picture: its hashes match nothing for sure")
-    return ok(output)
+        return partial(
+            output,
+            "low_quality",
+            "too little structure in the picture: its hashes match nothing for sure",
+            tier="lite",
+        )
+    return ok(output, tier="lite")
 
 
 ANALYZER = Analyzer(
@@ -88,5 +102,7 @@ ANALYZER = Analyzer(
     output=NearDuplicateVideo,
     analyze=analyze,
     uses=("frame_hashes",),
+    signals=("siglip2",),
     needs=frozenset({"video"}),
+    version="2",
 )

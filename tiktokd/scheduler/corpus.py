@@ -21,15 +21,20 @@ from typing import Any, TypeVar
 from pydantic import JsonValue
 from sqlalchemy.engine import Connection
 
-from tiktokd.model import Claim, Envelope
-from tiktokd.scheduler import corpus_picture, corpus_reach, corpus_sound, store_corpus
+from tiktokd.model import Claim, Envelope, Signals
+from tiktokd.scheduler import corpus_picture, corpus_reach, corpus_semantic, corpus_sound, store_corpus
 from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.corpus_form import POSTINGS, SKETCHES
 from tiktokd.scheduler.corpus_keeper import Keeper, Stopped
 from tiktokd.scheduler.corpus_kind import Candidate, Kind, Matched, Print
 from tiktokd.scheduler.database import Database
 
-KINDS = (corpus_picture.KIND, corpus_sound.KIND)
-WATCHED = {kind.analyzer: kind.name for kind in KINDS} | {corpus_reach.ANALYZER: store_corpus.POST}
+_PICTURE, _SOUND = corpus_picture.KIND, corpus_sound.KIND
+WATCHED = {
+    _PICTURE.analyzer: _PICTURE.name,
+    _SOUND.analyzer: _SOUND.name,
+    corpus_reach.ANALYZER: store_corpus.POST,
+}
 """Analyzers whose results the corpus completes, and what it keeps of each."""
 USABLE = ("ok", "partial")
 FIT_CHECK_POSTS = 50
@@ -51,13 +56,13 @@ class Corpus:
         self._turn = asyncio.Lock()
         self._posts_seen = 0
 
-    async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], write: Write) -> bool:
+    async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals, write: Write) -> bool:
         """Compare the video, store it with `write`, and remember it; False where its claim is over."""
         if not any(name in outputs for name in WATCHED):
             return await write(store_corpus.Compared(outputs=outputs)) is not None
         try:
             async with self._turn:
-                compared = await self._in_thread(self._compare, claim, outputs)
+                compared = await self._in_thread(self._compare, claim, outputs, signals)
                 revisions = await write(compared)
                 if revisions is not None:
                     await self._in_thread(self._remember, compared, revisions)
@@ -73,28 +78,60 @@ class Corpus:
     async def _in_thread(self, function: Callable[..., R], *args: Any) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)
 
-    def _compare(self, claim: Claim, outputs: Mapping[str, Envelope]) -> store_corpus.Compared:
+    def _compare(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals) -> store_corpus.Compared:
         """Return the results with what the corpus says, and what it is to keep."""
         filled, prints = dict(outputs), []
-        for kind in KINDS:
-            if (envelope := _usable(outputs, kind.analyzer)) is not None:
-                filled[kind.analyzer], new = self._compare_one(kind, envelope, claim)
-                prints += [new] if new is not None else []
+        done = {what for name, what in WATCHED.items() if name in outputs}
+        if (envelope := _usable(outputs, _PICTURE.analyzer)) is not None:
+            filled[_PICTURE.analyzer], new = self._compare_pictures(envelope, claim, signals)
+            prints += new
+        if _PICTURE.analyzer in outputs and corpus_semantic.ENCODER in signals:
+            done.add(store_corpus.MEANING)
+        if (envelope := _usable(outputs, _SOUND.analyzer)) is not None:
+            filled[_SOUND.analyzer], new = self._compare_one(_SOUND, envelope, claim)
+            prints += new
         post = None
         if (envelope := _usable(outputs, corpus_reach.ANALYZER)) is not None:
-            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled.get(corpus_sound.KIND.analyzer))
-        done = frozenset(what for name, what in WATCHED.items() if name in outputs)
-        return store_corpus.Compared(outputs=filled, prints=prints, done=done, post=post)
+            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled.get(_SOUND.analyzer))
+        return store_corpus.Compared(outputs=filled, prints=prints, done=frozenset(done), post=post)
+
+    def _compare_pictures(
+        self, envelope: Envelope, claim: Claim, signals: Signals
+    ) -> tuple[Envelope, list[store_corpus.NewPrint]]:
+        """Return the result with copies by its hashes and, where there is an embedding, by what they show."""
+        meaning, near, failed = None, list[corpus_semantic.Near](), None
+        try:
+            meaning = corpus_semantic.read(signals)
+            near = self._near(meaning, claim) if meaning is not None else []
+        except Stopped:
+            raise
+        except Exception as exc:
+            # As below.
+            _logger.exception("cannot compare embeddings with earlier videos", extra={"video": claim.id})
+            failed = exc
+        envelope, prints = self._compare_one(_PICTURE, envelope, claim, also=[each.row.seq for each in near])
+        if not prints:
+            return envelope, []  # plain pictures mean the same, too
+        if failed is not None:
+            envelope = _unavailable(envelope, failed)
+        elif meaning is not None:
+            envelope = corpus_semantic.fill(envelope, meaning, near)
+        return envelope, [*prints, *([corpus_semantic.to_print(meaning, seq_of(claim))] if meaning is not None else [])]
+
+    def _near(self, meaning: corpus_semantic.Meaning, claim: Claim) -> list[corpus_semantic.Near]:
+        found = corpus_semantic.candidates(self._keeper.index(meaning.kind, SKETCHES), meaning)
+        rows = self._database.read_blocking(store_corpus.known, found) if found else []
+        return corpus_semantic.compare(meaning, [row for row in rows if row.seq != seq_of(claim)])
 
     def _compare_one(
-        self, kind: Kind, envelope: Envelope, claim: Claim
-    ) -> tuple[Envelope, store_corpus.NewPrint | None]:
+        self, kind: Kind, envelope: Envelope, claim: Claim, also: Sequence[int] = ()
+    ) -> tuple[Envelope, list[store_corpus.NewPrint]]:
         """Return one result with its matches, and its print; without matches where they cannot be had."""
         given, cluster = None, seq_of(claim)
         try:
             given = kind.read(envelope.summary)
             if given is not None:
-                matched, cluster = self._match(kind, given, claim)
+                matched, cluster = self._match(kind, given, claim, also)
                 envelope = _with(envelope, kind.fill(matched))
         except Stopped:
             raise
@@ -103,16 +140,15 @@ class Corpus:
             _logger.exception("cannot compare with earlier videos", extra={"video": claim.id})
             envelope = _unavailable(envelope, exc)
         if given is None:
-            return envelope, None
-        return envelope, store_corpus.NewPrint(
-            kind=kind.name, cluster=cluster, entry=given.entry.pack(), exact=given.exact
-        )
+            return envelope, []
+        new = store_corpus.NewPrint(kind=kind.name, cluster=cluster, entry=given.entry.pack(), exact=given.exact)
+        return envelope, [new]
 
-    def _match(self, kind: Kind, given: Print, claim: Claim) -> tuple[Matched, int]:
-        """Return what matches, and the `seq` of the earliest of them, this video included."""
+    def _match(self, kind: Kind, given: Print, claim: Claim, also: Sequence[int]) -> tuple[Matched, int]:
+        """Return what matches, also among the videos `also`, and the `seq` of the earliest, this video included."""
         seq = seq_of(claim)
-        candidates = kind.candidates(self._keeper.index(kind.name), given)
-        known = self._database.read_blocking(_known, kind.name, candidates, besides=seq)
+        candidates = kind.candidates(self._keeper.index(kind.name, POSTINGS), given)
+        known = self._database.read_blocking(_known, kind.name, candidates, besides=seq, also=also)
         found = kind.compare(given, [(candidate, row.exact) for candidate, row in known])
         rows = {row.revision: row for _, row in known}
         matches = [(rows[revision], facts) for revision, facts in found]
@@ -168,13 +204,13 @@ def _usable(outputs: Mapping[str, Envelope], analyzer: str) -> Envelope | None:
 
 
 def _known(
-    conn: Connection, kind: str, candidates: Sequence[Candidate], *, besides: int
+    conn: Connection, kind: str, candidates: Sequence[Candidate], *, besides: int, also: Sequence[int]
 ) -> list[tuple[Candidate, store_corpus.Known]]:
-    """Return the candidates that are still there, and the earliest videos that they themselves matched."""
+    """Return the candidates that are still there, the videos `also`, and the earliest that the former matched."""
     wanted = {candidate.revision: candidate for candidate in candidates}
     rows = store_corpus.known(conn, list(wanted))
     here = {row.seq for row in rows}
-    rows += store_corpus.heads(conn, kind, sorted({row.cluster for row in rows} - here))
+    rows += store_corpus.heads(conn, kind, sorted({*also, *(row.cluster for row in rows)} - here))
     pairs = [(wanted.get(row.revision) or Candidate(revision=row.revision), row) for row in rows if row.seq != besides]
     order = {revision: place for place, revision in enumerate(wanted)}
     return sorted(pairs, key=lambda pair: order.get(pair[0].revision, len(order)))

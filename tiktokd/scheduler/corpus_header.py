@@ -44,7 +44,7 @@ def seal(file: BinaryIO, *, magic: str, owner: str, upto: int) -> None:
         owner: the database.
         upto: what the writer calls the newest entry in it.
     """
-    size = file.seek(0, os.SEEK_END)
+    size = max(file.seek(0, os.SEEK_END), HEADER_BYTES)
     header = {"magic": magic, "owner": owner, "upto": upto, "bytes": size, "crc": _checksum(file)}
     file.seek(0)
     file.write(json.dumps(header).encode().ljust(HEADER_BYTES))

@@ -6,8 +6,9 @@ Knows not what the prints mean. Blocking: for the corpus's own thread.
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,9 @@ from sqlalchemy.engine import Connection
 
 from tiktokd.errors import LocalError
 from tiktokd.scheduler import store_corpus, store_upkeep
-from tiktokd.scheduler.corpus_file import PostingFile, Postings, Run, build
+from tiktokd.scheduler.corpus_form import Form, Index, IndexT, Rows
 from tiktokd.scheduler.corpus_header import Unusable
-from tiktokd.scheduler.corpus_index import TAIL_ENTRIES, PostingIndex, entry_run
+from tiktokd.scheduler.corpus_index import TAIL_ENTRIES
 from tiktokd.scheduler.database import Database
 
 OWNER_SETTING = "corpus"
@@ -49,11 +50,11 @@ class Keeper:
         tail_entries: entries in memory before they are merged into a file.
         """
         self._database, self._directory, self._clock, self._tail_entries = database, directory, clock, tail_entries
-        self._indexes: dict[str, PostingIndex] = {}
+        self._indexes: dict[str, tuple[Form[Any], Index]] = {}
         self._rest_until: dict[str, float] = {}
         self.stopping = threading.Event()
 
-    def index(self, kind: str) -> PostingIndex:
+    def index(self, kind: str, form: Form[IndexT]) -> IndexT:
         """Return the index of a kind of print, holding all rows that were committed before this call.
 
         Raises:
@@ -64,21 +65,21 @@ class Keeper:
             if self._clock() < self._rest_until.get(kind, 0.0):
                 raise LocalError(f"the index {self._path(kind)} could not be opened a moment ago; see the log")
             try:
-                self._indexes[kind] = self._open(kind)
+                self._indexes[kind] = form, self._open(kind, form)
             except (OSError, LocalError) as exc:
                 self._rest_until[kind] = self._clock() + REST_S
                 raise LocalError(f"the index {self._path(kind)} cannot be opened: {exc}") from exc
-        return self._indexes[kind]
+        return cast(IndexT, self._indexes[kind][1])
 
-    def add(self, kind: str, rows: Sequence[tuple[int, bytes]]) -> None:
+    def add(self, kind: str, rows: Rows) -> None:
         """File new rows (revision, entry) that have been committed."""
-        index = self._indexes.get(kind)
-        if index is None:
+        if kind not in self._indexes:
             return  # it will find them when it is opened
+        form, index = self._indexes[kind]
         index.add(rows)
         if index.entries_in_memory > self._tail_entries and self._clock() >= self._rest_until.get(kind, 0.0):
             try:
-                self._indexes[kind] = self._merged(kind, index.file)
+                self._indexes[kind] = form, self._merged(kind, form, index)
             except (OSError, LocalError) as exc:
                 # It goes on in memory; a restart reads the rows again.
                 self._rest_until[kind] = self._clock() + REST_S
@@ -91,47 +92,44 @@ class Keeper:
     def _path(self, kind: str) -> Path:
         return self._directory / f"{kind}.index"
 
-    def _open(self, kind: str) -> PostingIndex:
+    def _open(self, kind: str, form: Form[IndexT]) -> IndexT:
         newest = self._database.read_blocking(store_corpus.newest, kind)
-        file = self._file(kind, newest)
-        after = file.upto if file is not None else 0
-        rows = self._entries(kind, after, newest, self._tail_entries + 1)
+        index = self._saved(kind, form, newest)
+        rows = self._entries(kind, _upto(index), newest, self._tail_entries + 1)
         if len(rows) > self._tail_entries:
-            return self._merged(kind, file)
-        index = PostingIndex(file)
+            return self._merged(kind, form, index)
         index.add(rows)
         return index
 
-    def _file(self, kind: str, newest: int) -> PostingFile | None:
-        """Return the file of a kind where it can be used."""
+    def _saved(self, kind: str, form: Form[IndexT], newest: int) -> IndexT:
+        """Return what the file of a kind holds where it can be used, an empty index otherwise."""
         path = self._path(kind)
         try:
-            return PostingFile(path, self._owner(), newest)
+            return form.open(path, self._owner(), newest)
         except Unusable as exc:
             if path.exists():
                 _logger.warning("making the index %s anew: %s", path, exc)
-            return None
+            return form.begin()
 
-    def _merged(self, kind: str, file: PostingFile | None) -> PostingIndex:
-        """Write a file with everything, over the rows that `file` does not hold yet, and return its index."""
+    def _merged(self, kind: str, form: Form[IndexT], index: IndexT) -> IndexT:
+        """Write a file with everything, over the rows that the file of `index` does not hold yet; return its index."""
         upto = self._database.read_blocking(store_corpus.newest, kind)
         alive = np.zeros(upto + 1, np.bool_)
         alive[self._database.read_blocking(store_corpus.revisions, kind, upto=upto)] = True
 
-        def keep(postings: Postings) -> NDArray[np.bool_]:
+        def keep(revisions: NDArray[np.int64]) -> NDArray[np.bool_]:
             self._check()
-            return alive[(postings >> np.uint64(32)).astype(np.int64)]
+            return alive[revisions]
 
         path = self._path(kind)
-        runs = self._runs(kind, file.upto if file is not None else 0, upto)
-        build(path, owner=self._owner(), upto=upto, runs=runs, base=file, keep=keep)
+        form.write(path, index, self._batches(kind, _upto(index), upto), owner=self._owner(), upto=upto, keep=keep)
         _logger.info("saved the index %s: %d videos", path, int(alive.sum()))
-        return PostingIndex(PostingFile(path, self._owner(), upto))
+        return form.open(path, self._owner(), upto)
 
-    def _runs(self, kind: str, after: int, upto: int) -> Iterator[Run]:
+    def _batches(self, kind: str, after: int, upto: int) -> Iterator[Rows]:
         while rows := self._entries(kind, after, upto, BATCH_ENTRIES):
             self._check()
-            yield entry_run(rows)
+            yield rows
             after = rows[-1][0]
 
     def _entries(self, kind: str, after: int, upto: int, limit: int) -> list[tuple[int, bytes]]:
@@ -145,6 +143,10 @@ class Keeper:
     def _check(self) -> None:
         if self.stopping.is_set():
             raise Stopped
+
+
+def _upto(index: Index) -> int:
+    return index.file.upto if index.file is not None else 0
 
 
 def _new_owner(conn: Connection, owner: str) -> str:

@@ -1,6 +1,6 @@
 """What the kinds of prints have in common: how one is read from a result, looked up, compared, written back.
 
-Values only: `corpus_picture` and `corpus_sound` hold one each.
+Values only: `corpus_picture` and `corpus_sound` hold one each. What compares vectors is `corpus_semantic`.
 """
 
 from collections.abc import Callable, Mapping, Sequence

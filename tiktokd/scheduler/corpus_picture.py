@@ -5,7 +5,7 @@ Of two hashes that differ in d of 256 bits, at least one of 16 words is equal in
 video are filed, each under its words, and a minute's worth of frames of a new one is looked up. Crops and mirrored
 copies are found as `copies.match` finds them, by filing and asking for the hashes of crops and mirror images too.
 
-Semantic copies (the same scene, other pictures) are not looked for.
+Copies edited beyond that are `corpus_semantic`'s.
 """
 
 import struct
@@ -80,7 +80,10 @@ def compare(given: Print, known: Sequence[tuple[Candidate, bytes]]) -> list[tupl
     matches = [(revision, each) for revision, each in found if each is not None]
     matches.sort(key=lambda pair: (-pair[1].matched_ratio, pair[1].median_bits))
     return [
-        (revision, {"matched_ratio": each.matched_ratio, "offset_s": each.offset_s, "kind": each.kind})
+        (
+            revision,
+            {"matched_ratio": each.matched_ratio, "offset_s": each.offset_s, "kind": each.kind, "cosine": None},
+        )
         for revision, each in matches
     ]
 

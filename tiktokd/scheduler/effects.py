@@ -210,7 +210,7 @@ class Effects:
             token, now = command.claim.token, self._utc()
             return self._write("processing", store_corpus.complete, token, compared=compared, **given, now=now)
 
-        held = await self._corpus.complete(command.claim, command.outputs, write)
+        held = await self._corpus.complete(command.claim, command.outputs, command.signals, write)
         if held:
             self.completed.add(self._clock())
             self._lanes.clear("processing")

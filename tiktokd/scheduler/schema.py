@@ -163,6 +163,8 @@ performance_metrics = sa.Table(
 """Samples over time; `subject` is a worker, a GPU, or empty for the whole daemon."""
 
 PRINT_KINDS = ("picture", "sound")
+MEANING_PREFIX = "mean-"
+"""Of the kinds of print that are vectors, one kind per space."""
 
 corpus_prints = sa.Table(
     "corpus_prints",

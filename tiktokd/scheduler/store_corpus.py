@@ -19,8 +19,8 @@ from tiktokd.scheduler.prepared import Prepared
 _prints = schema.corpus_prints
 _posts = schema.corpus_posts
 _queue = schema.processing_queue
-POST = "post"
-"""What `complete` calls the post among the things that it replaces."""
+POST, MEANING = "post", "meaning"
+"""What `complete` calls the post, and the vectors of whatever space, among the things that it replaces."""
 CHUNK = 500
 """Values per statement: below the 999 parameters that old SQLite allows."""
 
@@ -55,8 +55,8 @@ class Compared:
     outputs: Mapping[str, Envelope]
     prints: Sequence[NewPrint] = ()
     done: frozenset[str] = frozenset()
-    """What these results speak of: kinds of prints, `POST`. The rest is kept where single analyzers were asked for
-    again, and is gone with the results that it came from otherwise."""
+    """What these results speak of: kinds of prints, `MEANING`, `POST`. The rest is kept where single analyzers were
+    asked for again, and is gone with the results that it came from otherwise."""
     post: NewPost | None = None
 
 
@@ -101,7 +101,7 @@ def complete(
         return None
     gone = compared.done if again else _EVERYTHING
     for kind in gone - {POST}:
-        _DELETE_PRINT.run(conn, {"of": seq, "which": kind})
+        _DELETE_PRINT.run(conn, {"of": seq, "which": f"{schema.MEANING_PREFIX}%" if kind == MEANING else kind})
     if POST in gone:
         _DELETE_POST.run(conn, {"of": seq})
     if (post := compared.post) is not None:
@@ -188,7 +188,7 @@ def posts(conn: Connection, *, limit: int) -> list[NewPost]:
     return [NewPost(**{name: getattr(row, name) for name in _POST_FIELDS}) for row in conn.execute(query)]
 
 
-_EVERYTHING = frozenset((*schema.PRINT_KINDS, POST))
+_EVERYTHING = frozenset((*schema.PRINT_KINDS, MEANING, POST))
 _POST_FIELDS = ("creator", "views", "views_per_day", "features")
 
 
@@ -215,7 +215,7 @@ _CLUSTER_SIZE = Prepared(
     )
 )
 _DELETE_PRINT = Prepared(
-    sa.delete(_prints).where(_prints.c.seq == sa.bindparam("of"), _prints.c.kind == sa.bindparam("which"))
+    sa.delete(_prints).where(_prints.c.seq == sa.bindparam("of"), _prints.c.kind.like(sa.bindparam("which")))
 )
 _DELETE_POST = Prepared(sa.delete(_posts).where(_posts.c.seq == sa.bindparam("of")))
 _INSERT_POST = Prepared(sa.insert(_posts).values({name: sa.bindparam(name) for name in ("seq", *_POST_FIELDS)}))

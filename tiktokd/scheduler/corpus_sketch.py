@@ -1,0 +1,154 @@
+"""Which earlier vectors lie near a new one: a sketch of 1024 signs each, in one file and, in memory, what came since.
+
+A sketch holds the signs of a vector turned at random. Two vectors at the angle a differ in a share of a / pi of them,
+give or take 1 in 100, so counting bits finds the few that are worth comparing. Measured for 100,000 vectors of 768
+numbers: 4 ms and 13 MiB; products of the vectors themselves take 20 ms from int8, 170 ms from float16, and 75 MiB.
+
+The file is read in stretches and not mapped, which takes as long: it would count as ours, and a file cut short would
+end the process. Knows not what the vectors are of.
+"""
+
+import hashlib
+import itertools
+import os
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tiktokd.scheduler.corpus_header import HEADER_BYTES, proven, seal, written
+
+MAGIC = "tiktokd sketches 1"
+BITS = 1024
+WORDS = BITS // 64
+TURNS = 3
+"""Changes of sign and Hadamard transforms, which spread each number of a vector over all of them: after three, vectors
+with a few large numbers are turned as well as others (Andoni et al., cross-polytope LSH, NIPS 2015)."""
+SEED = b"tiktokd sketch 1"
+BLOCK = 8192
+"""Sketches per read: 1.1 MiB."""
+Words = NDArray[np.uint64]
+Rows = Sequence[tuple[int, bytes]]
+"""Revisions, rising, and sketches as bytes."""
+_ROW_BYTES = 8 * (1 + WORDS)
+
+
+def sketch(vector: NDArray[np.float32]) -> bytes:
+    """Return the sketch of a vector (D,), 128 bytes; vectors of other sizes are turned otherwise."""
+    size = max(BITS, 1 << (len(vector) - 1).bit_length())
+    turned = np.zeros(size, np.float32)
+    turned[: len(vector)] = vector
+    for signs in _signs(size):
+        turned = _hadamard(turned * signs)
+    return np.packbits(turned[:BITS] > 0).tobytes()
+
+
+def share(cosine: float) -> float:
+    """Return the share of bits in which sketches of vectors at this cosine differ on average, 0..1."""
+    return float(np.arccos(cosine) / np.pi)
+
+
+@lru_cache(maxsize=4)
+def _signs(size: int) -> NDArray[np.float32]:
+    """Return (TURNS, size) of -1 and 1, for ever the same: they are part of what is stored."""
+    bits = np.frombuffer(hashlib.shake_256(SEED).digest(TURNS * size // 8), np.uint8)
+    return np.unpackbits(bits).reshape(TURNS, size).astype(np.float32) * 2 - 1
+
+
+def _hadamard(vector: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the Walsh-Hadamard transform of a vector whose length is a power of two, not scaled."""
+    step = 1
+    while step < len(vector):
+        pairs = vector.reshape(-1, 2, step)
+        vector = np.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), axis=1).reshape(-1)
+        step *= 2
+    return vector
+
+
+class SketchFile:
+    """One open file of rows (revision, words), read only."""
+
+    upto: int
+    """What its writer called the newest entry in it."""
+
+    def __init__(self, path: Path, owner: str, newest: int) -> None:
+        """Open and prove a file that `build` wrote for the same `owner`, with entries up to `newest` at most.
+
+        Raises:
+            Unusable: it cannot be used.
+        """
+        with proven(path, magic=MAGIC, owner=owner, newest=newest) as (file, self.upto):
+            self._descriptor = os.dup(file.fileno())
+            self._rows = (os.fstat(file.fileno()).st_size - HEADER_BYTES) // _ROW_BYTES
+        weakref.finalize(self, os.close, self._descriptor)
+
+    def blocks(self) -> Iterator[Words]:
+        """Yield (n, 1 + WORDS) rows; what was yielded before is overwritten. Raises `OSError`."""
+        space = np.empty((min(BLOCK, self._rows), 1 + WORDS), np.uint64)
+        for first in range(0, self._rows, BLOCK):
+            block = space[: self._rows - first]
+            if os.preadv(self._descriptor, [block.data], HEADER_BYTES + first * _ROW_BYTES) != block.nbytes:
+                raise OSError(f"the index ends before sketch {first + len(block)}")
+            yield block
+
+
+class SketchIndex:
+    """All sketches of one space."""
+
+    def __init__(self, file: SketchFile | None = None) -> None:
+        self.file = file
+        self._tail = _rows([])
+
+    @property
+    def entries_in_memory(self) -> int:
+        """How many entries wait to be merged into the file."""
+        return len(self._tail)
+
+    def add(self, rows: Rows) -> None:
+        """File sketches under their revisions."""
+        self._tail = np.concatenate((self._tail, _rows(rows)))
+
+    def nearest(self, asked: bytes, bits_max: int, limit: int) -> list[int]:
+        """Return the revisions whose sketches differ in `bits_max` bits at most, the nearest first."""
+        words = np.frombuffer(asked, np.uint64)
+        near: list[tuple[int, int]] = []
+        for block in itertools.chain([self._tail], self.file.blocks() if self.file is not None else ()):
+            bits = _differing(block[:, 1:], words)
+            rows = np.flatnonzero(bits <= bits_max)
+            near += zip(bits[rows].tolist(), (-block[rows, 0].astype(np.int64)).tolist(), strict=True)
+            # The best of each stretch are enough: a crowd of copies must not fill the memory.
+            near = sorted(near)[:limit]
+        return [-revision for _, revision in near]
+
+
+def _differing(block: Words, words: Words) -> NDArray[np.uint16]:
+    """Return, per row, in how many bits it differs."""
+    counts = np.bitwise_count(block ^ words)
+    return np.asarray(np.einsum("ij->i", counts, dtype=np.uint16, casting="safe"), np.uint16)
+
+
+def _rows(rows: Rows) -> Words:
+    found = np.empty((len(rows), 1 + WORDS), np.uint64)
+    found[:, 0] = [revision for revision, _ in rows]
+    found[:, 1:] = np.frombuffer(b"".join(raw for _, raw in rows), np.uint64).reshape(-1, WORDS)
+    return found
+
+
+def build(
+    path: Path,
+    *,
+    owner: str,
+    upto: int,
+    batches: Iterable[Rows],
+    base: SketchFile | None = None,
+    keep: Callable[[NDArray[np.int64]], NDArray[np.bool_]] = lambda revisions: np.ones(len(revisions), np.bool_),
+) -> None:
+    """Write a file with what `keep` keeps of the revisions of `base` and of `batches`, in this order."""
+    with written(path) as file:
+        file.seek(HEADER_BYTES)
+        for block in itertools.chain(base.blocks() if base is not None else (), map(_rows, batches)):
+            file.write(block[keep(block[:, 0].astype(np.int64))].tobytes())
+        seal(file, magic=MAGIC, owner=owner, upto=upto)
