@@ -70,6 +70,7 @@ def start(config: Config, targets: Targets, spool: Spool) -> Crew:
     region = Region.reserve(slots, config.analysis.slot_mib * MIB)
     supervisor.region = SharedRegion(region)
     supervisor.tick()
+    gpus.watch(devices)
     return Crew(gpus=gpus, devices=devices, loop=loop, supervisor=supervisor, region=region)
 
 

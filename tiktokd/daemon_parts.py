@@ -26,6 +26,7 @@ from tiktokd.scheduler.feed import Feed
 from tiktokd.scheduler.lanes import SETTING as LANES_SETTING
 from tiktokd.scheduler.lanes import Lanes
 from tiktokd.scheduler.notify import Notifier
+from tiktokd.scheduler.policy import download_limits, longest_wait_s
 from tiktokd.scheduler.runtime import LiveRuntime
 from tiktokd.scheduler.spool import Spool
 from tiktokd.scheduler.upkeep import Upkeep
@@ -88,8 +89,9 @@ async def _assemble(config: Config, database: Database, spool: Spool, crew: Crew
         gpus=crew.gpus, devices=crew.devices, database=database, incarnation=incarnation, clock=clock, utc=utc,
     )  # fmt: skip
     upkeep = Upkeep(
-        runtime=runtime, downloads=downloads, database=database, feed=feed, notifier=notifier, clock=clock, utc=utc
-    )
+        runtime=runtime, downloads=downloads, database=database, feed=feed, notifier=notifier, clock=clock, utc=utc,
+        longest_wait_s=longest_wait_s(download_limits(config)),
+    )  # fmt: skip
     server = await api.start(
         Control(database, runtime, log_dir=config.log_dir, clock=utc),
         socket_path=config.socket_path,

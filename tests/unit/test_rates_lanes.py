@@ -77,5 +77,8 @@ def test_a_stored_pause_is_taken_over_and_nonsense_is_not(stored: object, paused
     lanes.restore(stored)
     assert lanes.paused == paused
     if paused:
-        assert lanes.stored() == stored
+        assert lanes.with_paused("processing", True) == stored
+        assert lanes.with_paused("download", True) == ["download", "processing"]
+        assert lanes.with_paused("processing", False) == []
+        assert lanes.paused == paused, "nothing changes before it is stored"
         assert lanes.snapshot()[1].reason == "paused by a person"

@@ -1,6 +1,8 @@
 """Which GPUs there are and what they are doing, from NVML. Never loads torch: the daemon must stay small."""
 
 import logging
+import threading
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
@@ -8,14 +10,27 @@ from typing import Any
 from tiktokd.errors import ConfigError
 from tiktokd.protocol import GpuSnapshot
 
+ASK_S = 2.0
+"""How often the driver is asked."""
+STALE_S = 10.0
+"""An answer older than this is none: the driver hangs."""
 _logger = logging.getLogger(__name__)
 
 
 class Gpus:
-    """NVML, or nothing where there is no driver."""
+    """NVML, or nothing where there is no driver.
 
-    def __init__(self) -> None:
-        self._nvml: Any = None
+    A driver with a broken GPU may take minutes for an answer. So it is asked in a thread of its own, which the end of
+    the daemon does not wait for, and `snapshot` returns what that thread has heard lately.
+    """
+
+    def __init__(self, nvml: Any = None) -> None:
+        """Args: nvml: what to ask instead of `pynvml`; it is initialised already."""
+        self._nvml: Any = nvml
+        self._heard: dict[str, GpuSnapshot] = {}
+        self._heard_at = -STALE_S
+        if nvml is not None:
+            return
         with suppress(ImportError):
             import pynvml
 
@@ -49,8 +64,20 @@ class Gpus:
         return tuple(wanted)
 
     def snapshot(self, devices: Sequence[str]) -> tuple[GpuSnapshot, ...]:
-        """Return the state of these devices at this moment; a value that the driver does not tell is `None`."""
-        return tuple(self._one(device) for device in devices)
+        """Return the state of these devices a moment ago; a value that the driver does not tell is `None`."""
+        fresh = time.monotonic() - self._heard_at < STALE_S
+        return tuple((self._heard.get(device) if fresh else None) or GpuSnapshot(device=device) for device in devices)
+
+    def watch(self, devices: Sequence[str]) -> None:
+        """Ask about these devices from now on, in a thread."""
+        if self._nvml is not None and any(device.startswith("cuda:") for device in devices):
+            threading.Thread(target=self._listen, args=(tuple(devices),), name="tiktokd-nvml", daemon=True).start()
+
+    def _listen(self, devices: Sequence[str]) -> None:
+        while True:
+            self._heard = {device: self._one(device) for device in devices}
+            self._heard_at = time.monotonic()
+            time.sleep(ASK_S)
 
     def _one(self, device: str) -> GpuSnapshot:
         if self._nvml is None or not device.startswith("cuda:"):

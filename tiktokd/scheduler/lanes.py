@@ -27,9 +27,9 @@ class Lanes:
         """Take over the stored setting; anything else than a list of lanes counts as nothing paused."""
         self.paused = {lane for lane in LANES if isinstance(value, list) and lane in value}
 
-    def stored(self) -> list[str]:
-        """Return the value of the setting."""
-        return sorted(self.paused)
+    def with_paused(self, lane: Lane, paused: bool) -> list[str]:
+        """Return the value of the setting once `lane` is paused, or is not; to be taken over when it is stored."""
+        return sorted(self.paused | {lane} if paused else self.paused - {lane})
 
     def hinder(self, lane: Lane, reason: str, until: float) -> bool:
         """Let a lane rest; return whether this is news."""

@@ -130,6 +130,11 @@ def backoff_s(attempt: int, limits: Limits, random: float) -> float:
     return random * min(limits.backoff_cap_s, limits.backoff_base_s * BACKOFF_FACTOR**exponent)
 
 
+def longest_wait_s(limits: Limits) -> float:
+    """Return how long a video can be told to wait at most: by our own backoff, or by the site's Retry-After."""
+    return max(limits.backoff_cap_s, limits.retry_after_cap_s + limits.backoff_base_s / 2)
+
+
 def download_limits(config: Config) -> Limits:
     """Return the limits of the download lane."""
     table = config.download

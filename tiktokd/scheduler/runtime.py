@@ -1,5 +1,6 @@
 """The running daemon as its users see it: implements `protocol.Runtime`. Decides nothing."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from dataclasses import replace
@@ -45,6 +46,7 @@ class LiveRuntime:
         self._lanes, self._feed, self._gpus, self._devices = lanes, feed, gpus, devices
         self._database, self._incarnation, self._clock, self._utc = database, incarnation, clock, utc
         self._started_at, self._started_utc = clock(), utc()
+        self._pausing = asyncio.Lock()
 
     def wake(self) -> None:
         """Rows have changed: look for work again."""
@@ -56,8 +58,10 @@ class LiveRuntime:
 
     async def set_paused(self, lane: Lane, paused: bool) -> None:
         """Pause or resume one lane; resuming also gives workers that died too often another chance."""
-        (self._lanes.paused.add if paused else self._lanes.paused.discard)(lane)
-        await self._database.write(store.set_setting, SETTING, self._lanes.stored())
+        async with self._pausing:  # of two orders at once, the second must not write what the first has changed
+            wanted = self._lanes.with_paused(lane, paused)
+            await self._database.write(store.set_setting, SETTING, wanted)
+            self._lanes.restore(wanted)
         if not paused:
             self._lanes.clear(lane)
             self._supervisor.revive()

@@ -49,6 +49,7 @@ class Settlement:
             now=self._utc(),
             random=self._random(),
         )
+        how: dict[str, Any]
         match decision:
             case policy.Retry():
                 wait_s = max(decision.at - self._utc(), 0.0)
@@ -59,7 +60,7 @@ class Settlement:
                 final = decision.failure
                 text = f"{final.failure_class} in {final.stage}: {final.message}"
                 _logger.warning("failed: %s", text, extra={"video": claim.id})
-                how: dict[str, Any] = {"failure": final, "crash": decision.crash}
+                how = {"failure": final, "crash": decision.crash}
                 return await self._writer.write(lane, store.fail, claim.token, **how, now=self._utc())
             case policy.Pause():
                 now = self._utc()

@@ -16,11 +16,13 @@ from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.feed import Feed
 from tiktokd.scheduler.notify import Notifier
 from tiktokd.scheduler.runtime import LiveRuntime
-from tiktokd.scheduler.store_retention import drop_old_metrics
+from tiktokd.scheduler.store_retention import cap_waits, drop_old_metrics, give_back_pages
 from tiktokd.worker import resident_mib
 
 METRICS_S = 10.0
 METRICS_KEPT_S = 48 * 3600.0
+METRICS_KEPT = 1_000_000
+"""48 h of 16 workers and 8 GPUs are 700,000; 1,000,000 rows are 70 MiB."""
 DROPPED_AT_ONCE = 200
 """More than one turn adds, so that the table shrinks after a change of `METRICS_KEPT_S`."""
 PULSE_S = 2.0
@@ -42,9 +44,12 @@ class Upkeep:
         database: Database,
         feed: Feed,
         notifier: Notifier,
+        longest_wait_s: float,
         clock: Callable[[], float],
         utc: Callable[[], float],
     ) -> None:
+        """Args: longest_wait_s: no video may be told to wait longer than this."""
+        self._longest_wait_s = longest_wait_s
         self._runtime, self._downloads, self._database = runtime, downloads, database
         self._feed, self._notifier, self._clock, self._utc = feed, notifier, clock, utc
         self._known: dict[str, WorkerSnapshot] = {}
@@ -53,9 +58,7 @@ class Upkeep:
         """Do it until cancelled."""
         next_metrics_at = self._clock()
         while True:
-            self._publish_workers()
-            if self._clock() - self._database.last_commit_monotonic_s < STALE_COMMIT_S:
-                self._notifier.feed_watchdog()
+            self.pulse()
             if self._clock() >= next_metrics_at:
                 next_metrics_at = self._clock() + METRICS_S
                 try:
@@ -63,6 +66,12 @@ class Upkeep:
                 except (LocalError, OSError) as exc:
                     _logger.warning("cannot store metrics: %s", exc)
             await asyncio.sleep(PULSE_S)
+
+    def pulse(self) -> None:
+        """Tell listeners about the workers; tell systemd that we live, unless nothing is committed any more."""
+        self._publish_workers()
+        if self._clock() - self._database.last_commit_monotonic_s < STALE_COMMIT_S:
+            self._notifier.feed_watchdog()
 
     def _publish_workers(self) -> None:
         for worker in self._runtime.snapshot().workers:
@@ -76,7 +85,13 @@ class Upkeep:
         await self._downloads.look()
         here = self._runtime.snapshot()
         rows = [_row(worker, here.incarnation) for worker in here.workers]
-        counts = await self._database.write(_store, rows, samples(here), now=self._utc())
+        now = self._utc()
+        counts, capped = await self._database.write(
+            _store, rows, samples(here), now=now, latest=now + self._longest_wait_s
+        )
+        if capped:
+            _logger.warning("%d videos were to wait for a time beyond any backoff; was the clock set back?", capped)
+            self._runtime.wake()
         self._notifier.status(status_line(here, counts))
 
 
@@ -107,12 +122,14 @@ def status_line(here: RuntimeSnapshot, counts: dict[State, int]) -> str:
 
 
 def _store(
-    conn: Connection, rows: list[store.WorkerRow], measured: list[store.Sample], *, now: float
-) -> dict[State, int]:
+    conn: Connection, rows: list[store.WorkerRow], measured: list[store.Sample], *, now: float, latest: float
+) -> tuple[dict[State, int], int]:
+    """Write what is known now and keep every bound; return videos per state, and how many waits were cut short."""
     store.save_workers(conn, rows, now=now)
     store.add_metrics(conn, [replace(sample, at=now) for sample in measured], now=now)
-    drop_old_metrics(conn, older_than=now - METRICS_KEPT_S, limit=DROPPED_AT_ONCE)
-    return store.counts(conn)
+    drop_old_metrics(conn, older_than=now - METRICS_KEPT_S, most=METRICS_KEPT, limit=DROPPED_AT_ONCE)
+    give_back_pages(conn)
+    return store.counts(conn), cap_waits(conn, latest=latest)
 
 
 def _row(worker: WorkerSnapshot, incarnation: str) -> store.WorkerRow:
