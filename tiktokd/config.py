@@ -247,15 +247,20 @@ def _merge_environment(tables: dict[str, Any], env: Mapping[str, str]) -> list[s
             continue
         target = tables.setdefault(table, {})
         if isinstance(target, dict):
-            target[key] = _toml_value(text)
+            target[key] = _value(text, table, key)
     return problems
 
 
-def _toml_value(text: str) -> Any:
+def _value(text: str, table: str, key: str) -> Any:
+    """Return what a variable says: a TOML value, or the text itself where it is none or where a text is wanted."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    model = Config.model_fields[table].annotation
+    field = model.model_fields.get(key) if isinstance(model, type) and issubclass(model, Table) else None
+    wants_text = field is not None and field.annotation is str
+    return text if wants_text and not isinstance(value, str) else value
 
 
 def _problems(refusal: ValidationError) -> list[str]:

@@ -59,6 +59,12 @@ def test_the_environment_wins_over_the_file(tmp_path):
     assert (config.download.per_minute, config.download.workers, config.gpu.devices) == (10.0, 1, ["cpu"])
 
 
+@pytest.mark.parametrize("text", ["2026", "1.5", "true", "2026-01-31", '"2026"'])
+def test_a_directory_whose_name_looks_like_a_number_or_a_date_is_a_name(text):
+    config = load(None, env={"TIKTOKD_DAEMON__STATE_DIR": text})
+    assert config.daemon.state_dir == text.strip('"')
+
+
 def test_a_table_that_does_not_exist_in_the_environment_is_a_problem():
     with pytest.raises(ConfigError, match="TIKTOKD_DOWNLAOD__WORKERS"):
         load(None, env={"TIKTOKD_DOWNLAOD__WORKERS": "1"})
