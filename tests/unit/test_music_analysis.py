@@ -235,7 +235,7 @@ def test_the_slope_through_beats_survives_missing_ones():
 def test_an_opening_off_the_grid_does_not_bend_the_tempo():
     opening = np.cumsum([0.0, 0.62, 0.71, 0.55, 0.68])
     times = np.concatenate((opening, 3.1 + np.arange(14) * 0.5))
-    assert beats.regressed_bpm(times, 0.5) == pytest.approx(120.0, rel=0.001)
+    assert beats.regressed_bpm(times, 0.5) == pytest.approx(120.0, rel=0.005)
 
 
 def test_the_tempo_of_a_long_track_is_exact_though_its_period_is_known_to_a_frame_only():

@@ -195,13 +195,14 @@ def regressed_bpm(times_s: NDArray[np.float64], period_s: float) -> float | None
     if len(times_s) < MIN_BEATS:
         return None
     steps = np.maximum(1, np.round(np.diff(times_s) / period_s))
-    slope = float(np.median(np.diff(times_s) / steps))
-    apart = (times_s[None, :] - times_s[:, None]) / slope
-    start = float(times_s[int((np.abs(apart - np.round(apart)) <= OFF_GRID).sum(axis=1).argmax())])
+    periods = np.diff(times_s) / steps
+    slope = float(periods[np.abs(periods / np.median(periods) - 1.0) <= OFF_GRID].mean())
+    number = np.concatenate(([0.0], np.cumsum(steps)))
+    place = times_s - number * slope
+    start = float(place[int((np.abs(place[None, :] - place[:, None]) <= OFF_GRID * slope).sum(axis=1).argmax())])
     for _ in range(GRID_ROUNDS):
-        number = np.round((times_s - start) / slope)
         fits = np.abs(times_s - start - number * slope) <= OFF_GRID * slope
-        if np.unique(number[fits]).size < MIN_BEATS:
+        if np.count_nonzero(fits) < MIN_BEATS:
             break
         slope, start = (float(v) for v in np.polyfit(number[fits], times_s[fits], 1))
     return 60.0 / slope
