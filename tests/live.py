@@ -186,6 +186,13 @@ class Live:
         pid = self.process.pid
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def move(self, state: Path) -> None:
+        """Move the state directory of a daemon that is not running, and tell the settings so."""
+        state.parent.mkdir(parents=True, exist_ok=True)
+        self.config.write_text(self.config.read_text().replace(str(self.state), str(state)))
+        self.state = self.state.rename(state)
+        self.socket, self.database = self.state / "run" / "tiktokd.sock", self.state / "tiktokd.db"
+
     def kill(self) -> list[int]:
         """SIGKILL the daemon; return the pids of the children that it had."""
         assert self.process is not None

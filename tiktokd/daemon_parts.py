@@ -70,6 +70,8 @@ async def assemble(config: Config, spool: Spool, crew: Crew, notifier: Notifier)
 async def _assemble(config: Config, database: Database, spool: Spool, crew: Crew, notifier: Notifier) -> Daemon:
     incarnation = uuid.uuid4().hex
     rescued = database.write_blocking(store.rescue_all, incarnation=incarnation, now=time.time())
+    if moved := database.write_blocking(store.follow_spool, str(spool.media_dir)):
+        _logger.info("the state directory has moved: %d media files are now looked for in %s", moved, spool.media_dir)
     _sweep(database, spool)
     _logger.info("tiktokd %s starts, pid %d, %d claims rescued", __version__, os.getpid(), rescued)
     clock, utc = time.monotonic, time.time

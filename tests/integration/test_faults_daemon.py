@@ -55,6 +55,26 @@ def test_a_file_renamed_but_never_committed_is_swept_at_the_start(daemon: Live) 
     assert kept.exists()
 
 
+def test_a_moved_state_directory_keeps_its_media_and_nothing_is_downloaded_twice(daemon: Live) -> None:
+    daemon.ask("POST", "/api/queue/pause", {"lane": "processing"})
+    own = daemon.home / "own.mp4"
+    own.write_text("a film")
+    daemon.ask("POST", "/api/queue/add", {"paths": [str(own)]})
+    daemon.add(1, 2)
+    for number in (1, 2):
+        daemon.reaches(number, "downloaded")
+    assert daemon.terminate() == 0
+    daemon.move(daemon.home / "elsewhere" / "state")
+    daemon.start()
+    daemon.ask("POST", "/api/queue/resume", {"lane": "processing"})
+    for number in (1, 2):
+        row = daemon.reaches(number, "completed")
+        assert Path(row["media_path"]).is_relative_to(daemon.home / "elsewhere")
+        assert Path(row["media_path"]).exists()
+        assert len(daemon.turns(number, "download")) == 1
+    until(lambda: daemon.states() == {"completed": 3}, "a person's own file stays where it is")
+
+
 def test_sigterm_drains_without_charging_and_ends_with_0(tmp_path: Path) -> None:
     with live(tmp_path, drain=1) as daemon:
         daemon.add(1, cpu="wait")

@@ -136,6 +136,7 @@ def exercise(queue):
     queue.titles([1])
     queue.counts(), queue.get("p1"), queue.history("p1"), queue.events(since_id=1, limit=2), queue.last_event_id()
     queue.next_ready_at(now=NOW), queue.spool_usage(), queue.evictable_media(3), queue.known_media(["x"])
+    queue.follow_spool("/spool")
     queue.cleanup(older_than=NOW + 1, dry_run=True), queue.cleanup(older_than=NOW + 1, dry_run=False)
     queue.set_setting("a", 1), queue.set_setting("a", 2), queue.setting("a"), queue.known_short(["short-a"])
     row = store.WorkerRow(

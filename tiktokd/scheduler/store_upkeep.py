@@ -1,6 +1,7 @@
 """Housekeeping: the spool's bookkeeping, cleanup, settings, worker rows, metrics. Deletes rows, never files."""
 
 from collections.abc import Sequence
+from pathlib import PurePath
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,6 +53,21 @@ def known_media(conn: Connection, paths: Sequence[str]) -> set[str]:
     """Return those of `paths` that a row keeps in the spool; the rest are left-overs of a crash."""
     query = sa.select(_queue.c.media_path).where(_spooled)
     return set(conn.scalars(query)) & set(paths)
+
+
+def follow_spool(conn: Connection, media_dir: str) -> int:
+    """Let every row whose media lies in the spool name it below `media_dir`; return how many did not.
+
+    Paths are stored as they are found, absolute. Where the state directory was moved, or restored from a backup at
+    another place, its rows follow it here, at the next start: `<media_dir>/<last two of the id>/<id>.mp4`.
+    """
+    rows = conn.execute(sa.select(_queue.c.seq, _queue.c.media_path).where(_spooled)).all()
+    moved = [(row.seq, PurePath(row.media_path)) for row in rows]
+    moved = [(seq, path) for seq, path in moved if path.parent.parent != PurePath(media_dir)]
+    for seq, path in moved:
+        here = str(PurePath(media_dir, *path.parts[-2:]))
+        conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(media_path=here))
+    return len(moved)
 
 
 def cleanup(
