@@ -78,7 +78,8 @@ def measure(engine: Any, item: Ends) -> Seam:
         change_usual=float(np.quantile(changes, 0.9)) if len(changes) else 0.0,
         motion_apart=_motion_apart(engine, item),
         period_s=_period(item),
-        blank=bool(item.low.reshape(len(item.low), -1).std(axis=1).max() < BLANK_STD),
+        # Picture by picture, up to the first that shows something: all at once they take 100 MiB as float64.
+        blank=all(float(picture.std()) < BLANK_STD for picture in item.low),
         silent=item.silent,
         **_sound(item),
     )
