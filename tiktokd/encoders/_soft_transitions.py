@@ -56,12 +56,12 @@ def find(
         cuts: First frames after hard cuts.
         apart: Returns how different two frames are once motion is allowed for.
     """
-    small = shrink(thumbs)
+    small, contrast = shrink(thumbs), _Contrast(thumbs)
     rated = [
         window
         for first, end in zip([0, *cuts], [*cuts, len(thumbs)], strict=True)
         for window in _windows(small, pts, first, end)
-        if _dips(thumbs, *window[1:])
+        if contrast.dips(*window[1:])
     ]
     chosen: list[Soft] = []
     # The widest change first: a window inside a dissolve sees only a part of it.
@@ -116,21 +116,30 @@ def _line(small: Floats, start: int, stop: int) -> tuple[Floats, float, float]:
     return alpha, float(beside[1:-1].mean()), change
 
 
-def _dips(thumbs: Array, start: int, stop: int) -> bool:
-    """Return whether contrast, coarse and fine, is lower in the middle third than at the ends."""
-    third = max(1, (stop - start) // 6)
-    middle = (start + stop) // 2
-    ends = thumbs[[start, stop]].astype(np.float32) @ GREY
-    inside = thumbs[middle - third : middle + third + 1].astype(np.float32) @ GREY
-    return all(f(inside) <= DIP_MAX * max(f(ends), 1.0) for f in (_variance, _detail))
+class _Contrast:
+    """Coarse and fine contrast of each frame, computed when it is first asked for: windows overlap many times."""
 
+    def __init__(self, thumbs: Array) -> None:
+        self._thumbs = thumbs
+        self._known = np.full((2, len(thumbs)), np.nan, np.float32)
 
-def _variance(luma: Floats) -> float:
-    return float(luma.var((1, 2)).mean())
+    def of(self, frames: slice) -> Floats:
+        """Return (2, n): variance of the luma, and mean squared difference of neighbouring pixels."""
+        found = self._known[:, frames]
+        lacking = np.flatnonzero(np.isnan(found[0]))
+        if len(lacking):
+            luma = self._thumbs[frames][lacking].astype(np.float32) @ GREY
+            across, down = (np.diff(luma, axis=axis) ** 2 for axis in (2, 1))
+            found[:, lacking] = luma.var((1, 2)), across.mean((1, 2)) + down.mean((1, 2))
+        return found
 
-
-def _detail(luma: Floats) -> float:
-    return float((np.diff(luma, axis=1) ** 2).mean() + (np.diff(luma, axis=2) ** 2).mean())
+    def dips(self, start: int, stop: int) -> bool:
+        """Return whether contrast, coarse and fine, is lower in the middle third than at the ends."""
+        third = max(1, (stop - start) // 6)
+        middle = (start + stop) // 2
+        ends = self.of(slice(start, stop + 1, stop - start)).mean(axis=1)
+        inside = self.of(slice(middle - third, middle + third + 1)).mean(axis=1)
+        return bool((inside <= DIP_MAX * np.maximum(ends, 1.0)).all())
 
 
 def _tighten(small: Floats, start: int, stop: int) -> tuple[int, int]:
