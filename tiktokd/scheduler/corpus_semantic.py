@@ -49,7 +49,12 @@ class Meaning:
     @property
     def kind(self) -> str:
         """The kind of print under which vectors of this space are kept."""
-        return schema.MEANING_PREFIX + hashlib.blake2b(self.space.encode(), digest_size=NAME_BYTES).hexdigest()
+        return kind_of(self.space)
+
+
+def kind_of(space: str) -> str:
+    """Return the kind of print under which vectors of a space are kept."""
+    return schema.MEANING_PREFIX + hashlib.blake2b(space.encode(), digest_size=NAME_BYTES).hexdigest()
 
 
 def read(signals: Mapping[str, Mapping[str, Any]]) -> Meaning | None:

@@ -38,12 +38,18 @@ _ROW_BYTES = 8 * (1 + WORDS)
 
 def sketch(vector: NDArray[np.float32]) -> bytes:
     """Return the sketch of a vector (D,), 128 bytes; vectors of other sizes are turned otherwise."""
-    size = max(BITS, 1 << (len(vector) - 1).bit_length())
-    turned = np.zeros(size, np.float32)
-    turned[: len(vector)] = vector
+    return sketches(vector[None])[0]
+
+
+def sketches(vectors: NDArray[np.float32]) -> list[bytes]:
+    """Return the sketch of each vector (n, D)."""
+    length = vectors.shape[1]
+    size = max(BITS, 1 << (length - 1).bit_length())
+    turned = np.zeros((len(vectors), size), np.float32)
+    turned[:, :length] = vectors
     for signs in _signs(size):
         turned = _hadamard(turned * signs)
-    return np.packbits(turned[:BITS] > 0).tobytes()
+    return [row.tobytes() for row in np.packbits(turned[:, :BITS] > 0, axis=1)]
 
 
 def share(cosine: float) -> float:
@@ -58,14 +64,15 @@ def _signs(size: int) -> NDArray[np.float32]:
     return np.unpackbits(bits).reshape(TURNS, size).astype(np.float32) * 2 - 1
 
 
-def _hadamard(vector: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the Walsh-Hadamard transform of a vector whose length is a power of two, not scaled."""
+def _hadamard(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the Walsh-Hadamard transforms of (n, D) vectors, D a power of two, not scaled."""
     step = 1
-    while step < len(vector):
-        pairs = vector.reshape(-1, 2, step)
-        vector = np.stack((pairs[:, 0] + pairs[:, 1], pairs[:, 0] - pairs[:, 1]), axis=1).reshape(-1)
+    while step < vectors.shape[1]:
+        pairs = vectors.reshape(len(vectors), -1, 2, step)
+        vectors = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2)
+        vectors = vectors.reshape(len(vectors), -1)
         step *= 2
-    return vector
+    return vectors
 
 
 class SketchFile:
