@@ -320,10 +320,27 @@ def test_wait_ends_when_all_is_finished_and_times_out_with_3(ctl, daemon):
     daemon.client.add([URL], priority=5)
     done = ctl("wait", "--timeout", "0.2")
     assert done.returncode == 3
-    assert "1 pending" in done.stderr
+    assert done.stderr == "1 video is not finished after 0.2 s (1 pending)\n"
     with running([sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "wait"]) as child:
         daemon.finish(ID, {})
         assert child.wait(30) == 0
+
+
+def test_waiting_for_what_is_paused_says_so(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    ctl("pause", "processing")
+    assert "tiktokctl resume" not in ctl("wait", "--timeout", "0.1").stderr
+    ctl("pause", "download")
+    assert "`tiktokctl resume download`" in ctl("wait", "--timeout", "0.1").stderr.splitlines()[0]
+
+
+def test_a_terminal_without_unicode_gets_bars_of_plain_characters(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    daemon.finish(ID, {"loudness": envelope("loudness", speech_ratio=0.5)}, title="Füße 日本")
+    shown = ctl("show", ID, env={"PYTHONIOENCODING": "ascii"}).stdout
+    assert "speech ##*.. 50%" in shown or "speech ###.. 50%" in shown
+    assert "title  F\\xfc\\xdfe \\u65e5\\u672c" in shown
+    assert "\\u2588" not in shown
 
 
 def test_cleanup_says_what_it_would_do_first(ctl, daemon):
@@ -666,6 +683,8 @@ def test_bash_completes_verbs_options_and_values():
     assert bash_completes("pause", "d") == ["download"]
     assert "process-now" in bash_completes("")
     assert "--column" in bash_completes("add", "--c")
+    assert bash_completes("pause", "") == ["download", "processing", "all"]
+    assert bash_completes("show", "") == []  # ids, which nobody knows here: the shell's own files come instead
 
 
 @pytest.mark.parametrize("shell", ["zsh", "fish"])

@@ -1,5 +1,6 @@
 """`tiktokctl`: words from the command line to verbs, errors to one line and an exit code. Knows no verb by name."""
 
+import codecs
 import os
 import signal
 import sys
@@ -15,13 +16,17 @@ from tiktokd.cli._verb import (
 from tiktokd.errors import ConfigError, TiktokdError
 from tiktokd.printable import escape
 
+PLAIN = dict(zip("█▉▊▋▌▍▎▏│─━╺╸·…“”×→✓✗–▁▂▃▄▅▆▇", '########|----..""x>+x-_.,:;=*', strict=True))
+"""What our own bars, lines and signs look like where the encoding lacks them."""
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return the exit code; `None` takes the process's own."""
     # Text that the terminal's encoding lacks must not end a listing of 1000 videos.
+    codecs.register_error("tiktokctl", _in_plain_characters)
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="backslashreplace")
+            stream.reconfigure(errors="tiktokctl")
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()
@@ -34,6 +39,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_BROKEN_PIPE
     return code
+
+
+def _in_plain_characters(error: UnicodeError) -> tuple[str, int]:
+    """Stand in for what a terminal without Unicode lacks: bars and lines by a character each, the rest by its code."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(PLAIN.get(c) or c.encode("ascii", "backslashreplace").decode() for c in missing), error.end
 
 
 def run(arguments: Sequence[str]) -> int:

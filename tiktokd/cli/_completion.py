@@ -30,9 +30,14 @@ class Entry:
     options: tuple[Option, ...]
 
     @property
-    def words(self) -> list[str]:
-        """Everything that may stand next: flags, and the values of positional arguments where they are known."""
-        return [word for option in self.options for word in (option.flags or option.choices)]
+    def flags(self) -> list[str]:
+        """Every option."""
+        return [flag for option in self.options for flag in option.flags]
+
+    @property
+    def values(self) -> list[str]:
+        """The values of positional arguments, where they are known."""
+        return [value for option in self.options if not option.flags for value in option.choices]
 
 
 def script(shell: str, parser: argparse.ArgumentParser, verbs: Iterable[Verb]) -> str:
@@ -60,7 +65,7 @@ def _bash(entries: list[Entry]) -> str:
     values, words = [], []
     for entry in entries:
         pattern = "|".join(entry.names)
-        words.append(f'    {pattern}) words="{" ".join(entry.words)}" ;;')
+        words.append(f'    {pattern}) flags="{" ".join(entry.flags)}" words="{" ".join(entry.values)}" ;;')
         for option in entry.options:
             if option.flags and option.takes_value:
                 cases = "|".join(f"{name}:{flag}" for name in entry.names for flag in option.flags)
@@ -84,9 +89,10 @@ def _bash(entries: list[Entry]) -> str:
             *values,
             "  esac",
             '  case "$verb" in',
-            f'    "") words="{verbs} --config --socket --help --version" ;;',
+            f'    "") flags="--config --socket --help --version" words="{verbs}" ;;',
             *words,
             "  esac",
+            "  [[ $cur == -* ]] && words=$flags",
             '  COMPREPLY=($(compgen -W "$words" -- "$cur"))',
             "}",
             "complete -o default -F _tiktokctl tiktokctl",

@@ -72,6 +72,9 @@ def _workers(session: Session, _args: argparse.Namespace) -> int:
 def _wait(session: Session, args: argparse.Namespace) -> int:
     end = None if args.timeout is None else time.monotonic() + args.timeout
     start = status = session.client.status()
+    for lane, state in (("download", "pending"), ("processing", "downloaded")):
+        if status.counts[state] and any(each.lane == lane and each.paused for each in status.lanes):
+            session.complain(f"{lane} is paused: this does not end before `tiktokctl resume {lane}`")
     with session.progress("waiting", None) as bar:
         while (left := _open(status)) and (end is None or time.monotonic() < end):
             done = max(_done(status) - _done(start), 0)
@@ -82,7 +85,8 @@ def _wait(session: Session, args: argparse.Namespace) -> int:
     if session.json:
         session.dump({"counts": status.counts, "timed_out": bool(_open(status))})
     elif left := _open(status):
-        session.complain(f"{left:,} videos are not finished after {args.timeout:g} s ({_what(status)})")
+        videos = "1 video is" if left == 1 else f"{left:,} videos are"
+        session.complain(f"{videos} not finished after {args.timeout:g} s ({_what(status)})")
     else:
         session.say(f"nothing is waiting: {status.counts['completed']:,} completed, {status.counts['failed']:,} failed")
     return EXIT_TIMEOUT if _open(status) else EXIT_OK
