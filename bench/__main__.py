@@ -21,7 +21,7 @@ NOT_BENCHMARKS = {
     "samples",
 }
 MISSED = 1
-"""Exit status of a benchmark that ran to its end; any other but 0 means that it did not."""
+"""Exit status of a benchmark that missed a bound, or of one that raised: its own output above says which."""
 
 
 def main() -> int:
@@ -47,7 +47,7 @@ def summary(ends: dict[str, tuple[int, float]]) -> Table:
     table.add_column("bounds")
     table.add_column("seconds", justify="right")
     for name, (status, seconds) in ends.items():
-        word = {0: Text("kept", "green"), MISSED: Text("MISSED", "bold red")}
+        word = {0: Text("kept", "green"), MISSED: Text("MISSED or failed", "bold red")}
         table.add_row(name, word.get(status, Text(f"ended with {status}", "bold red")), f"{seconds:.0f}")
     return table
 
