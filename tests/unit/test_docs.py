@@ -1,9 +1,14 @@
 """The documentation says what the program does."""
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
+
+from tiktokd.cli._parser import build, verbs
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -25,3 +30,29 @@ def test_links_between_documents_lead_somewhere():
         links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
         broken += [f"{page.name}: {link}" for link in links if not (page.parent / link).exists()]
     assert broken == []
+
+
+COMMANDS = [
+    (page.name, line.strip())
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    for block in re.findall(r"```sh\n(.*?)```", page.read_text(), re.S)
+    for line in block.splitlines()
+    if line.startswith("tiktokctl ")
+]
+
+
+@pytest.mark.parametrize(("page", "line"), COMMANDS)
+def test_every_command_of_the_pages_is_understood(page: str, line: str) -> None:
+    words = shlex.split(line, comments=True)
+    assert build(verbs()).parse_args(words[1:]).verb is not None
+
+
+def test_the_installation_makes_everything_that_the_unit_file_names() -> None:
+    unit = (ROOT / "tiktokd.service").read_text()
+    program, option, settings = re.findall(r"^ExecStart=(\S+) (\S+) (\S+)", unit, re.M)[0]
+    user = re.findall(r"^User=(\S+)", unit, re.M)[0]
+    install = (ROOT / "README.md").read_text().partition("## Install")[2].partition("##")[0]
+    assert option == "--config"
+    assert f"venv {Path(program).parents[1]}" in install
+    assert f"config.toml {settings}" in install
+    assert re.search(rf"useradd .* {user}\n", install)
