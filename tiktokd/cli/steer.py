@@ -1,6 +1,7 @@
 """Verbs that change what happens to queued videos: requeue, cancel, set-priority, pause, resume, cleanup."""
 
 import argparse
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tiktokd.cli._session import Session
@@ -16,6 +17,10 @@ BATCH_IDS = 1000
 
 
 def _requeue(session: Session, args: argparse.Namespace) -> int:
+    """Queue finished videos again.
+
+    Videos whose media is still here are analyzed again without a download.
+    """
     if bool(args.ids) == args.failed:
         session.complain("tiktokctl requeue: give ids, or --failed for all failed videos")
         return EXIT_USAGE
@@ -25,19 +30,23 @@ def _requeue(session: Session, args: argparse.Namespace) -> int:
 
 
 def _cancel(session: Session, args: argparse.Namespace) -> int:
+    """Take videos out of the queue; work on them has stopped when this returns."""
     return _report(session, [session.client.cancel(ids) for ids in _batches(args.ids)])
 
 
 def _set_priority(session: Session, args: argparse.Namespace) -> int:
+    """Change the priority of videos that are not finished."""
     parts = [session.client.set_priority(ids, args.priority) for ids in _batches(args.ids)]
     return _report(session, parts)
 
 
 def _pause(session: Session, args: argparse.Namespace) -> int:
+    """Start no new work, over restarts too; work in hand is finished."""
     return _set_paused(session, args.lane, paused=True)
 
 
 def _resume(session: Session, args: argparse.Namespace) -> int:
+    """Go on after a pause."""
     return _set_paused(session, args.lane, paused=False)
 
 
@@ -56,6 +65,7 @@ def _set_paused(session: Session, lane: str, *, paused: bool) -> int:
 
 
 def _cleanup(session: Session, args: argparse.Namespace) -> int:
+    """Remove media, events, metrics and logs of videos that finished long ago; results stay."""
     age = args.days if args.days is not None else session.config.cleanup.days
     answer = session.client.cleanup(age, dry_run=args.dry_run)
     if session.json:
@@ -125,58 +135,44 @@ def _cleanup_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="only say what would be removed")
 
 
+def _verb(
+    name: str,
+    run: Callable[[Session, argparse.Namespace], int],
+    arguments: Callable[[argparse.ArgumentParser], None],
+    *examples: tuple[str, str],
+) -> Verb:
+    """Return a verb whose title and further words are the docstring of what it runs."""
+    title, _, about = (run.__doc__ or name).strip().partition(".")
+    return Verb(
+        name=name,
+        section="Steer",
+        title=title,
+        about=" ".join(about.split()),
+        run=run,
+        arguments=arguments,
+        examples=examples,
+    )
+
+
+_ONE = "7212345678901234567"
 VERBS = (
-    Verb(
-        name="requeue",
-        section="Steer",
-        title="Queue finished videos again",
-        about="Videos whose media is still here are analyzed again without a download.",
-        run=_requeue,
-        arguments=_requeue_arguments,
-        examples=(
-            ("requeue --failed", "every failed video"),
-            ("requeue 7212345678901234567", "one video, everything anew"),
-            ("requeue 7212345678901234567 --analyzers loudness", "one analysis of it"),
-        ),
+    _verb(
+        "requeue",
+        _requeue,
+        _requeue_arguments,
+        ("requeue --failed", "every failed video"),
+        (f"requeue {_ONE}", "one video, everything anew"),
+        (f"requeue {_ONE} --analyzers loudness", "one analysis of it"),
     ),
-    Verb(
-        name="cancel",
-        section="Steer",
-        title="Take videos out of the queue; work on them has stopped when this returns",
-        run=_cancel,
-        arguments=_ids_arguments,
-        examples=(("cancel 7212345678901234567", "one video"),),
-    ),
-    Verb(
-        name="set-priority",
-        section="Steer",
-        title="Change the priority of videos that are not finished",
-        run=_set_priority,
-        arguments=_priority_arguments,
-        examples=(("set-priority 10 7212345678901234567", "next in line"),),
-    ),
-    Verb(
-        name="pause",
-        section="Steer",
-        title="Start no new work, over restarts too; work in hand is finished",
-        run=_pause,
-        arguments=_lane_arguments,
-        examples=(("pause download", "ask TikTok for nothing"), ("pause", "downloads and processing")),
-    ),
-    Verb(
-        name="resume",
-        section="Steer",
-        title="Go on after a pause",
-        run=_resume,
-        arguments=_lane_arguments,
-        examples=(("resume", "everything"),),
-    ),
-    Verb(
-        name="cleanup",
-        section="Steer",
-        title="Remove media, events, metrics and logs of videos that finished long ago; results stay",
-        run=_cleanup,
-        arguments=_cleanup_arguments,
-        examples=(("cleanup --days 7 --dry-run", "what would go"), ("cleanup --days 7", "remove it")),
+    _verb("cancel", _cancel, _ids_arguments, (f"cancel {_ONE}", "one video")),
+    _verb("set-priority", _set_priority, _priority_arguments, (f"set-priority 10 {_ONE}", "next in line")),
+    _verb("pause", _pause, _lane_arguments, ("pause download", "ask TikTok for nothing"), ("pause", "both lanes")),
+    _verb("resume", _resume, _lane_arguments, ("resume", "everything")),
+    _verb(
+        "cleanup",
+        _cleanup,
+        _cleanup_arguments,
+        ("cleanup --days 7 --dry-run", "what would go"),
+        ("cleanup --days 7", "remove it"),
     ),
 )
