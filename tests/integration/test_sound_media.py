@@ -110,6 +110,14 @@ def test_nobody_speaks_in_instrumental_music(name):
     assert (result.status, result.reason) == ("skipped", "no_speech")
 
 
+@pytest.mark.parametrize("start_s", [7, 10, 12])
+def test_nobody_speaks_in_an_excerpt_at_another_level(start_s):
+    song = load(media("music", INSTRUMENTAL[0]))
+    part = song[start_s * 16_000 : (start_s + 20) * 16_000]
+    result = analyze("vocal_delivery", context_of(audio16=part * (0.5 / np.abs(part).max())))
+    assert (result.status, result.reason) == ("skipped", "no_speech")
+
+
 def test_a_bird_does_not_speak():
     result = analyze("vocal_delivery", context_of(audio16=load(media("music", "sound_robin_bird.ogg"))))
     assert result.reason == "no_speech"
