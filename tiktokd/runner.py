@@ -137,10 +137,10 @@ class Runner:
             analyzer=analyzer.name,
             version=analyzer.version,
             status=result.status,
-            tier=result.tier or _tier(analyzer, features),
+            tier=result.tier or _tier(analyzer, features, result),
             reason=result.reason,
             message=result.message,
-            models=self._models_used(analyzer, context),
+            models=self._models_used(analyzer, context, result.status != "skipped"),
             calibrated=result.calibrated,
             wall_ms=round((time.perf_counter() - started) * 1e3, 3),
             summary=summary,
@@ -170,22 +170,23 @@ class Runner:
         )
 
     def _nothing(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Result | None:
-        """Return that the video has nothing for an encoder of the analyzer, found without that encoder's model."""
-        needed = graph.order(analyzer.uses, self.catalogue)
+        """Return that the video has nothing for the encoders of the analyzer, found without their models."""
+        needed = graph.order(analyzer.uses or analyzer.optional, self.catalogue)
         asked = {name for encoder in needed for name in encoder.uses}
         for encoder in needed:
             self._encode(
                 encoder, context, features, report, look_only=encoder.name not in asked or graph.on_gpu(encoder)
             )
-            reason, message = features.absent.get(encoder.name, (None, ""))
-            if reason not in (None, "model_missing"):
-                return skipped(reason, message)
-        return None
+        # Each that it uses is a reason by itself; of those that are optional, all of them together.
+        wanted = analyzer.uses or analyzer.optional
+        told = [features.absent.get(e.name, (None, "")) for e in needed if analyzer.uses or e.name in wanted]
+        lost = [skipped(reason, message) for reason, message in told if reason not in (None, "model_missing")]
+        return lost[0] if lost and (analyzer.uses or len(lost) == len(wanted)) else None
 
-    def _models_used(self, analyzer: Analyzer, context: Context) -> list[ModelUsed]:
-        """Return the weights behind a result: of the encoders that ran here, then of those whose signals it read."""
+    def _models_used(self, analyzer: Analyzer, context: Context, used_signals: bool) -> list[ModelUsed]:
+        """Return the weights behind a result: of the encoders that ran here, then of those whose signals it used."""
         used = self._weights((*analyzer.uses, *analyzer.optional), context.features)
-        for name in analyzer.signals:
+        for name in analyzer.signals if used_signals else ():
             told = context.signals.get(MODELS + name, {})
             used += [ModelUsed.model_validate(model) for model in told.get("used", [])]
         return [model for i, model in enumerate(used) if model not in used[:i]]
@@ -274,8 +275,10 @@ def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result 
     return None
 
 
-def _tier(analyzer: Analyzer, features: _Features) -> Tier:
-    """Return full unless an optional encoder could not run; one with nothing to encode is no loss."""
+def _tier(analyzer: Analyzer, features: _Features, result: Result) -> Tier:
+    """Return full unless a model could not run, optional or needed; one with nothing to encode is no loss."""
+    if result.reason in ("model_missing", "cpu_fallback"):
+        return "lite"
     reasons = {n: features.absent.get(n, (None, ""))[0] for n in analyzer.optional if n not in features.values}
     return "lite" if any(r is None or r == "model_missing" for r in reasons.values()) else "full"
 

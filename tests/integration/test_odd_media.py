@@ -192,3 +192,39 @@ def test_a_square_video_has_no_bars(results):
     assert {side: summary["letterbox"][f"{side}_px"] for side in ("top", "bottom", "left", "right")} == dict.fromkeys(
         ("top", "bottom", "left", "right"), 0
     )
+
+
+PICTURE_MODELS = (
+    "scene_recognition",
+    "activity_recognition",
+    "visual_moderation",
+    "object_detection",
+    "people_framing",
+    "video_caption",
+)
+
+
+def test_of_a_black_video_no_picture_model_is_asked_and_no_weights_are_named(results):
+    envelopes = results("black")
+    for name in (*PICTURE_MODELS, "content_category"):
+        assert (envelopes[name].status, envelopes[name].reason) == ("skipped", "low_quality"), name
+        assert "pull google" not in (envelopes[name].message or ""), name
+    assert envelopes["loopability"].status == "skipped"
+    assert envelopes["pacing"].reason == "low_quality"
+
+
+def test_of_a_picture_that_shows_something_the_weights_are_what_is_missing(results):
+    for clip in ("static", "one_frame", "square"):
+        envelopes = results(clip)
+        for name in PICTURE_MODELS:
+            envelope = envelopes[name]
+            assert (envelope.status, envelope.reason, envelope.tier) == ("skipped", "model_missing", "lite"), name
+            assert "tiktokctl models pull" in envelope.message
+
+
+def test_every_null_of_pacing_and_categories_says_why(results):
+    for clip in MAKERS:
+        for name in ("pacing", "people_framing", "activity_recognition", "content_category"):
+            found = results(clip)[name].summary
+            nulls = {field for field, value in found.items() if value is None}
+            assert nulls <= found.get("unknown", {}).keys(), (clip, name)

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import texts
-from tiktokd.model import Output, Reason, Segment
+from tiktokd.model import Output, Reason, Segment, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
 
@@ -112,11 +112,13 @@ def analyze(context: Context) -> Result:
         unknown={kind: reason for kind, (reason, _message) in lacking.items()},
     )
     segments = _segments(context)
+    weak = {"model_missing", "cpu_fallback"} & set(output.unknown.values())
+    tier: Tier = "lite" if weak else "full"
     if "visual" not in known:
         reason, message = lacking["visual"]
         judged = f"judged by {' and '.join(MEANT[kind] for kind in known)} alone; pictures: {message}"
-        return partial(output, reason, judged, segments, calibrated=False)
-    return ok(output, segments, calibrated=False)
+        return partial(output, reason, judged, segments, calibrated=False, tier=tier)
+    return ok(output, segments, calibrated=False, tier=tier)
 
 
 MEANT = {"visual": "pictures", "text": "words", "audio": "sounds"}

@@ -123,7 +123,9 @@ def analyze(context: Context) -> Result:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
     if cuts_per_min is None or speed is None:
-        return partial(output, "no_sources", "cuts or motion of this video are not known", segments, calibrated=False)
+        lost = ("cuts_per_min", "cuts") if cuts_per_min is None else ("motion", "motion")
+        why = _why(context, lost[0])
+        return partial(output, why, f"the {lost[1]} of this video are not known", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 
@@ -144,12 +146,11 @@ MEASURED_BY = {
 def unknown(context: Context, found: Pacing) -> dict[str, str]:
     """Return the fields that are null, each with its reason."""
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
-    return {name: _why(context, name, found) for name in nulls}
+    uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
+    return {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
 
 
-def _why(context: Context, name: str, found: Pacing) -> str:
-    if name in ("shot_cv", "beat_sync_ratio") and found.cuts_per_min == 0.0:
-        return "no_cuts"
+def _why(context: Context, name: str) -> Reason:
     if MEASURED_BY[name] not in ("shot_boundaries", "motion") and _is_soundless(context):
         return "no_audio"
     if name == "onsets_per_s":

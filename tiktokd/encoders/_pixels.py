@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tiktokd.plugins import Array
+from tiktokd.plugins import Array, Context
+
+FLAT_STD = 2.0
+"""Standard deviation of the luma (levels of 255) below which a picture shows one flat colour; encoders add about 1."""
+BLANK = "every sampled picture is black or one flat colour"
 
 
 def to_rgb(planes: Sequence[Array], device: str) -> Any:
@@ -41,6 +45,25 @@ def squares(planes: Sequence[Array], size: int, device: str) -> Any:
             rgb, size=(size, size), mode="bilinear", antialias=True, align_corners=False
         ).clamp_(0.0, 1.0)
     return out
+
+
+def seen(context: Context, limit: int) -> tuple[list[Array], list[float]]:
+    """Return at most `limit` of the clip's pictures (H*3/2, W) uint8 and their times in seconds, spread evenly.
+
+    None where all of those show one flat colour: what a model says of black is invented.
+    """
+    frames, pts = context.arrays.get("frames"), context.arrays.get("frames_pts")
+    if frames is None or pts is None:
+        return [], []
+    chosen = spread(len(frames), limit)
+    if all(_is_flat(frames[i]) for i in chosen):
+        return [], []
+    return [frames[i] for i in chosen], [float(pts[i]) for i in chosen]
+
+
+def _is_flat(planes: Array) -> bool:
+    # Every fourth pixel of every fourth row: a caption of 1 % of the picture still shows.
+    return float(planes[: len(planes) * 2 // 3 : 4, ::4].std()) < FLAT_STD
 
 
 def spread(count: int, limit: int) -> Array:

@@ -59,8 +59,8 @@ def load(context: LoadContext) -> Captioner:
 
 def items(context: Context) -> Sequence[tuple[Array, ...]]:
     """Return one item: up to eight frames, spread evenly."""
-    frames = context.arrays.get("frames")
-    return [] if frames is None else [tuple(frames[i] for i in _pixels.spread(len(frames), FRAMES))]
+    frames, _pts = _pixels.seen(context, FRAMES)
+    return [tuple(frames)] if len(frames) else []
 
 
 def encode(model: Captioner, batch: Sequence[tuple[Array, ...]]) -> Sequence[WrittenCaption]:
@@ -107,6 +107,8 @@ ENCODER = Encoder(
     place="gpu",
     load=load,
     items=items,
+    nothing="low_quality",
+    nothing_said=_pixels.BLANK,
     encode=encode,
     weights=WEIGHTS,
     max_batch=4,

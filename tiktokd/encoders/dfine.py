@@ -55,10 +55,8 @@ def load(context: LoadContext) -> Dfine:
 
 def items(context: Context) -> Sequence[tuple[float, Array]]:
     """Return up to `FRAMES` pairs of time and picture."""
-    frames, pts = context.arrays.get("frames"), context.arrays.get("frames_pts")
-    if frames is None or pts is None:
-        return []
-    return [(float(pts[i]), frames[i]) for i in _pixels.spread(len(frames), FRAMES)]
+    frames, pts = _pixels.seen(context, FRAMES)
+    return list(zip(pts, frames, strict=True))
 
 
 def encode(model: Dfine, batch: Sequence[tuple[float, Array]]) -> Sequence[FrameDetections]:
@@ -143,6 +141,8 @@ ENCODER = Encoder(
     place="gpu",
     load=load,
     items=items,
+    nothing="low_quality",
+    nothing_said=_pixels.BLANK,
     encode=encode,
     collect=collect,
     signals=signals,

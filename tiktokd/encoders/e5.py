@@ -133,6 +133,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="no_text",
+    nothing_said="no caption, no text in the picture and no speech",
     encode=encode,
     collect=collect,
     uses=("stopwords",),

@@ -42,11 +42,10 @@ def load(_context: LoadContext) -> Any:
 
 def items(context: Context) -> Sequence[tuple[float, Array]]:
     """Return up to 8 pairs of time and luma (H, W); none where D-FINE has found the people already."""
-    frames, pts = context.arrays.get("frames"), context.arrays.get("frames_pts")
-    if frames is None or pts is None or "dfine" in context.features:
+    if "dfine" in context.features:
         return []
-    height = frames.shape[1] * 2 // 3
-    return [(float(pts[i]), frames[i, :height]) for i in _pixels.spread(len(frames), FRAMES)]
+    frames, pts = _pixels.seen(context, FRAMES)
+    return [(at, frame[: len(frame) * 2 // 3]) for at, frame in zip(pts, frames, strict=True)]
 
 
 def encode(model: Any, batch: Sequence[tuple[float, Array]]) -> Sequence[FrameDetections]:
@@ -93,6 +92,8 @@ ENCODER = Encoder(
     place="either",
     load=load,
     items=items,
+    nothing="low_quality",
+    nothing_said=f"{_pixels.BLANK}, or a person detector has looked",
     encode=encode,
     collect=collect,
     signals=signals,

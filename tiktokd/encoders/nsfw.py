@@ -52,8 +52,7 @@ def load(context: LoadContext) -> Nsfw:
 
 def items(context: Context) -> Sequence[Array]:
     """Return up to `FRAMES` pictures, spread evenly."""
-    frames = context.arrays.get("frames")
-    return [] if frames is None else [frames[i] for i in _pixels.spread(len(frames), FRAMES)]
+    return _pixels.seen(context, FRAMES)[0]
 
 
 def encode(model: Nsfw, batch: Sequence[Array]) -> Sequence[_Scores]:
@@ -83,6 +82,8 @@ ENCODER = Encoder(
     place="gpu",
     load=load,
     items=items,
+    nothing="low_quality",
+    nothing_said=_pixels.BLANK,
     encode=encode,
     collect=collect,
     weights=WEIGHTS,

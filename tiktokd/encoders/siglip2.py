@@ -85,8 +85,7 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> NDArray[np.float32
 
 def items(context: Context) -> Sequence[Array]:
     """Return up to `FRAMES` pictures (H*3/2, W) uint8, spread evenly."""
-    frames = context.arrays.get("frames")
-    return [] if frames is None else [frames[i] for i in _pixels.spread(len(frames), FRAMES)]
+    return _pixels.seen(context, FRAMES)[0]
 
 
 def encode(model: Siglip, batch: Sequence[Array]) -> Sequence[_Frame]:
@@ -187,6 +186,8 @@ ENCODER = Encoder(
     place="gpu",
     load=load,
     items=items,
+    nothing="low_quality",
+    nothing_said=_pixels.BLANK,
     encode=encode,
     collect=collect,
     signals=signals,
