@@ -189,8 +189,8 @@ class Seam:
     """-1..1, structural similarity of the last and the first luma picture (160 px), motion between them undone."""
     ssim_usual: float
     """The same for the neighbours in the last and first half second, their median."""
-    bits: int
-    """0..256, PDQ distance of the last and the first picture, motion undone."""
+    bits: int | None
+    """0..256, PDQ distance of the last and the first picture, motion undone; `None`: too little in them to hash."""
     bits_usual: float
     change: float
     """Mean |change| from the very last to the very first thumbnail, 0..510."""

@@ -228,3 +228,9 @@ def test_every_null_of_pacing_and_categories_says_why(results):
             found = results(clip)[name].summary
             nulls = {field for field, value in found.items() if value is None}
             assert nulls <= found.get("unknown", {}).keys(), (clip, name)
+
+
+def test_a_still_picture_meets_itself_at_the_seam(results):
+    found = results("static")["loopability"].summary
+    assert found["visual_score"] == 1.0
+    assert found["seam_pdq_bits"] is None

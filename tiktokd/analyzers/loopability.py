@@ -9,7 +9,8 @@
     audio = 0.5 * timbre + 0.3 * level + 0.2 * click
     timbre = s(distance / max(usual, 3 dB), 1.5, 4)   level = s(|jump|, 3 dB, 15 dB)   click = s(step / usual, 4, 12)
 
-A video that shows one stretch a whole number of times loops as it does inside: its visual part is 1.
+Where a picture has too little in it to hash, structure takes the place of hash. A video that shows one stretch a whole
+number of times loops as it does inside: its visual part is 1.
 
 Full tier: how alike SigLIP2 finds the last and the first sampled picture, beside the score and not part of it, so that
 scores compare whether weights are there or not.
@@ -44,8 +45,8 @@ class Loopability(Output):
     """0..1; `None`: no sound to compare, or only silence."""
     seam_ssim: float
     """-1..1, structural similarity of the last and first picture, the motion between them undone."""
-    seam_pdq_bits: int
-    """0..256, distance of their PDQ hashes, the motion undone."""
+    seam_pdq_bits: int | None
+    """0..256, distance of their PDQ hashes, the motion undone; `None`: one of them has too little in it to hash."""
     motion_continuity: float | None
     """0..1; `None`: not measured (long videos)."""
     log_mel_distance_db: float | None
@@ -116,7 +117,7 @@ def analyze(context: Context) -> Result:
 def _visual(seam: Seam, motion: float | None) -> float:
     frame = _falling(seam.change / max(seam.change_usual, CHANGE_FLOOR), 1.5, 5.0)
     structure = _falling(1.0 - seam.ssim / max(seam.ssim_usual, 0.05), 0.08, 0.5)
-    hashed = _falling(seam.bits - seam.bits_usual, 10.0, 60.0)
+    hashed = structure if seam.bits is None else _falling(seam.bits - seam.bits_usual, 10.0, 60.0)
     parts = 0.5 * structure + 0.25 * hashed + 0.25 * (structure if motion is None else motion)
     return min(frame, parts)
 
@@ -144,5 +145,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

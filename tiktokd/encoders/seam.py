@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import pdq
+from tiktokd.copies import QUALITY_MIN
 from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.encoders import flow
 from tiktokd.footage import Floats, Seam
@@ -73,7 +74,7 @@ def measure(engine: Any, item: Ends) -> Seam:
         ssim=structure,
         ssim_usual=float(np.median([u[0] for u in usual])),
         bits=bits,
-        bits_usual=float(np.median([u[1] for u in usual])),
+        bits_usual=float(np.median([u[1] for u in usual if u[1] is not None] or [0])),
         change=_apart(item.thumbs[-1], item.thumbs[0]),
         change_usual=float(np.quantile(changes, 0.9)) if len(changes) else 0.0,
         motion_apart=_motion_apart(engine, item),
@@ -106,8 +107,11 @@ def _near_ends(pts: NDArray[np.float64], end_s: float) -> list[int]:
     return np.flatnonzero(able).tolist()
 
 
-def _alike(engine: Any, a: Array, b: Array) -> tuple[float, int]:
+def _alike(engine: Any, a: Array, b: Array) -> tuple[float, int | None]:
     """Return SSIM and PDQ distance of two pictures, the second moved back by the flow between them.
+
+    The distance is `None` where a picture has too little in it for its hash to mean anything: of one and the same flat
+    drawing, an encoder's noise of one level moved 84 bits.
 
     A fast pan leaves little that is the same in the same place: what flow explains is the same.
     """
@@ -116,8 +120,10 @@ def _alike(engine: Any, a: Array, b: Array) -> tuple[float, int]:
     moved = flow.pair_flow(engine, a, b)
     y, x = np.mgrid[: a.shape[0], : a.shape[1]].astype(np.float32)
     back = cv2.remap(b, x + moved[..., 0], y + moved[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    one, two = pdq.hash_luma(a).bits, pdq.hash_luma(back).bits
-    return ssim(a, back), int(pdq.distances(one[None], two[None])[0, 0])
+    one, two = pdq.hash_luma(a), pdq.hash_luma(back)
+    if min(one.quality, two.quality) < QUALITY_MIN:
+        return ssim(a, back), None
+    return ssim(a, back), int(pdq.distances(one.bits[None], two.bits[None])[0, 0])
 
 
 def _apart(a: Array, b: Array) -> float:
