@@ -33,8 +33,6 @@ ID_MAX = 2**64 - 1
 """Ids are 64-bit numbers; today's have 19 digits, and TikTok answers a mistyped one with "IP blocked"."""
 UNKNOWN_NAME = "_"
 """Stands for a creator whose @name is not known; TikTok ignores the name when the id is right."""
-TIME_MIN_S, TIME_MAX_S = 1_396_310_400, 2**32 - 1
-"""2014-04-01 (musical.ly, whose posts TikTok took over, started that month) and the end of the 32 bits."""
 
 _ID = r"[1-9][0-9]{14,19}"
 _SITES = r"(?:[a-z0-9-]+\.)*(?:tiktok\.com|tiktokv\.com|tiktokv\.us)"
@@ -102,18 +100,6 @@ def parse(text: str) -> VideoRef | ShortLink | Rejected:
     if _ROUNDED.fullmatch(text):
         return Rejected(f'"{text}" is an id that a spreadsheet has rounded; export the column as text', "rounded_id")
     return _parse_url(text)
-
-
-def created_at_s(video_id: str) -> float | None:
-    """Return the UTC second of 1970 when the post was made, read from the upper 32 bits of its id.
-
-    Approximate: public collections of id and post time agree within some seconds, but TikTok documents none of it, so
-    it serves for sorting before download, not as a fact. `None` where the id carries no plausible time.
-    """
-    if not _BARE.fullmatch(video_id):
-        return None
-    seconds = int(video_id) >> 32
-    return float(seconds) if TIME_MIN_S <= seconds <= TIME_MAX_S else None
 
 
 def canonical(video_id: str, name: str = UNKNOWN_NAME) -> str:

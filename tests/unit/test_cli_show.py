@@ -1,5 +1,7 @@
 """One video as people read it: values with units, lists with bars, lines of time, key facts first."""
 
+import time
+
 from rich.console import Console
 
 from tests.toy_daemon import envelope
@@ -191,6 +193,17 @@ def test_every_field_and_segment_is_there_when_all_is_wanted():
     text = shown(full=True, thing=one)
     assert "z 3.25" in text
     assert "0.00 to 1.50  label a · box 0.1, 0.2" in text
+
+
+def test_a_post_says_when_it_was_made_and_how_old_its_counts_are(monkeypatch):
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    about = {"view_count": 1200, "created_at_s": 1_790_000_000.0, "fetched_at_s": 1_790_086_400.0}
+    console = Console(width=100, color_system=None)
+    with console.capture() as capture:
+        console.print(detail({**VIDEO, "metadata": about, "analysis": {}}, {}, width=100, full=False))
+    assert "posted  2026-09-21 14:13" in capture.get()
+    assert "counts  1,200 views, as of 2026-09-22 14:13" in capture.get()
 
 
 def test_a_real_envelope_can_be_shown():

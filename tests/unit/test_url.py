@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktokd.model import VideoRef
-from tiktokd.url import ID_MAX, Rejected, ShortLink, canonical, created_at_s, parse
+from tiktokd.url import ID_MAX, Rejected, ShortLink, canonical, parse
 
 ID = "7234567890123456789"
 NAMED = f"https://www.tiktok.com/@some.name_1/video/{ID}"
@@ -134,16 +134,6 @@ def test_links_to_other_things_say_unsupported_and_why(kind):
     assert isinstance(rejected, Rejected)
     assert rejected.kind == kind
     assert rejected.reason.startswith("unsupported: ")
-
-
-def test_the_time_in_an_id_is_the_time_of_the_post():
-    # From yt-dlp's own test of this extractor: id and timestamp 1571246252 of one public post.
-    assert created_at_s("6748451240264420610") == pytest.approx(1571246252, abs=60)
-
-
-@pytest.mark.parametrize("text", ["", "abc", "123456789012345", str(ID_MAX + 1), "file-0123456789abcdef"])
-def test_an_id_without_a_plausible_time_has_none(text):
-    assert created_at_s(text) is None
 
 
 @given(st.text(max_size=300))

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tiktokd.cli import _timeline
-from tiktokd.cli._format import STATE_STYLES, STATUS_STYLES, bar, duration, local, number, plain, size
+from tiktokd.cli._format import STATE_STYLES, STATUS_STYLES, bar, duration, local, local_s, number, plain, size
 from tiktokd.cli._highlights import highlights, reviews
 from tiktokd.cli._readable import ALL, TEXT_CHARS, Entry, reading
 from tiktokd.printable import escape, shortened
@@ -94,9 +94,12 @@ def _lines(video: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "caption", caption if caption != title else ""
     names = [f"@{about['uploader']}" if about.get("uploader") else "", about.get("channel") or ""]
     yield "by", " · ".join(name for name in names if name)
+    yield "posted", local_s(about.get("created_at_s"))
     yield "sound", " · ".join(part for part in (about.get("track"), *about.get("artists", [])) if part)
     counts = [(name, about.get(f"{name}_count")) for name in ("view", "like", "comment", "repost", "save")]
-    yield "counts", ", ".join(f"{number(value)} {name}s" for name, value in counts if value is not None)
+    known = ", ".join(f"{number(value)} {name}s" for name, value in counts if value is not None)
+    when = local_s(about.get("fetched_at_s"))
+    yield "counts", f"{known}, as of {when}" if known and when else known
     yield "media", _media(video)
     yield "file" if is_file else "url", unquote(video["url"]).removeprefix("file://") if is_file else video["url"]
 

@@ -1,7 +1,7 @@
 """Numbers, times and states as people read them. Knows no terminal beyond rich's styles."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 STATE_STYLES = {
@@ -97,6 +97,11 @@ def local(text: str | None) -> str:
     if text is None:
         return "-"
     return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+
+
+def local_s(utc_s: float | None) -> str:
+    """Return UTC seconds since 1970 as a local time, to the minute; empty where it is not known."""
+    return "" if utc_s is None else datetime.fromtimestamp(utc_s, UTC).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
 def moment(text: str, now: datetime) -> str:

@@ -30,13 +30,14 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
     from tiktokd.cli._table import Column, fitting
 
     columns = (
-        Column("analyzer"), Column("tier"), Column("group", 3), Column("lacks", 1, shortens=True),
+        Column("analyzer"), Column("tier"), Column("group", 3), Column("runs on", 5), Column("lacks", 1, shortens=True),
         Column("question", 2, shortens=True), Column("encoders", 4, shortens=True),
     )  # fmt: skip
     rows: list[tuple[str | Text, ...]] = []
     for each in sorted(found, key=lambda one: (one["group"], one["name"])):
         tier = Text(each["tier"], TIER_STYLES.get(each["tier"], ""))
-        texts = (each["group"], _lacking(each["reason"] or ""), each["title"], ", ".join(each["encoders"]))
+        place = "any machine" if each["lightweight"] else "GPU"
+        texts = (each["group"], place, _lacking(each["reason"] or ""), each["title"], ", ".join(each["encoders"]))
         rows.append((escape(each["name"]), tier, *map(escape, texts)))
     session.show(fitting(columns, rows, session.console.width))
     if any(each["tier"] != "full" for each in found):
