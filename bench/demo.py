@@ -22,7 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bench import samples
-from tiktokd.printable import escape
+from tiktokd.cli._readable import reading
+from tiktokd.printable import escape, shortened
 
 BIN = Path(sys.executable).parent
 READY_TIMEOUT_S = 30.0
@@ -133,31 +134,12 @@ def show(video: dict[str, Any], console: Console) -> None:
 
 
 def finding(envelope: dict[str, Any], width: int = 150) -> str:
-    """Return the summary in one line, or the reason why there is none."""
+    """Return the summary in one line as `tiktokctl show` words it, or the reason why there is none."""
     if envelope["status"] in ("skipped", "error"):
         return " · ".join(str(part) for part in (envelope["reason"], envelope["message"]) if part)
-    shown = ((key, _short(value)) for key, value in envelope["summary"].items())
-    line = "  ".join(f"{key} {value}" for key, value in shown if value)
-    return line if len(line) <= width else line[: width - 1] + "…"
-
-
-def _short(value: object) -> str:
-    """Return a value in a few characters; nothing for what is empty, not known or not made for people."""
-    if value is None or value in ("", [], {}):
-        return ""
-    match value:
-        case bool():
-            return "yes" if value else "no"
-        case float():
-            return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
-        case list():
-            return f"[{len(value)}] {_short(value[0])}"
-        case dict():
-            parts = ((k, _short(v)) for k, v in list(value.items())[:3])
-            return " ".join(f"{k}={v}" for k, v in parts if v)
-        case str() if len(value) > 80 and " " not in value:
-            return f"({len(value)} characters)"
-    return str(value)
+    found = reading(envelope["summary"])
+    lists = (f"{name}: {', '.join(map(str, entries))}" for name, entries in found.lists)
+    return shortened(" · ".join((*lists, *found.facts)) or "nothing stands out", width)
 
 
 if __name__ == "__main__":
