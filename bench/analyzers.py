@@ -77,7 +77,7 @@ def _arguments() -> argparse.Namespace:
 def _write_table(args: argparse.Namespace, clip: Path) -> int:
     from bench import cost_table
 
-    words = f"--table {args.table}" + (" --random-weights" if args.random_weights else "")
+    words = "--table FILE" + (" --random-weights" if args.random_weights else "")
     words += f" --clip {args.clip.name}" if args.clip else ""
     random = args.random_weights
     cost_table.write(args.table, clip, words=words, models_dir=args.models_dir, random_weights=random)

@@ -22,6 +22,7 @@ Each line is a process of its own. Processor time: *once* is loading plus what t
 *per clip* the median of three later clips (of one where it takes over 10 s). Memory: highest growth of resident memory
 over what stood just before, while loading and in the first clip. Whoever is first to need a library (cv2, onnxruntime,
 torch) carries it, so the lines do not add up: a worker with everything is measured by `python -m bench.memory`.
+Weights that need no conversion are mapped from their file and become resident when they are first used, not on loading.
 """
 RANDOM = """\
 *random*: no weights on this machine; the model was made at its published size, file size checked, with random weights.
@@ -45,7 +46,7 @@ def write(target: Path, clip_path: Path, *, words: str, models_dir: Path | None,
         machine=report.machine(),
         clip=f"{clip_path.name}, {facts.duration_s:.0f} s, {facts.width_px}x{facts.height_px}",
     )
-    parts = [about, _table(encoders, "encoder"), *([RANDOM] if random_weights else []), _table(analyzers, "analyzer")]
+    parts = [about, _encoder_table(encoders), *([RANDOM] if random_weights else []), _analyzer_table(analyzers)]
     target.write_text("\n".join(parts))
 
 
@@ -75,17 +76,29 @@ def _told(cost: Cost) -> Cost:
     return cost
 
 
-def _table(costs: Sequence[Cost], kind: str) -> str:
-    """Return the Markdown of one table, the dearest first, those without a number last."""
+def _encoder_table(costs: Sequence[Cost]) -> str:
+    """Return the Markdown of the encoders, the dearest first, those without a number last."""
     lines = [
-        f"| {kind} | items | CPU ms, once | CPU ms per clip | peak MiB, loading | peak MiB, running | |",
+        "| encoder | items | CPU ms, once | CPU ms per clip | peak MiB, loading | peak MiB, running | |",
         "|---|--:|--:|--:|--:|--:|---|",
     ]
-    for cost in sorted(costs, key=lambda c: -1.0 if c.run_ms is None else c.run_ms, reverse=True):
+    for cost in sorted(costs, key=_dearest_first):
         numbers = (cost.load_ms, cost.run_ms, cost.load_mib, cost.run_mib)
         shown = " | ".join(_number(n) for n in numbers)
         lines.append(f"| {cost.name} | {'' if cost.items is None else cost.items} | {shown} | {cost.note} |")
     return "\n".join(lines) + "\n"
+
+
+def _analyzer_table(costs: Sequence[Cost]) -> str:
+    """Return the Markdown of the analyzers, which load nothing: what they read is computed by encoders."""
+    lines = ["| analyzer | CPU ms per clip | peak MiB | result |", "|---|--:|--:|---|"]
+    for cost in sorted(costs, key=_dearest_first):
+        lines.append(f"| {cost.name} | {_number(cost.run_ms)} | {_number(cost.run_mib)} | {cost.note} |")
+    return "\n".join(lines) + "\n"
+
+
+def _dearest_first(cost: Cost) -> float:
+    return 1.0 if cost.run_ms is None else -cost.run_ms
 
 
 def _number(value: float | None) -> str:
