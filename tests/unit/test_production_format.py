@@ -167,6 +167,7 @@ def test_a_drawn_screen_full_of_text_is_a_screen_recording():
 def test_without_text_and_people_encoders_their_ratios_are_unknown():
     result = analyzed(moving(24, 20))
     assert (result.output.talking_head_ratio, result.output.text_cover_ratio) == (None, None)
+    assert result.output.unknown.keys() == {"talking_head_ratio", "text_cover_ratio", "zero_shot"}
     assert result.tier == "lite"
 
 
@@ -185,6 +186,7 @@ def test_one_large_person_who_speaks_is_a_talking_head():
     }
     result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
     assert result.output.talking_head_ratio == 0.5
+    assert result.output.unknown == {"text_cover_ratio": "no_sources"}
     assert [(f.label, f.source) for f in result.output.formats] == [("pov", "zero_shot")]
     assert result.tier == "full"
 

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 
 from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
-from tiktokd.model import Output
+from tiktokd.model import Output, Reason
 from tiktokd.pictures import Z_STANDS_OUT
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 
@@ -61,6 +61,9 @@ class ProductionFormat(Output):
     or without sound."""
     text_cover_ratio: float | None
     """0..1, mean share of the picture under text, over the whole time; `None`: text was not looked for."""
+    unknown: dict[str, str]
+    """What is not known → why: a field that is null, and `zero_shot` where only rules named formats (model_missing,
+    cpu_fallback, low_quality, no_audio, no_sources)."""
 
 
 def analyze(context: Context) -> Result:
@@ -84,13 +87,27 @@ def analyze(context: Context) -> Result:
     found = [Format(label=k, score=round(v, 4), source="rule") for k, v in scores.items() if v is not None]
     seen = context.signals.get("siglip2")
     found += _zero_shot((seen or {}).get("labels", {}).get("formats", {}))
+    talking = _talking_head(context)
+    lacking = {"zero_shot": context.lack("siglip2")}
+    if talking is None:
+        silent: tuple[Reason, str] = ("no_audio", "no sound")
+        lacking["talking_head_ratio"] = context.lack("dfine") or context.lack("vad") or silent
+    if cover is None:
+        lacking["text_cover_ratio"] = _no_text(context)
+    unknown: dict[str, str] = {name: lack[0] for name, lack in lacking.items() if lack}
     output = ProductionFormat(
         formats=sorted(found, key=lambda f: -f.score),
-        talking_head_ratio=_talking_head(context),
+        talking_head_ratio=talking,
         text_cover_ratio=None if cover is None else round(cover[0], 4),
+        unknown=unknown,
     )
     full = seen is not None and "dfine" in context.signals
     return ok(output, calibrated=False, tier="full" if full else "lite")
+
+
+def _no_text(context: Context) -> tuple[Reason, str]:
+    envelope = context.outputs.get("on_screen_text")
+    return (envelope.reason if envelope and envelope.reason else "no_sources"), "text was not looked for"
 
 
 def _slideshow(staging: dict[str, Any]) -> float | None:
@@ -193,4 +210,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text",),
     signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vad"),
     needs=frozenset({"video"}),
+    version="2",
 )
