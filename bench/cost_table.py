@@ -92,8 +92,8 @@ def _encoder_table(costs: Sequence[Cost]) -> str:
 def _analyzer_table(costs: Sequence[Cost]) -> str:
     """Return the Markdown of the analyzers, which load nothing: what they read is computed by encoders."""
     lines = ["| analyzer | CPU ms per clip | peak MiB | result |", "|---|--:|--:|---|"]
-    for cost in sorted(costs, key=_dearest_first):
-        lines.append(f"| {cost.name} | {_number(cost.run_ms)} | {_number(cost.run_mib)} | {cost.note} |")
+    ranked = sorted(costs, key=_dearest_first)
+    lines += [f"| {c.name} | {_number(c.run_ms)} | {_number(c.run_mib)} | {c.note} |" for c in ranked]
     return "\n".join(lines) + "\n"
 
 
