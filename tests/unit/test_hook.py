@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.tables.hooks import KINDS, NOTHING, QUESTIONS
+from tests.tables.hooks import INTERROGATIVES, KINDS, NOTHING, QUESTIONS, STATEMENTS
 from tests.written import analyze, context_of
 from tiktokd.analyzers.hook import motion_ratio
 from tiktokd.encoders.hook_phrases import load
@@ -19,7 +19,12 @@ def kinds(text: str) -> list[str]:
 
 @pytest.mark.parametrize("language", sorted(QUESTIONS))
 def test_questions_are_told_in_every_language(language):
-    assert [text for text in QUESTIONS[language] if "question" not in kinds(text)] == []
+    asked = [*QUESTIONS[language], *INTERROGATIVES[language]]
+    assert [text for text in asked if "question" not in kinds(text)] == []
+
+
+def test_statements_that_start_like_questions_are_none():
+    assert [text for text in STATEMENTS if "question" in kinds(text)] == []
 
 
 @pytest.mark.parametrize("kind", sorted(KINDS))
