@@ -166,6 +166,8 @@ def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
     assert done.returncode == 0
     assert f"requeue {ID}" in done.stderr
     assert daemon.client.video(other)["priority"] == 10
+    assert f"{other} has priority 10 now" in done.stdout
+    assert "now" not in ctl("process-now", other).stdout
 
 
 def test_status_is_readable_and_json_has_the_promised_keys(ctl, daemon):

@@ -133,6 +133,13 @@ def test_where_there_is_no_hub_nothing_else_is_tried_and_the_place_of_a_copy_is_
     assert str(tmp_path / "state" / "models" / "Davlan--xlm-roberta-base-ner-hrl") in done.stderr
 
 
+def test_what_was_pulled_is_said_to_scripts_whatever_happened(hub, tmp_path):
+    failed = ctl(None, tmp_path, "models", "pull", "nsfw", "--json")
+    assert (failed.returncode, json.loads(failed.stdout)) == (1, {"pulled": [], "failed": 1})
+    done = ctl(hub, tmp_path, "models", "pull", "nsfw", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"pulled": [REPO], "failed": 0})
+
+
 def test_models_alone_lists_and_pull_alone_is_wrong_usage(hub, tmp_path):
     assert REPO in ctl(hub, tmp_path, "models").stdout
     done = ctl(hub, tmp_path, "models", "pull")

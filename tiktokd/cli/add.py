@@ -99,11 +99,15 @@ def _process_now(session: Session, args: argparse.Namespace) -> int:
     report = Report(session, each=True)
     outcomes = session.client.add(args.urls, priority=10, analyzers=args.analyzers).items
     waiting = [item.id for item in outcomes if item.outcome == "duplicate" and item.id is not None]
-    raised = {item.id for item in session.client.set_priority(waiting, 10).items} if waiting else set()
+    raised = {item.id: item for item in session.client.set_priority(waiting, 10).items} if waiting else {}
     for text, item in zip(args.urls, outcomes, strict=True):
         report.take(Candidate(text, ""), item)
-        if item.id in raised and item.state in ("completed", "failed", "cancelled"):
+        if item.id not in raised:
+            continue
+        if item.state in ("completed", "failed", "cancelled"):
             session.complain(f"{item.id} is {item.state}; `tiktokctl requeue {item.id}` does it again")
+        elif raised[item.id].outcome == "updated" and not session.json:
+            session.say(escape(f"{'':9} {item.id} has priority 10 now"))
     return report.finish()
 
 

@@ -79,7 +79,7 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
             orders.append(models.order(model.weights, target))
         except models.HubUnreachable as exc:
             session.complain(f"✗ {exc}; where there is no network, copy the model's files to {_place(model, target)}")
-            return EXIT_PARTIAL
+            return _pulled(session, [], failed + 1)
         except TiktokdError as exc:
             session.complain(f"✗ {exc}")
             failed += 1
@@ -87,9 +87,10 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
         need = models.check_room(orders, target)
     except TiktokdError as exc:
         session.complain(f"✗ {exc}")
-        return EXIT_PARTIAL
+        return _pulled(session, [], len(orders))
     if orders:
         session.complain(f"{len(orders)} model(s), {need / MIB:,.0f} MiB to fetch into {target}")
+    pulled = []
     for order in orders:
         session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}")
         try:
@@ -100,9 +101,15 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
             failed += 1
             continue
         session.complain(f"✓ {order.weights.hub_id}")
+        pulled.append(order.weights.hub_id)
+    return _pulled(session, pulled, failed)
+
+
+def _pulled(session: Session, pulled: list[str], failed: int) -> int:
+    """Say what has been fetched and return the exit code."""
     if session.json:
-        session.dump({"pulled": [o.weights.hub_id for o in orders], "failed": failed})
-    elif orders and not failed:
+        session.dump({"pulled": pulled, "failed": failed})
+    elif pulled:
         session.say("restart the daemon, or wait until its workers are recycled, for the new models to be used")
     return EXIT_PARTIAL if failed else EXIT_OK
 
