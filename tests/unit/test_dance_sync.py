@@ -139,6 +139,12 @@ def test_without_beats_or_time_the_answer_is_a_reason():
     assert moving(starting(), shown=lambda _t: False) is None
 
 
+def test_a_video_too_long_to_keep_its_rhythm_is_truncated_and_not_without_people():
+    curve = moving(starting(), seconds=24.0, fps=6.0)
+    assert curve["energy"] == []
+    assert _dance.sync(curve, beats(seconds=24.0))[1] == "truncated"
+
+
 def test_what_moves_beside_the_person_does_not_count():
     changes = np.zeros((3, 27, 48))
     changes[0] = 20.0  # the camera, or a flash

@@ -63,7 +63,7 @@ class PeopleFraming(Output):
     """0..1, how much of the movement keeps to the beat beyond chance; `None`: see `unknown`."""
     unknown: dict[str, str]
     """Field that is null → why: model_missing, cpu_fallback, too_short, no_music, no_audio, low_quality (hardly any
-    movement)."""
+    movement), truncated (a long video)."""
 
 
 class PeopleSegment(Segment):

@@ -57,17 +57,16 @@ class Movement:
     start_s: float
     """Time at which the first cell begins."""
     energy: NDArray[np.float64]
-    """(C,) mean change per second inside the people less that outside, levels of 255; NaN: not known."""
+    """(C,) mean change per second inside the people less that outside, levels of 255; NaN: not known. Empty where the
+    thumbnails are too far apart to show a rhythm."""
 
 
 def items(context: Context) -> list[Item]:
-    """Return the thumbnails and boxes; nothing where nobody is seen, or where the thumbnails are too far apart."""
+    """Return the thumbnails and boxes; nothing where nobody is seen."""
     thumbs, pts = context.arrays.get("thumbs"), context.arrays.get("thumbs_pts")
     looks: tuple[FrameDetections, ...] = context.features.get("dfine", ())
     shots: Shots | None = context.features.get("shots")
     if thumbs is None or pts is None or shots is None or len(pts) < 2 or not any(_people(look) for look in looks):
-        return []
-    if float(np.median(np.diff(pts))) > SPACING_MAX_S:
         return []
     cuts = tuple((t.start_s, t.end_s) for t in shots.transitions)
     return [Item(thumbs=thumbs, pts=np.asarray(pts, np.float64), looks=looks, cuts=cuts)]
@@ -79,6 +78,8 @@ def _people(look: FrameDetections) -> list[Box]:
 
 def curve(item: Item) -> Movement:
     """Return the movement of the people, on a grid of `STEP_S`."""
+    if float(np.median(np.diff(item.pts))) > SPACING_MAX_S:
+        return Movement(start_s=float(item.pts[0]), energy=np.zeros(0))
     end_s = item.pts[0] + CELLS_MAX * STEP_S
     pts = item.pts[item.pts <= end_s + STEP_S]
     change = np.full(len(pts) - 1, np.nan)
@@ -147,7 +148,7 @@ def encode(_model: Any, batch: Sequence[Item]) -> list[Movement]:
 
 
 def signals(features: Movement) -> dict[str, Any]:
-    """Return `{"start_s", "step_s", "energy": [levels per second, null: not known]}`."""
+    """Return `{"start_s", "step_s", "energy": [levels per second, null: not known]}`; empty: too far apart."""
     return {
         "start_s": round(features.start_s, 3),
         "step_s": STEP_S,
@@ -163,7 +164,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="no_people",
-    nothing_said="nobody is seen, or the pictures of this long video are too far apart",
+    nothing_said="no person was found in the sampled frames",
     encode=encode,
     signals=signals,
     uses=("dfine", "shots"),

@@ -1,7 +1,6 @@
 """What music is made of, from one short-time spectrum: mel bands, onsets, steady tones; and chroma from a longer one.
 
 `Spectrum` in `tiktokd.sound` has units and ranges. Frames are 10 ms apart, chroma 0.1 s.
-
 Bad at: onsets of bowed and sung notes (soft), bass below 100 Hz (windows too short to tell semitones apart), tones that
 sound through the whole clip (taken for hum, not counted as tonal).
 
