@@ -78,6 +78,9 @@ def test_an_entry_of_a_list_is_its_name_and_its_share():
         "beach 61%", "sea",
     ]  # fmt: skip
     assert [str(e) for e in entries([{"type": "url", "text": "a\nb", "score": 7.0}])] == ["url: a / b"]
+    copy = {"video_id": "file-1", "matched_ratio": 0.5, "kind": "edited"}
+    assert [str(each) for each in entries([copy])] == ["file-1 (edited) 50%"]
+    assert "0123456789abcdef" not in said("pdq", [{"t_s": 1.0, "cropped_hex": ["0123456789abcdef"]}], full=True)
     assert entries([{"hex": "#a0b0c0", "share": 0.5}])[0].colour == "#a0b0c0"
     assert entries([{"hex": "javascript:", "share": 0.5}])[0].colour is None
     assert entries([{"t_s": 1.0, "quality": 3}]) is None

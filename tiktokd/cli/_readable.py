@@ -22,7 +22,7 @@ UNITS = (
 SHARES = ("_ratio", "_prob", "_ratio_mean")
 """Suffixes of names whose values are 0..1 and read best as per cent."""
 LABELS = (
-    "label", "name", "text", "masked", "hashtag", "hex", "group", "category", "kind", "type", "lang", "video_id", "id",
+    "label", "name", "text", "masked", "hashtag", "hex", "video_id", "group", "category", "kind", "type", "lang", "id",
 )  # fmt: skip
 """Fields that may say what an entry of a list is, the best first."""
 MEASURES = ("score", "share", "prob", "matched_ratio", "score_max", "time_ratio", "probability", "p", "votes")
@@ -150,6 +150,8 @@ def entry(fields: Mapping[str, Any]) -> Entry | None:
     label = names[0]
     if "text" in fields and "type" in fields:
         label = f"{fields['type']}: {fields['text']}"
+    elif label == fields.get("video_id") and "kind" in fields:
+        label = f"{label} ({fields['kind']})"
     measured = next((fields[key] for key in MEASURES if isinstance(fields.get(key), float)), None)
     colour = fields.get("hex") if re.fullmatch("#[0-9a-f]{6}", str(fields.get("hex"))) else None
     within = measured is not None and 0 <= measured <= 1
@@ -195,6 +197,6 @@ def _sequence(name: str, value: Sequence[Any], *, full: bool) -> str:
         return counted if kinds.total() == len(value) else str(len(value))
     shown = list(value) if full else list(value)[:FEW_VALUES]
     unit = next((unit for suffix, unit in UNITS if name.endswith(suffix)), "")
-    words = [number(each) if isinstance(each, int | float) else one_line(str(each), TEXT_CHARS) for each in shown]
+    words = [number(each) if isinstance(each, int | float) else _text("", str(each), TEXT_CHARS) for each in shown]
     more = f" … {len(value)} in all" if len(shown) < len(value) else ""
     return ", ".join(words) + (unit if isinstance(shown[0], int | float) else "") + more
