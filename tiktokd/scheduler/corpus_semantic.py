@@ -27,7 +27,7 @@ ENCODER = "siglip2"
 COSINE_MIN = 0.95
 """Of two mean embeddings; not calibrated."""
 BITS_MAX = round(BITS * share(COSINE_MIN) + 4 * np.sqrt(BITS * share(COSINE_MIN) * (1 - share(COSINE_MIN))))
-"""Differing bits of a sketch up to which the vectors are compared: 142, four standard deviations above what is usual at
+"""Differing bits of a sketch up to which the vectors are compared: 79, four standard deviations above what is usual at
 `COSINE_MIN`; 3 in 100,000 pairs at that very cosine have more."""
 COMPARED = 48
 """Vectors that are compared, nearest sketches first."""
