@@ -209,7 +209,7 @@ def test_of_a_black_video_no_picture_model_is_asked_and_no_weights_are_named(res
     for name in (*PICTURE_MODELS, "content_category"):
         assert (envelopes[name].status, envelopes[name].reason) == ("skipped", "low_quality"), name
         assert "pull google" not in (envelopes[name].message or ""), name
-    assert envelopes["loopability"].status == "skipped"
+    assert envelopes["loopability"].status == envelopes["production_format"].status == "skipped"
     assert envelopes["pacing"].reason == "low_quality"
 
 

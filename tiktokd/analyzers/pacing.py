@@ -125,7 +125,7 @@ def analyze(context: Context) -> Result:
     if cuts_per_min is None or speed is None:
         lost = ("cuts_per_min", "cuts") if cuts_per_min is None else ("motion", "motion")
         why = _why(context, lost[0])
-        return partial(output, why, f"the {lost[1]} of this video are not known", segments, calibrated=False)
+        return partial(output, why, f"not known of this video: {lost[1]}", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 

@@ -74,6 +74,8 @@ def analyze(context: Context) -> Result:
     staging = context.signals.get("staging")
     if staging is None:
         return skipped("no_sources", "the pictures were not measured")
+    if not staging["shown_shots"]:
+        return skipped("low_quality", "the picture is black throughout: it has no format")
     lines = _lines(context)
     cover = None if lines is None else _text_cover(lines, duration_s)
     scores = {
