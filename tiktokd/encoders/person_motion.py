@@ -86,7 +86,9 @@ def curve(item: Item) -> Movement:
     for first, after, boxes in _stretches(item, pts):
         if boxes and after > first:
             thumbs = item.thumbs[first : after + 1].astype(np.int16)
-            change[first:after] = apart(np.abs(np.diff(thumbs, axis=0)).mean(axis=3), boxes)
+            # Four times the brightness, near enough and ten times cheaper than a mean over the colours.
+            grey = thumbs[..., 0] + 2 * thumbs[..., 1] + thumbs[..., 2]
+            change[first:after] = apart(np.abs(np.diff(grey, axis=0)) / 4.0, boxes)
     for start_s, stop_s in item.cuts:
         change[(pts[1:] >= start_s - 1e-6) & (pts[:-1] < stop_s - 1e-6)] = np.nan
         change[(pts[:-1] < start_s) & (pts[1:] >= start_s - 1e-6)] = np.nan
