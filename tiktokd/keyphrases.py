@@ -13,6 +13,8 @@ from tiktokd.texts import IDEOGRAPHS, IN_WORD
 
 LONGEST_WORDS = 4
 """Longer runs without a stop word are lists or lyrics, not phrases."""
+LONGEST_WORD = 40
+"""Letters: longer than the longest words that people use (German 39); screams and keys are no topics."""
 LONGEST_SIGNS, SHORTEST_SIGNS = 8, 2
 """The same for ideographs."""
 CANDIDATES = 12
@@ -91,7 +93,7 @@ def _candidates(text: str, stop: Set[str]) -> list[tuple[str, ...]]:
                 found += [(signs,) for signs in _asian(token, stop)]
                 continue
             word = token.lower()
-            if word in stop or word.isdigit() or len(word) < 2:
+            if word in stop or word.isdigit() or not 2 <= len(word) <= LONGEST_WORD:
                 found += _keep(run)
                 run = []
             else:

@@ -91,6 +91,26 @@ def test_the_full_tier_says_the_same_twice(runner, results):
         assert one == other, name
 
 
+HUB_IDS = {name: spec.weights.hub_id for name, spec in CATALOGUE.encoders.items() if spec.weights is not None}
+
+
+@pytest.mark.filterwarnings(TINY_ODDITIES)
+def test_a_result_names_all_weights_that_went_into_it_also_by_signals(results):
+    outputs = results("moving_noise")
+    for name, read in {
+        "sentiment_mood": {"siglip2", "ast", "sentiment"},
+        "cross_modal_agreement": {"siglip2", "dfine", "ast", "e5"},
+        "hook": {"siglip2", "dfine"},
+        "loopability": {"siglip2"},
+        "entities_keywords": {"dfine", "e5", "ner"},
+        "audio_events": {"ast"},
+    }.items():
+        named = [model.id for model in outputs[name].models]
+        assert {HUB_IDS[encoder] for encoder in read} <= set(named), name
+        assert len(named) == len(set(named)), name
+    assert HUB_IDS["whisper"] not in {m.id for m in outputs["text_moderation"].models}, "nobody speaks"
+
+
 @pytest.mark.filterwarnings(TINY_ODDITIES)
 def test_a_file_without_sound_has_no_sound_to_judge(results):
     outputs = results("no_sound")

@@ -164,3 +164,8 @@ def test_names_of_the_full_tier_are_listed_once_per_source_where_they_are_sure()
 def test_a_video_without_words_is_no_sources():
     envelope = analyze(NAME, context_of(None))
     assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "no_sources", {})
+
+
+def test_a_scream_is_no_topic():
+    found = analyze(NAME, context_of("a" * 3000 + " homemade sourdough bread")).summary["keyphrases"]
+    assert [one["text"] for one in found] == ["homemade sourdough bread"]

@@ -42,7 +42,7 @@ class Loopability(Output):
     visual_score: float
     """0..1."""
     audio_score: float | None
-    """0..1; `None`: no sound to compare, or only silence."""
+    """0..1, 1 where a track with sound is silent at both ends; `None`: no sound to compare, or only silence."""
     seam_ssim: float
     """-1..1, structural similarity of the last and first picture, the motion between them undone."""
     seam_pdq_bits: int | None
