@@ -2,16 +2,14 @@
 
 import argparse
 import glob
-import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiktokd.cli._session import Progress, Session
+from tiktokd.cli._queueing import Candidate, Report, queue
+from tiktokd.cli._session import Session
 from tiktokd.cli._verb import EXIT_PARTIAL, EXIT_USAGE, Verb, names, priority
 from tiktokd.printable import escape
 
@@ -31,55 +29,6 @@ MEDIA_SUFFIXES = {
 """What is taken out of a directory; a file that is named is always taken."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """One thing to queue, and where it stood."""
-
-    text: str
-    source: str
-    """`urls.txt:17`, or empty for one from the command line."""
-    problem: str | None = None
-    """Why it is not even worth sending."""
-
-
-Send = Callable[[list[str]], "tuple[ItemOutcome, ...]"]
-
-
-class Report:
-    """Prints outcomes as they come, and remembers only their number."""
-
-    def __init__(self, session: Session, *, each: bool) -> None:
-        self._session, self._each = session, each
-        self.counts: dict[str, int] = {}
-        if session.json:
-            session.say('{"items": [')
-
-    def take(self, candidate: Candidate, item: "ItemOutcome") -> None:
-        """Report one outcome."""
-        first = not self.counts
-        self.counts[item.outcome] = self.counts.get(item.outcome, 0) + 1
-        if self._session.json:
-            fields = ("input", "outcome", "id", "url", "state", "reason")
-            record = {"source": candidate.source or None, **{name: getattr(item, name) for name in fields}}
-            self._session.say(("" if first else ",") + json.dumps(record, ensure_ascii=False))
-        elif item.outcome == "invalid":
-            reason = item.reason or ""
-            shown = f": {candidate.text}" if candidate.source and candidate.text not in reason else ""
-            self._session.complain(f"{candidate.source or candidate.text}: invalid: {reason}{shown}")
-        elif self._each:
-            state = f" ({item.state})" if item.outcome == "duplicate" else ""
-            self._session.say(escape(f"{item.outcome:9} {item.id}{state}"))
-
-    def finish(self) -> int:
-        """Print the sum and return the exit code."""
-        counts = {name: self.counts.get(name, 0) for name in ("added", "duplicate", "invalid")}
-        if self._session.json:
-            self._session.say(f'], "counts": {json.dumps(counts)}}}')
-        else:
-            self._session.say(", ".join(f"{number:,} {name}" for name, number in counts.items()))
-        return EXIT_PARTIAL if counts["invalid"] else 0
-
-
 def _add_urls(session: Session, args: argparse.Namespace) -> int:
     if not args.urls and not args.file:
         session.complain("tiktokctl add-urls: give URLs, or -f FILE, or -f - for standard input")
@@ -92,7 +41,7 @@ def _add_urls(session: Session, args: argparse.Namespace) -> int:
     def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
         return session.client.add(texts, priority=args.priority, analyzers=args.analyzers).items
 
-    return _monitor(session, args, _queue(session, candidates, send, report, batch=BATCH_ITEMS))
+    return _monitor(session, args, queue(session, candidates, send, report, batch=BATCH_ITEMS))
 
 
 def _process_now(session: Session, args: argparse.Namespace) -> int:
@@ -122,52 +71,8 @@ def _add_files(session: Session, args: argparse.Namespace) -> int:
         paths = [Path(text) for text in texts]
         return client.add_files(paths, priority=args.priority, analyzers=args.analyzers).items
 
-    code = _queue(session, candidates, send, report, batch=BATCH_FILES, total=len(candidates))
+    code = queue(session, candidates, send, report, batch=BATCH_FILES, total=len(candidates))
     return _monitor(session, args, code)
-
-
-def _queue(
-    session: Session,
-    candidates: Iterable[Candidate],
-    send: Send,
-    report: Report,
-    *,
-    batch: int,
-    total: int | None = None,
-) -> int:
-    """Send everything and return the exit code; where it breaks off, say first what has been queued."""
-    from tiktokd.errors import ConfigError, TiktokdError
-
-    try:
-        with session.progress("queueing", total) as bar:
-            _send_all(candidates, batch, send, report, bar)
-    except (TiktokdError, KeyboardInterrupt) as exc:
-        begun = bool(report.counts)
-        if begun or session.json:
-            report.finish()
-        if begun:
-            session.complain("that is all until it broke off; the same command again passes over what is queued")
-        if begun and isinstance(exc, ConfigError):
-            raise TiktokdError(str(exc)) from exc  # the exit code of a ConfigError says that nothing was done
-        raise
-    return report.finish()
-
-
-def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: Report, bar: Progress) -> None:
-    """Send candidates in batches, in order; memory holds one batch."""
-    from tiktokd.protocol import ItemOutcome
-
-    rest, done = iter(candidates), 0
-    while group := list(islice(rest, batch)):
-        good = [each.text for each in group if each.problem is None]
-        outcomes = iter(send(good) if good else ())
-        for each in group:
-            bad = each.problem is not None
-            report.take(
-                each, ItemOutcome(input=each.text, outcome="invalid", reason=each.problem) if bad else next(outcomes)
-            )
-        done += len(group)
-        bar.update(done)
 
 
 def _refuse_unreadable(file: str) -> None:
