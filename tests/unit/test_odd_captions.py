@@ -1,0 +1,85 @@
+"""Captions as people really write them, or do not: every analyzer of words answers, and none makes anything up."""
+
+import json
+from typing import get_args
+
+import pytest
+
+from tests.written import CATALOGUE, RUNNER, context_of
+from tiktokd.model import Reason
+
+WORDS = sorted(a.name for a in CATALOGUE.analyzers.values() if a.group in ("text", "metadata"))
+CAPTIONS = {
+    "none": None,
+    "empty": "",
+    "spaces": " \n\t ",
+    "emoji": "😍🔥🔥👨‍👩‍👧",
+    "tags": " ".join(f"#tag{i}word" for i in range(2000)),
+    "common_tags": "#fyp #viral #foryou",
+    "mention": "@someone",
+    "link": "https://bit.ly/3abc",
+    "digits": "1234567890 2024 3.14",
+    "signs": "...!!!???",
+    "arabic": "\u202bشاهد هذا الفيديو حتى النهاية! تابعني @user #اكسبلور 😂\u202c",
+    "hebrew": "תראו את הסרטון עד הסוף #ישראל",
+    "mixed": "Best ラーメン in 東京! Очень вкусно, me encanta 😋 #ramen #ラーメン",
+    "stacked_marks": "H̵̡͎e̶̘l̷l̸o̴ " * 50,
+    "terminal": "hi \x1b[31mred\x07 \ufeff\u2028ok",
+    "scream": "a" * 4000,
+}
+
+
+@pytest.fixture(scope="module")
+def results():
+    """Return a function: name of a caption → its envelopes, made once."""
+    found = {}
+
+    def of(name):
+        if name not in found:
+            found[name] = RUNNER.level2(WORDS, context_of(CAPTIONS[name]), lambda _n: None).outputs
+        return found[name]
+
+    return of
+
+
+@pytest.mark.parametrize("name", CAPTIONS)
+def test_every_analyzer_of_words_answers_without_an_error(results, name):
+    envelopes = results(name)
+    assert {n: e.message for n, e in envelopes.items() if e.status == "error"} == {}
+    for envelope in envelopes.values():
+        json.loads(json.dumps(envelope.model_dump(mode="json"), allow_nan=False))
+        assert (envelope.reason is None) == (envelope.status == "ok"), envelope
+        assert envelope.reason is None or envelope.reason in get_args(Reason)
+        assert (envelope.summary == {}) == (envelope.status == "skipped"), envelope
+
+
+@pytest.mark.parametrize("name", ["none", "empty", "spaces"])
+def test_no_caption_is_no_source(results, name):
+    envelopes = results(name)
+    texts = [a.name for a in CATALOGUE.analyzers.values() if a.group == "text"]
+    assert {n: envelopes[n].reason for n in texts} == dict.fromkeys(texts, "no_sources")
+
+
+@pytest.mark.parametrize("name", ["emoji", "tags", "common_tags", "mention", "link", "digits", "signs"])
+def test_what_is_no_language_has_none(results, name):
+    found = results(name)["language_identification"]
+    assert (found.status, found.reason) == ("skipped", "no_text")
+
+
+@pytest.mark.parametrize("name", ["tags", "common_tags", "mention", "link", "digits", "signs"])
+def test_what_says_nothing_has_no_tone(results, name):
+    found = results(name)["sentiment_mood"]
+    assert (found.status, found.reason) in (("skipped", "no_text"), ("skipped", "no_sources"))
+
+
+def test_two_thousand_hashtags_are_all_there_and_none_is_more(results):
+    found = results("tags")["entities_keywords"].summary
+    assert len(found["hashtags"]) == 2000
+    assert found["keyphrases"] == found["brands"] == found["entities"] == []
+
+
+@pytest.mark.parametrize(("name", "language"), [("arabic", "ar"), ("hebrew", "he")])
+def test_writing_from_right_to_left_is_read(results, name, language):
+    assert results(name)["language_identification"].summary["primary"] == language
+    assert results(name)["entities_keywords"].summary["hashtags"]
+    assert results(name)["sentiment_mood"].reason == "unsupported_language"
