@@ -68,7 +68,9 @@ class Loop:
         while True:
             patience_s = self._patience_s()
             try:
-                event = await asyncio.wait_for(self._events.get(), patience_s)
+                # Not `wait_for`, which in Python 3.11 forgets to be cancelled where an event comes at that moment.
+                async with asyncio.timeout(patience_s):
+                    event = await self._events.get()
             except TimeoutError:
                 # After a full minute everything is asked, whatever it waits for: the wall clock may have been set.
                 event = Wake(rows_changed=patience_s == IDLE_S)
