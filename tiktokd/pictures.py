@@ -27,6 +27,8 @@ class Label:
     """For people."""
     group: str | None = None
     """What the taxonomy file says beside it: a parent, a policy area; `None` where it says nothing."""
+    iab: str | None = None
+    """Unique ID in the IAB Content Taxonomy 3.0; `None` where the file names none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -164,3 +164,17 @@ def test_a_table_of_another_form_is_refused_with_its_path(tmp_path, text):
 def test_equal_scores_name_nothing():
     assert c.standard(dict.fromkeys(IDS, 0.3)) == {}
     assert c.fuse({"visual": {"a": 2.0}, "text": {"a": 4.0}}) == pytest.approx({"a": 3.0})
+
+
+def test_a_category_carries_its_name_vertical_and_iab_id_whichever_model_read_the_taxonomy():
+    about = {"pets": ["Pets", "animals", "422"]}
+    by_pictures = judge(visual(pets=0.5) | {"picture_labels": {"content_categories": {"shots": [], "about": about}}})
+    found = by_pictures.output.labels[0]
+    assert (found.name, found.group, found.iab_id) == ("Pets", "animals", "422")
+    assert judge(features={"e5": words("pets")}).output.labels[0].iab_id is None
+
+
+def test_the_shipped_categories_name_the_iab_category_that_is_near():
+    ids = {label.id: label.iab for label in _prompts.read("content_categories", None).labels}
+    assert (ids["pets"], ids["gaming"], ids["dance"], ids["cars"]) == ("422", "680", "203", "1")
+    assert {label for label, iab in ids.items() if iab is None} == {"oddly_satisfying", "advertisement"}

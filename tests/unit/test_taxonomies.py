@@ -1,14 +1,16 @@
 """A user's own prompt files: another form is refused with its path, a missing taxonomy is a reason and no error."""
 
+import json
+
 import numpy as np
 import pytest
 
 from tests.contexts import facts
 from tiktokd.analyzers import scene_recognition
-from tiktokd.encoders import _prompts
+from tiktokd.encoders import _prompts, picture_labels
 from tiktokd.errors import ConfigError
 from tiktokd.footage import Shot, Shots
-from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines
+from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked
 from tiktokd.plugins import Context
 
 
@@ -68,3 +70,14 @@ def test_without_weather_the_places_are_still_named():
     assert "weather.toml" in found.message
     assert (found.output.indoor_ratio, found.output.weather, found.output.time_of_day) == (0.0, None, "beach")
     assert scenes(["scenes", "time_of_day", "weather"]).status == "ok"
+
+
+def test_what_pictures_say_of_both_taxonomies_fits_into_the_signals():
+    def longest(name):
+        known = _prompts.read(name, None).labels
+        found = Ranked(label=max(known, key=lambda label: len(label.id + label.name)), score=0.12345, z=12.345)
+        shots = tuple((1234.567, 1235.678, found) for _ in range(picture_labels.SHOTS_MAX))
+        return picture_labels.PictureLabels(clip=(found,) * 5, shots=shots, known=known)
+
+    told = picture_labels.signals({name: longest(name) for name in picture_labels.TAXONOMIES})
+    assert len(json.dumps(told)) <= 16 * 1024

@@ -14,6 +14,7 @@ data/prompts/content_categories.toml.
 """
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,7 +58,9 @@ class CategoryLabel(Output):
     name: str
     """For people."""
     group: str | None
-    """The category's vertical."""
+    """The category's vertical; `None` where the taxonomy names none, or judged by sounds alone."""
+    iab_id: str | None
+    """The nearest Unique ID of the IAB Content Taxonomy 3.0; `None` as above, or where it has nothing near."""
     score: float
     """0..1, logistic of the fused z-score; not a probability."""
     z: float
@@ -105,7 +108,7 @@ def analyze(context: Context) -> Result:
         return _nothing(context, lacking)
     fused = fuse(known)
     best = sorted(fused, key=lambda label: -fused[label])[:LABELS_MAX]
-    names = _names(vectors)
+    names = _about(context, vectors)
     output = ContentCategory(
         labels=[_label(i, fused[i], scores, names) for i in best if fused[i] >= Z_MIN],
         modalities=sorted(known),
@@ -194,21 +197,30 @@ def _segments(context: Context) -> list[CategorySegment]:
     ]
 
 
-def _names(vectors: TextVectors | None) -> dict[str, tuple[str, str | None]]:
+About = tuple[str, str | None, str | None]
+"""Name, vertical and IAB id of a category."""
+
+
+def _about(context: Context, vectors: TextVectors | None) -> dict[str, About]:
+    """Return what the taxonomy says about its categories, from whichever model read it."""
     found = vectors.taxonomies.get(TAXONOMY) if vectors else None
-    return {label.id: (label.name, label.group) for label in found.labels} if found else {}
+    if found:
+        return {label.id: (label.name, label.group, label.iab) for label in found.labels}
+    told: dict[str, list[Any]] = context.signals.get("picture_labels", {}).get(TAXONOMY, {}).get("about", {})
+    return {label: (name, group, iab) for label, (name, group, iab) in told.items()}
 
 
 def _label(
-    label: str, z: float, scores: Mapping[str, Mapping[str, float]], names: Mapping[str, tuple[str, str | None]]
+    label: str, z: float, scores: Mapping[str, Mapping[str, float]], names: Mapping[str, About]
 ) -> CategoryLabel:
-    name, group = names.get(label, (label.replace("_", " "), None))
+    name, group, iab = names.get(label, (label.replace("_", " "), None, None))
     visual, text = scores["visual"].get(label), scores["text"].get(label)
     audio = scores["audio"].get(label, 0.0) if scores["audio"] else None
     return CategoryLabel(
         id=label,
         name=name,
         group=group,
+        iab_id=iab,
         score=round(float(1 / (1 + np.exp(-(z - Z_MIN)))), 4),
         z=round(z, 2),
         calibrated=False,

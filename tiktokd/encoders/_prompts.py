@@ -8,6 +8,7 @@ A file in `data/prompts` (or of the same name in the user's data directory) is o
     id = "kitchen"                        # stable, stored in results
     name = "kitchen"                      # for people
     group = "indoor"                      # optional
+    iab = "216"                           # optional, of the IAB Content Taxonomy 3.0
     prompts = ["a kitchen", …]            # optional; the name where there are none
 
 Files of other folders have the same form: `data/prototypes` holds sentences whose meaning is looked for in texts.
@@ -67,7 +68,9 @@ def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
     template = str(table.get("template", "{}"))
     try:
         entries = table["labels"]
-        labels = tuple(Label(id=e["id"], name=e.get("name", e["id"]), group=e.get("group")) for e in entries)
+        labels = tuple(
+            Label(id=e["id"], name=e.get("name", e["id"]), group=e.get("group"), iab=e.get("iab")) for e in entries
+        )
         prompts = tuple(
             tuple(template.format(p) for p in (e.get("prompts") or [e.get("name", e["id"])])) for e in entries
         )

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from tiktokd.footage import Shot, Shots
-from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank
+from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked, rank
 from tiktokd.plugins import Context, Encoder, LoadContext
 
 TAXONOMIES = ("activities", "content_categories")
 LABELS_MAX = 5
-SHOTS_MAX = 60
-"""Shots that are named one by one, from the first on: 12 KiB of signals for both taxonomies."""
+SHOTS_MAX = 45
+"""Shots that are named one by one, from the first on: both taxonomies stay below 16 KiB of signals."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +37,8 @@ class PictureLabels:
     """Best first."""
     shots: tuple[tuple[float, float, Ranked], ...]
     """Start and end in seconds, and the best label, of the shots in which one stands out."""
-    names: dict[str, str]
-    """Every label of the taxonomy: id → name."""
+    known: tuple[Label, ...]
+    """Every label of the taxonomy."""
 
 
 def items(context: Context) -> list[Item]:
@@ -57,7 +57,7 @@ def judge(labels: LabelCosines, item: Item) -> PictureLabels:
     return PictureLabels(
         clip=tuple(rank(labels, limit=LABELS_MAX)),
         shots=tuple(named),
-        names={label.id: label.name for label in labels.labels},
+        known=labels.labels,
     )
 
 
@@ -77,7 +77,8 @@ def encode(_model: Any, batch: Sequence[Item]) -> list[dict[str, PictureLabels]]
 def signals(features: dict[str, PictureLabels]) -> dict[str, Any]:
     """Return taxonomy → `{"labels": [{id, name, score, z}], "shots": [{start_s, end_s, id, name, score, z}]}`.
 
-    `activities` also says how its taxonomy calls `dancing`, null where it has none.
+    `activities` also says how its taxonomy calls `dancing`, null where it has none, and `content_categories` what its
+    file says about each label: `{"about": {id: [name, group, IAB id]}}`.
     """
     told: dict[str, Any] = {
         name: {
@@ -87,7 +88,11 @@ def signals(features: dict[str, PictureLabels]) -> dict[str, Any]:
         for name, labels in features.items()
     }
     if "activities" in features:
-        told["activities"]["dancing"] = features["activities"].names.get("dancing")
+        names = {label.id: label.name for label in features["activities"].known}
+        told["activities"]["dancing"] = names.get("dancing")
+    if "content_categories" in features:
+        known = features["content_categories"].known
+        told["content_categories"]["about"] = {label.id: [label.name, label.group, label.iab] for label in known}
     return told
 
 
