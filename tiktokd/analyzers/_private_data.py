@@ -45,8 +45,10 @@ _PHONE = re.compile(
 _PHONE_CUE = re.compile(
     r"(?i)(?:call|text|phone|whats\s?app|tel|mobile|cell|telegram|signal|viber|number|anruf|ruf|handy|nummer|appelle|"
     r"numéro|llama|número|teléfono|ligue|telefone|chiama|numero|ara|numara|zadzwoń|numer|звони|номер|тел|اتصل|رقم|واتس|"
-    r"कॉल|नंबर|hubungi|nomor|wa|gọi|số|電話|番号|전화|번호|电话|号码|微信|加我)\W{0,12}$"
+    r"कॉल|नंबर|hubungi|nomor|wa|gọi|số|電話|番号|전화|번호|电话|号码|微信|加我)(?:mi|me|us|s)?(?:\s+(?:is|ist|est|es|é|è|to|at|me|us|al|au|auf|unter|по))*\W{0,12}$"
 )
+_NANP = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[.-]\d{4}")
+"""415-555-2671: North American numbers are written in these groups, and little else is."""
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}")
 _ADDRESS = re.compile(
     r"(?:\b\d{1,5}[a-z]?\s+(?:[A-Z][\w'.-]+\s+){1,3}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd|Lane|Ln|Drive|Dr|"
@@ -138,5 +140,6 @@ def _phones(text: str) -> Iterator[Found]:
         international = number.startswith(("+", "00"))
         cue = _PHONE_CUE.search(text[max(match.start() - 24, 0) : match.start()])
         grouped = number.startswith(("0", "(")) and len(digits) >= 10
-        if len(digits) in PHONE_DIGITS and not _DATE.fullmatch(number) and (international or cue or grouped):
+        usual = international or cue or grouped or _NANP.fullmatch(number)
+        if usual and len(digits) in PHONE_DIGITS and not _DATE.fullmatch(number):
             yield Found(type="phone", masked=f"{number[:3] if international else ''}***{digits[-2:]}")

@@ -228,5 +228,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription"),
-    version="2",
+    version="3",
 )

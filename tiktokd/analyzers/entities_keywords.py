@@ -219,5 +219,5 @@ ANALYZER = Analyzer(
     optional=("ner", "e5"),
     signals=("dfine",),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="2",
+    version="3",
 )

@@ -249,5 +249,5 @@ ANALYZER = Analyzer(
         "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness",
     ),
     signals=("flow", "siglip2", "dfine", "vitpose"),
-    version="2",
+    version="3",
 )  # fmt: skip

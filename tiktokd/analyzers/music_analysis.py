@@ -185,4 +185,5 @@ ANALYZER = Analyzer(
     uses=("spectrum", "beats"),
     optional=("ast",),
     needs=frozenset({"audio"}),
+    version="2",
 )

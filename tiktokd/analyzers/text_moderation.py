@@ -169,4 +169,5 @@ ANALYZER = Analyzer(
     uses=("algospeak",),
     optional=("toxicity",),
     after=("on_screen_text", "speech_transcription"),
+    version="2",
 )
