@@ -7,6 +7,9 @@ Bounds:
   fsync beside it. A rival that is not installed is named, and its bound is not checked.
 * as fast (at least 0.7 times) with 1,000,000 finished videos standing in the tables.
 
+Rates are medians over rounds, with the slowest and the fastest beside them; a ratio is the median of the ratios of each
+round, in which both sides run one after the other.
+
 `--quick` uses 200,000 standing videos and fewer jobs. `--rivals-python PATH`: a Python that has celery, redis, huey.
 """
 
@@ -68,7 +71,9 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
     rows.append(_add_row(f"add 10,000 URLs, {standing:,} finished", full))
     rounds = 4 if quick else 9
     jobs = 500 if quick else 3_000
-    ours, flat, own = [], [], []
+    ours: list[float] = []
+    flat: list[float] = []
+    own: list[float] = []
     with Asking(CLIENTS) as asking, OwnFiles(empty, CLIENTS) as alone:
         for _ in range(rounds):  # interleaved: a busy minute of the machine hits all three
             for file, rates in ((empty, ours), (full, flat)):
@@ -104,32 +109,32 @@ def _rate(
 ) -> Row:
     """A row of jobs per second; a rival that is not here has no value.
 
-    The ratio is ours over theirs: the median over the rounds where both ran in each round, else of the medians. With
-    `faster` it is theirs over ours, in the best round of each: noise only slows, and growth slows the best one too.
+    The ratio is ours over theirs, or with `faster` theirs over ours: the median over the rounds where both ran in each
+    round, else that of the medians.
     """
     row: Row = {"name": name, "value": None, "unit": "jobs/s", "ratio": None, "bound": None, "ok": None}
     if not rates:
         return row
     row |= {"value": statistics.median(rates), "rounds": [round(rate, 1) for rate in rates]}
+    row |= {"min": min(rates), "max": max(rates)}
     if ours is None:
         return row
-    if faster:
-        row["ratio"] = max(rates) / max(ours)
-    elif len(rates) == len(ours):
-        row["ratio"] = statistics.median(mine / theirs for mine, theirs in zip(ours, rates, strict=True))
-    else:
-        row["ratio"] = statistics.median(ours) / statistics.median(rates)
+    if len(rates) != len(ours):
+        ours, rates = [statistics.median(ours)], [statistics.median(rates)]
+    pairs = zip(rates, ours, strict=True) if faster else zip(ours, rates, strict=True)
+    row["ratio"] = statistics.median(above / below for above, below in pairs)
     return {**row, "bound": bound and f">= {bound:g} x", "ok": bound and row["ratio"] >= bound}
 
 
 def render(rows: list[Row]) -> str:
     """Return the table."""
-    lines = [f"{'':48} {'value':>14} {'ratio':>8} {'bound':>8}"]
+    lines = [f"{'':44} {'min':>9} {'median':>18} {'max':>9} {'ratio':>8} {'bound':>8}"]
     for row in rows:
         value = "not installed" if row["value"] is None else f"{row['value']:,.2f} {row['unit']}"
         ratio = "" if row["ratio"] is None else f"{row['ratio']:.2f} x"
+        low, high = (f"{row[end]:,.0f}" if row.get(end) else "" for end in ("min", "max"))
         verdict = {True: "ok", False: "MISSED", None: ""}[row["ok"]]
-        lines.append(f"{row['name']:48} {value:>14} {ratio:>8} {row['bound'] or '':>8} {verdict}")
+        lines.append(f"{row['name']:44} {low:>9} {value:>18} {high:>9} {ratio:>8} {row['bound'] or '':>8} {verdict}")
     return "\n".join(lines)
 
 

@@ -1,39 +1,22 @@
 """Eight worker processes that ask over pipes and one database that answers, the way the daemon works."""
 
 import asyncio
-import multiprocessing
 import time
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from types import TracebackType
 
+from bench.rivals.crew import Crew
 from tiktokd.scheduler import store
 from tiktokd.scheduler.database import Database
 
 ROUND_LIMIT_S = 300.0
 
 
-class Asking:
-    """The processes; started once, asked for round after round."""
+class Asking(Crew):
+    """Our workers."""
 
     def __init__(self, clients: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        ends = [context.Pipe() for _ in range(clients)]
-        self._pipes = [ours for ours, _ in ends]
-        self._processes = [context.Process(target=_ask, args=(theirs,), daemon=True) for _, theirs in ends]
-        for process in self._processes:
-            process.start()
-
-    def __enter__(self) -> "Asking":
-        for pipe in self._pipes:
-            pipe.recv()  # imported and ready
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
-            process.join(20)
+        super().__init__(clients, _ask)
 
     def round(self, file: Path) -> float:
         """Let them empty the queue in `file`; return claim + finish pairs per second."""
@@ -45,7 +28,7 @@ class Asking:
 
     async def _serve(self, db: Database) -> float:
         loop = asyncio.get_running_loop()
-        answers = [_Answers(db, pipe, number) for number, pipe in enumerate(self._pipes)]
+        answers = [_Answers(db, pipe, number) for number, pipe in enumerate(self.pipes)]
         start = time.perf_counter()
         for one in answers:
             loop.add_reader(one.pipe.fileno(), one.readable)
@@ -87,14 +70,11 @@ class _Answers:
 def _ask(pipe: Pipe) -> None:
     """A worker: claim, finish at once, until nothing is left; then wait for the next round."""
     pipe.send("ready")
-    try:
-        while pipe.recv():
-            while True:
-                pipe.send("claim")
-                token = pipe.recv()
-                if not token:
-                    break
-                pipe.send(token)
-                pipe.recv()
-    except (EOFError, OSError):
-        return
+    while pipe.recv():
+        while True:
+            pipe.send("claim")
+            token = pipe.recv()
+            if not token:
+                break
+            pipe.send(token)
+            pipe.recv()

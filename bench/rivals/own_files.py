@@ -1,64 +1,45 @@
 """Eight processes that each open the database file, and claim and finish with the same statements of the store."""
 
-import multiprocessing
 import time
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import sqlalchemy as sa
 from pydantic_core import to_json
 from sqlalchemy.exc import OperationalError
 
+from bench.rivals.crew import Crew
 
-class OwnFiles:
-    """The processes; started once, asked for round after round."""
+
+class OwnFiles(Crew):
+    """Workers without a daemon."""
 
     def __init__(self, file: Path, clients: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        ends = [context.Pipe() for _ in range(clients)]
-        self._pipes = [ours for ours, _ in ends]
-        self._processes = [context.Process(target=_work, args=(file, theirs), daemon=True) for _, theirs in ends]
-        for process in self._processes:
-            process.start()
-
-    def __enter__(self) -> "OwnFiles":
-        for pipe in self._pipes:
-            pipe.recv()  # imported and open
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for pipe in self._pipes:
-            pipe.close()
-        for process in self._processes:
-            process.join(20)
+        super().__init__(clients, _work, file)
 
     def round(self) -> float:
         """Let them empty the queue; return claim + finish pairs per second."""
         start = time.perf_counter()
-        for pipe in self._pipes:
+        for pipe in self.pipes:
             pipe.send("go")
-        done = sum(pipe.recv() for pipe in self._pipes)
+        done = sum(pipe.recv() for pipe in self.pipes)
         return done / (time.perf_counter() - start)
 
 
-def _work(file: Path, pipe: Pipe) -> None:
+def _work(pipe: Pipe, file: Path) -> None:
     from bench.queue import OUTPUTS
     from tiktokd.scheduler import store
 
     engine = _open(file)
     pipe.send("ready")
-    try:
-        with engine.connect() as conn:
-            while pipe.recv():
-                done = 0
-                while claim := _patient(conn, store.claim_processing, worker="w", incarnation="b", now=time.time()):
-                    results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
-                    done += _patient(conn, store.complete, claim.token, **results, now=time.time())
-                pipe.send(done)
-    except (EOFError, OSError):
-        engine.dispose()
+    with engine.connect() as conn:
+        while pipe.recv():
+            done = 0
+            while claim := _patient(conn, store.claim_processing, worker="w", incarnation="b", now=time.time()):
+                results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
+                done += _patient(conn, store.complete, claim.token, **results, now=time.time())
+            pipe.send(done)
 
 
 def _open(file: Path) -> sa.Engine:
