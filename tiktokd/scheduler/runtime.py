@@ -17,7 +17,8 @@ from tiktokd.scheduler.gpus import Gpus
 from tiktokd.scheduler.lanes import SETTING, Lanes
 from tiktokd.scheduler.loop import Loop
 from tiktokd.scheduler.rates import Load, bottleneck
-from tiktokd.scheduler.supervisor import Supervisor, Worker, WorkerState
+from tiktokd.scheduler.supervisor import Supervisor
+from tiktokd.scheduler.worker_state import Worker, WorkerState
 from tiktokd.worker import STAGES
 
 _logger = logging.getLogger(__name__)

@@ -8,9 +8,8 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
-from typing import Literal, get_args
+from typing import get_args
 
 from tiktokd import log
 from tiktokd.config import Config
@@ -20,47 +19,20 @@ from tiktokd.scheduler.child import Child, WorkerSpec, how_it_ended
 from tiktokd.scheduler.commands import Work
 from tiktokd.scheduler.events import Answered, Event, Lost, Result, WorkerDown, WorkerUp
 from tiktokd.scheduler.restarts import CrashLimits, Health, after_death, after_good_answer, after_intended_end
-from tiktokd.worker import STAGES, SharedRegion
+from tiktokd.scheduler.worker_state import Worker, WorkerState, stage_of, why_late
+from tiktokd.worker import SharedRegion
 
-WorkerState = Literal["starting", "idle", "busy", "stopping", "backoff", "out_of_service"]
 STARTING = max(2, len(os.sched_getaffinity(0)))
 """Workers that start at the same time; more would only make the first one wait. GPU workers, which load models for a
 minute, are not counted."""
 LOG_LINES = 5
 """Last lines of a dead worker's log that go into the report."""
-STOP_S = 10.0
-"""A child that was told to stop and is still there after this long is killed."""
 STILL_S = 10.0
 """More time than this between two ticks (twice a second) is time in which we or the whole machine stood still."""
 _GIVES = {"download": Downloaded, "decode": Decoded, "analyze": Analyzed, "fuse": Analyzed}
 """Stage → what a request of it is answered with, if not with `Failed`."""
 
 _logger = logging.getLogger(__name__)
-
-
-@dataclass(slots=True)
-class Worker:
-    """One worker over all its processes. Times are monotonic seconds."""
-
-    spec: WorkerSpec
-    state: WorkerState = "backoff"
-    since: float = 0.0
-    child: Child | None = None
-    started_at: float = 0.0
-    alive_at: float = 0.0
-    """Last message of this process."""
-    request: Work | None = None
-    """What it holds."""
-    sent_at: float = 0.0
-    heartbeat: Heartbeat | None = None
-    health: Health = field(default_factory=Health)
-    jobs_done: int = 0
-    jobs_of_process: int = 0
-    restarts: int = 0
-    ended: str | None = None
-    """Why we ended the process ourselves; `None`: we did not."""
-    blamed: bool = False
-    """The end that we brought about counts against the video and against the worker."""
 
 
 class Supervisor:
@@ -94,7 +66,7 @@ class Supervisor:
         try:
             worker.child.send(request)
         except ProtocolError as exc:  # too large: nobody has seen it, so the answer is ours to give
-            failure = failure_of(exc, _stage(request))
+            failure = failure_of(exc, stage_of(request))
             self._emit(Answered(worker=name, answer=Failed(ticket=request.ticket, failure=failure)))
             return
         worker.request, worker.sent_at, worker.alive_at = request, self._clock(), self._clock()
@@ -175,22 +147,9 @@ class Supervisor:
         self._enter(worker, "starting")
 
     def _end_if_late(self, worker: Worker, now: float) -> None:
-        limits = self._config.daemon
-        name = worker.spec.name
-        if worker.state == "starting":
-            # It shows no life before its imports are done; the one limit is for all of that.
-            if now - worker.started_at > limits.start_timeout_s:
-                self.kill(name, f"not ready after {limits.start_timeout_s:g} s", blame=True)
-        elif worker.state == "stopping" and now - worker.since > STOP_S:
-            self.kill(name, f"still there {STOP_S:g} s after it was told to stop")
-        elif worker.state == "busy" and worker.request is not None and now - worker.sent_at > self._deadline_s(worker):
-            stage = _stage(worker.request)
-            self.kill(name, f"no result of {stage} within {self._deadline_s(worker):g} s", blame=stage != "download")
-        elif now - worker.alive_at > limits.stall_s:
-            self.kill(name, f"no sign of life for {limits.stall_s:g} s", blame=True)
-
-    def _deadline_s(self, worker: Worker) -> float:
-        return self._config.download.timeout_s if worker.spec.kind == "download" else self._config.analysis.timeout_s
+        late = why_late(worker, self._config, now)
+        if late is not None:
+            self.kill(worker.spec.name, late.reason, blame=late.blame)
 
     def _on_message(self, worker: Worker, child: Child, message: Message) -> None:
         if child is not worker.child:
@@ -272,7 +231,7 @@ class Supervisor:
         self._enter(worker, "backoff" if worker.health.restart_at is not None else "out_of_service")
 
     def _obituary(self, worker: Worker, request: Work, how: str, *, crashed: bool) -> Failure:
-        stage = _stage(request)
+        stage = stage_of(request)
         lines = log.last_lines(self._config.log_dir / f"{worker.spec.name}.log", LOG_LINES)
         last = "; last log lines: " + " | ".join(lines) if lines and crashed else ""
         doing = f" ({worker.heartbeat.detail})" if worker.heartbeat and worker.heartbeat.detail else ""
@@ -289,9 +248,5 @@ def enabled(wanted: Sequence[str], known: Iterable[AnalyzerFacts]) -> tuple[str,
     return tuple(sorted(fact.name for fact in known if words & {"all", fact.name, fact.group}))
 
 
-def _stage(request: Work) -> str:
-    return STAGES[type(request).__name__]
-
-
 def _fits(request: Work, answer: Result) -> bool:
-    return answer.ticket == request.ticket and isinstance(answer, Failed | _GIVES[_stage(request)])
+    return answer.ticket == request.ticket and isinstance(answer, Failed | _GIVES[stage_of(request)])
