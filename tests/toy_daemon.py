@@ -93,7 +93,7 @@ class ToyRuntime:
         return (
             AnalyzerFacts(
                 name="loudness", title="How loud is it?", group="audio", level=1, tier="full", reason=None,
-                encoders=("level",), lightweight=True,
+                encoders=("level",), lightweight=True, cost_ms=1234.5,
             ),
         )  # fmt: skip
 

@@ -19,6 +19,7 @@ from tiktokd.scheduler import store
 from tiktokd.scheduler.control import Control
 from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.corpus_keeper import Keeper
+from tiktokd.scheduler.costs import SETTING as COSTS_SETTING
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import GATE_SETTING, Downloads
 from tiktokd.scheduler.effects import Effects
@@ -86,6 +87,7 @@ async def _assemble(config: Config, database: Database, spool: Spool, crew: Crew
     lanes.restore(await database.read(store.setting, LANES_SETTING))
     crew.loop.state.paused |= lanes.paused
     downloads.restore(await database.read(store.setting, GATE_SETTING))
+    crew.loop.state.costs.restore(await database.read(store.setting, COSTS_SETTING))
     runtime = LiveRuntime(
         loop=crew.loop, supervisor=crew.supervisor, effects=effects, downloads=downloads, lanes=lanes, feed=feed,
         gpus=crew.gpus, devices=crew.devices, database=database, incarnation=incarnation, clock=clock, utc=utc,

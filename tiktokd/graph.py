@@ -176,6 +176,7 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> Analyz
         reason=next(iter(hard + soft), None),
         encoders=(*analyzer.uses, *extra),
         lightweight=analyzer.lightweight,
+        all_encoders=tuple(encoder.name for encoder in order((*analyzer.uses, *extra), catalogue)),
     )
 
 

@@ -86,7 +86,13 @@ class AnalyzerFacts:
     reason: str | None
     """Why not full: a sentence with the command that would change it."""
     encoders: tuple[str, ...]
+    """Those whose features it reads."""
     lightweight: bool
+    all_encoders: tuple[str, ...] = ()
+    """The same and those that work for them in turn."""
+    cost_ms: float | None = None
+    """Mean milliseconds per video of the analyzer and `all_encoders`, measured by this daemon; encoders that several
+    analyzers read run once and count for each. `None`: it has not run yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -425,7 +425,7 @@ def test_parquet_without_pyarrow_is_said_before_anything_is_fetched(ctl, tmp_pat
 
 def test_analyzers_and_config_are_shown(ctl, tmp_path):
     shown = ctl("analyzers").stdout
-    assert all(words in shown for words in ("How loud is it?", "any machine", "level"))
+    assert all(words in shown for words in ("How loud is it?", "any machine", "level", "1.2 s"))
     file = tmp_path / "c.toml"
     file.write_text('[download]\nproxy = "http://user:secret@proxy:1"\n')
     shown = ctl("--config", str(file), "config").stdout

@@ -30,22 +30,39 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
     from tiktokd.cli._table import Column, fitting
 
     columns = (
-        Column("analyzer"), Column("tier"), Column("group", 3), Column("runs on", 5), Column("lacks", 1, shortens=True),
-        Column("question", 2, shortens=True), Column("encoders", 4, shortens=True),
+        Column("analyzer"), Column("tier"), Column("cost", 2, right=True), Column("group", 4), Column("runs on", 6),
+        Column("lacks", 1, shortens=True), Column("question", 3, shortens=True), Column("encoders", 5, shortens=True),
     )  # fmt: skip
     rows: list[tuple[str | Text, ...]] = []
     for each in sorted(found, key=lambda one: (one["group"], one["name"])):
         tier = Text(each["tier"], TIER_STYLES.get(each["tier"], ""))
         place = "any machine" if each["lightweight"] else "GPU"
-        texts = (each["group"], place, _lacking(each["reason"] or ""), each["title"], ", ".join(each["encoders"]))
+        texts = (
+            _cost(each["cost_ms"]),
+            each["group"],
+            place,
+            _lacking(each["reason"] or ""),
+            each["title"],
+            ", ".join(each["encoders"]),
+        )
         rows.append((escape(each["name"]), tier, *map(escape, texts)))
     session.show(fitting(columns, rows, session.console.width))
+    if any(each["cost_ms"] is not None for each in found):
+        session.say(
+            "\ncost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
+        )
     if any(each["tier"] != "full" for each in found):
         session.say(
             "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer"
         )
         session.say("lacks, NAME may be the analyzer; `tiktokctl models list` shows licences and sizes")
     return EXIT_OK
+
+
+def _cost(ms: float | None) -> str:
+    if ms is None:
+        return ""
+    return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
 
 
 def _lacking(reason: str) -> str:

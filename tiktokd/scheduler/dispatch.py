@@ -156,6 +156,7 @@ def _decoded(state: State, job: Job, done: Step, answer: Decoded) -> list[Comman
 def _analyzed(state: State, job: Job, done: Step, answer: Analyzed, now: float) -> list[Command]:
     job.steps.remove(done)
     _time(job, "fuse" if done.kind == "fuse" else f"analyze_{done.kind}", answer.wall_ms, answer.cpu_ms)
+    state.costs.note(answer)
     job.outputs |= answer.outputs
     job.signals |= answer.signals
     if not job.goes_on() or job.steps or job.clip is None:

@@ -7,6 +7,7 @@ from tiktokd.errors import Failure
 from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Claim, Clip, Envelope, Signals, VideoRef
 from tiktokd.protocol import Lane
+from tiktokd.scheduler.costs import Costs
 from tiktokd.slots import SlotTable
 from tiktokd.worker import Kind
 
@@ -138,6 +139,7 @@ class State:
     """Monotonic time before which asking a lane is useless; `inf`: until something changes."""
     paused: set[Lane] = field(default_factory=set)
     draining: bool = False
+    costs: Costs = field(default_factory=Costs)
     wake_at: float = inf
     """Monotonic time at which `Wake` may make a difference."""
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 from sqlalchemy.engine import Connection
 
@@ -11,6 +12,7 @@ from tiktokd.errors import LocalError
 from tiktokd.model import State
 from tiktokd.protocol import RuntimeSnapshot, WorkerSnapshot
 from tiktokd.scheduler import store
+from tiktokd.scheduler.costs import SETTING as COSTS_SETTING
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.feed import Feed
@@ -53,6 +55,7 @@ class Upkeep:
         self._runtime, self._downloads, self._database = runtime, downloads, database
         self._feed, self._notifier, self._clock, self._utc = feed, notifier, clock, utc
         self._known: dict[str, WorkerSnapshot] = {}
+        self._costs: dict[str, Any] = {}
 
     async def run(self) -> None:
         """Do it until cancelled."""
@@ -86,9 +89,12 @@ class Upkeep:
         here = self._runtime.snapshot()
         rows = [_row(worker, here.incarnation) for worker in here.workers]
         now = self._utc()
+        costs = self._runtime.costs.stored()
+        changed = costs if costs != self._costs else None
         counts, capped = await self._database.write(
-            _store, rows, samples(here), now=now, latest=now + self._longest_wait_s
+            _store, rows, samples(here), costs=changed, now=now, latest=now + self._longest_wait_s
         )
+        self._costs = costs
         if capped:
             _logger.warning("%d videos were to wait for a time beyond any backoff; was the clock set back?", capped)
             self._runtime.wake()
@@ -122,12 +128,20 @@ def status_line(here: RuntimeSnapshot, counts: dict[State, int]) -> str:
 
 
 def _store(
-    conn: Connection, rows: list[store.WorkerRow], measured: list[store.Sample], *, now: float, latest: float
+    conn: Connection,
+    rows: list[store.WorkerRow],
+    measured: list[store.Sample],
+    *,
+    costs: dict[str, Any] | None,
+    now: float,
+    latest: float,
 ) -> tuple[dict[State, int], int]:
     """Write what is known now and keep every bound; return videos per state, and how many waits were cut short."""
     store.save_workers(conn, rows, now=now)
     store.add_metrics(conn, [replace(sample, at=now) for sample in measured], now=now)
     drop_old_metrics(conn, older_than=now - METRICS_KEPT_S, most=METRICS_KEPT, limit=DROPPED_AT_ONCE)
+    if costs is not None:
+        store.set_setting(conn, COSTS_SETTING, costs)
     give_back_pages(conn)
     return store.counts(conn), cap_waits(conn, latest=latest)
 
