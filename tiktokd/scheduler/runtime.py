@@ -8,6 +8,7 @@ from dataclasses import replace
 from tiktokd.messages import AnalyzerFacts
 from tiktokd.protocol import Event, Lane, LaneSnapshot, Rates, RuntimeSnapshot, WorkerSnapshot
 from tiktokd.scheduler import store
+from tiktokd.scheduler.costs import Costs
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
 from tiktokd.scheduler.effects import Effects
@@ -48,6 +49,11 @@ class LiveRuntime:
         self._database, self._incarnation, self._clock, self._utc = database, incarnation, clock, utc
         self._started_at, self._started_utc = clock(), utc()
         self._pausing = asyncio.Lock()
+
+    @property
+    def costs(self) -> Costs:
+        """What encoders and analyzers have cost so far."""
+        return self._loop.state.costs
 
     def wake(self) -> None:
         """Rows have changed: look for work again."""
@@ -95,9 +101,9 @@ class LiveRuntime:
         )
 
     def analyzers(self) -> tuple[AnalyzerFacts, ...]:
-        """Return what the workers said about their analyzers; empty before the first is ready."""
+        """Return what the workers said about their analyzers, and their cost; empty before the first is ready."""
         facts = self._supervisor.facts
-        return tuple(facts[name] for name in sorted(facts))
+        return tuple(self.costs.of(facts[name]) for name in sorted(facts))
 
     def analyzer_names(self) -> tuple[str, ...]:
         """Return the analyzers that the configuration enables; empty before the first worker is ready."""
