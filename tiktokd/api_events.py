@@ -79,7 +79,8 @@ class Ring:
 
     async def _changes_within(self, timeout_s: float) -> bool:
         try:
-            await asyncio.wait_for(self._news.wait(), timeout_s)
+            async with asyncio.timeout(timeout_s):  # `wait_for` of 3.11 can swallow a cancellation
+                await self._news.wait()
         except TimeoutError:
             return False
         return True
