@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.setup-done
 
-.PHONY: setup run test lint types unit bench docs clean
+.PHONY: setup run test lint types unit bench rivals docs clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -30,8 +30,12 @@ unit: setup
 bench: setup   ## every benchmark, quick form
 	$(BIN)/python -m bench
 
+rivals:   ## what bench.queue is measured against; redis-server comes from the system's packages
+	$(PYTHON) -m venv .venv-rivals
+	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check 'celery>=5.4' 'redis>=5' 'huey>=2.5' packaging
+
 docs: setup   ## docs/analyzers.md from the analyzers themselves
 	$(BIN)/python docs/generate.py
 
 clean:
-	rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results
+	rm -rf .venv .venv-rivals build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results

@@ -10,7 +10,9 @@ Bounds:
 Rates are medians over rounds, with the slowest and the fastest beside them; a ratio is the median of the ratios of each
 round, in which both sides run one after the other.
 
-`--quick` uses 200,000 standing videos and fewer jobs. `--rivals-python PATH`: a Python that has celery, redis, huey.
+`--quick` uses 200,000 standing videos and fewer jobs. `make rivals` installs celery and huey into `.venv-rivals`,
+which is used where it is there; `--rivals-python PATH` names another Python that has them; redis-server is a program of
+the system.
 """
 
 import argparse
@@ -32,7 +34,10 @@ from tiktokd.model import Envelope
 from tiktokd.scheduler import store
 from tiktokd.scheduler.database import Database
 
+_OWN_VENV = Path(__file__).parents[1] / ".venv-rivals" / "bin" / "python"
+RIVALS_PYTHON = str(_OWN_VENV) if _OWN_VENV.exists() else sys.executable
 CLIENTS = 8
+SYNCS = 200
 ADD_BOUND_S = 3.0
 OWN_FILE_BOUND = 5.0
 CELERY_BOUND = 2.0
@@ -47,7 +52,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="at most 60 s")
     parser.add_argument("--json", type=Path, help="write the results to this file")
-    parser.add_argument("--rivals-python", "--celery-python", default=sys.executable, help="has celery, redis, huey")
+    parser.add_argument("--rivals-python", "--celery-python", default=RIVALS_PYTHON, help="has celery, redis, huey")
     parser.add_argument("--dir", type=Path, help="measure on this file system (default: the one of TMPDIR)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="tiktokd-bench-", dir=args.dir) as folder:
@@ -69,6 +74,7 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
     rows = [_add_row("add 10,000 URLs, empty queue", empty)]
     fill(full, standing)
     rows.append(_add_row(f"add 10,000 URLs, {standing:,} finished", full))
+    rows.append(_sync_row(folder))
     rounds = 4 if quick else 9
     jobs = 500 if quick else 3_000
     ours: list[float] = []
@@ -97,6 +103,20 @@ def _add_row(name: str, file: Path) -> Row:
     seconds = time.perf_counter() - start
     bound = f"<= {ADD_BOUND_S:g} s"
     return {"name": name, "value": seconds, "unit": "s", "ratio": None, "bound": bound, "ok": seconds <= ADD_BOUND_S}
+
+
+def _sync_row(folder: Path) -> Row:
+    """Return what the disk takes to keep 4 KiB for good: what group commit saves the others, and hence the ratios."""
+    times_ms = []
+    with (folder / "sync").open("wb") as file:
+        for _ in range(SYNCS):
+            file.write(bytes(4096))
+            file.flush()
+            start = time.perf_counter()
+            os.fdatasync(file.fileno())
+            times_ms.append((time.perf_counter() - start) * 1e3)
+    row: Row = {"name": "one fdatasync of 4 KiB", "value": statistics.median(times_ms), "unit": "ms", "ratio": None}
+    return {**row, "bound": None, "ok": None}
 
 
 def _rate(
