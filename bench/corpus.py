@@ -95,6 +95,9 @@ async def _ask_one(corpus: Corpus, database: Database, seq: int, question: Quest
 def _store(conn: sa.Connection, seq: int, compared: store_corpus.Compared) -> list[int]:
     row = {"seq": seq, "id": f"q{seq}", "url": "", "state": "completed", "rank": 0.0, **STAMPS}
     conn.execute(sa.insert(schema.processing_queue), [row])
+    if (post := compared.post) is not None:
+        values = {name: getattr(post, name) for name in ("creator", "views", "views_per_day")}
+        conn.execute(sa.insert(schema.corpus_posts), [{"seq": seq, **values, "features": dict(post.features)}])
     values = [
         {"seq": seq, "kind": p.kind, "cluster": p.cluster, "entry": p.entry, "exact": p.exact} for p in compared.prints
     ]

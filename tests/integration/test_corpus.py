@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from tiktokd.analyzers.sound_fingerprint import SoundFingerprintOutput
 from tiktokd.analyzers.virality_features import ViralityFeatures
 from tiktokd.model import Metadata
 from tiktokd.scheduler import corpus_index, corpus_keeper, corpus_reach, schema, store, store_corpus
+from tiktokd.virality_fit import percentile
 
 BARE = ("status", "reason")
 
@@ -333,6 +335,29 @@ async def test_a_post_is_not_ranked_against_itself_when_it_is_done_again(library
     assert again.percentile == 1.0
 
 
+def drop_post(conn, id_):
+    of = sa.select(schema.processing_queue.c.seq).where(schema.processing_queue.c.id == id_)
+    conn.execute(sa.delete(schema.corpus_posts).where(schema.corpus_posts.c.seq.in_(of)))
+
+
+async def test_a_rank_is_that_among_the_rows_whatever_was_added_done_again_and_deleted(library):
+    rng, ranked, known = random.Random(5), {}, set()
+    for turn in range(60):
+        id_, views = f"v{rng.randrange(12)}", rng.choice((10, 20, 30, 40))
+        if id_ in ranked and turn % 5 == 0:
+            library.queue.db.write_blocking(drop_post, id_)
+            del ranked[id_]
+            continue
+        if id_ in known:
+            library.queue.requeue(ids=[id_], now=NOW)
+        others = [other for each, other in ranked.items() if each != id_]
+        found = await posted(library, id_, views, creator=id_)
+        assert found.percentile == percentile(views, others)
+        ranked[id_] = views
+        known.add(id_)
+    assert len(known) == 12
+
+
 async def test_reuse_of_the_sound_becomes_a_feature(library):
     await posted(library, "a", 10, sound=tune(1))
     assert (await posted(library, "b", 10, sound=tune(1))).features["sound_fingerprint.reuse_count"] == 1.0
@@ -373,7 +398,8 @@ async def test_views_are_fitted_once_there_are_enough_posts(library):
             lambda c: store_corpus.views_of(c, "@me", besides=1, limit=9),
             "COVERING INDEX ix_corpus_posts_creator (creator=?)",
         ),
-        (lambda c: store_corpus.standing(c, 5.0, besides=1), "INDEX ix_corpus_posts_views_per_day (views_per_day<?)"),
+        (lambda c: store_corpus.rated(c, besides=1), "INDEX ix_corpus_posts_views_per_day (views_per_day=?)"),
+        (store_corpus.views_per_day, "INDEX ix_corpus_posts_views_per_day (views_per_day>?)"),
     ],
 )
 async def test_each_question_is_served_by_its_index(library, ask, plan):

@@ -54,6 +54,7 @@ class Corpus:
         self._database, self._keeper = database, keeper
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tiktokd-corpus")
         self._turn = asyncio.Lock()
+        self._reach = corpus_reach.Reach()
         self._posts_seen = 0
 
     async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals, write: Write) -> bool:
@@ -169,7 +170,7 @@ class Corpus:
         try:
             envelope = _with(envelope, corpus_reach.with_reuse(envelope.summary, sound))
             post = corpus_reach.post_of(claim.metadata, envelope.summary)
-            envelope = _with(envelope, self._database.read_blocking(corpus_reach.standing, post, seq=seq_of(claim)))
+            envelope = _with(envelope, self._database.read_blocking(self._reach.standing, post, seq=seq_of(claim)))
         except Exception as exc:
             # As above.
             _logger.exception("cannot rank among earlier posts", extra={"video": claim.id})
@@ -188,6 +189,7 @@ class Corpus:
                 _logger.exception("cannot file a print in the index of %s", new.kind)
                 self._keeper.forget(new.kind)
         if compared.post is not None:
+            self._reach.add(compared.post)
             if self._posts_seen % FIT_CHECK_POSTS == 0:
                 corpus_reach.refit(self._database)
             self._posts_seen += 1

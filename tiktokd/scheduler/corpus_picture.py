@@ -24,7 +24,7 @@ FILED_FRAMES_MIN, FILED_SHARE, FILED_FRAMES_MAX = 8, 1 / 6, 24
 """Frames of a video under which it is filed, spread evenly: more of a longer one, since fewer of its are looked up."""
 ASKED_FRAMES = 64
 """Frames by which a video looks for others, spread evenly."""
-HITS_MAX = 15_000
+HITS_MAX = 12_000
 VOTES_MIN = 4
 """Two frames at the very limit of 31 bits share four words on average; a usual copy shares fifty."""
 WHOLE, CROP, MIRRORED = 0, 1, 2

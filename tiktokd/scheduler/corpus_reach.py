@@ -7,10 +7,12 @@ by a quarter, after a video is stored, never while one waits.
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import JsonValue
 from sqlalchemy.engine import Connection
 
 from tiktokd.model import Envelope, Metadata
+from tiktokd.plugins import Array
 from tiktokd.scheduler import store_corpus, store_upkeep
 from tiktokd.scheduler.database import Database
 from tiktokd.virality_fit import VIDEOS_MIN, fit, outlier_z
@@ -35,21 +37,50 @@ def post_of(metadata: Metadata, summary: Mapping[str, Any]) -> store_corpus.NewP
     )
 
 
-def standing(conn: Connection, post: store_corpus.NewPost, *, seq: int) -> dict[str, JsonValue]:
-    """Return `outlier_z` and `percentile` of the post of video `seq` among all others, and the latest `model` of them.
+class Reach:
+    """The views per day of all posts in order, as the rows have them; for one thread.
 
-    Each is `None` where there are too few posts for it.
+    Counting half of 100,000 rows takes SQLite 4 ms, finding a place among 800 KB of numbers a hundredth of that. They
+    can differ from the rows only where rows were deleted, and then the counts differ, too: all are read again.
     """
-    z: float | None = None
-    if post.views is not None and post.creator is not None:
-        z = outlier_z(post.views, store_corpus.views_of(conn, post.creator, besides=seq, limit=HISTORY_MAX))
-    share: float | None = None
-    if post.views_per_day is not None:
-        place = store_corpus.standing(conn, post.views_per_day, besides=seq)
-        # As `virality_fit.percentile`, whose sample would be every post of the corpus: ties count half.
-        share = round((place.below + place.equal / 2) / place.total, 4) if place.total else None
-    model = (store_upkeep.setting(conn, SETTING) or {}).get("model")
-    return {"outlier_z": z, "percentile": share, "model": model}
+
+    def __init__(self) -> None:
+        self._values: Array = np.zeros(0)
+        self._own: float | None = None
+        """What the video that was asked for last had before."""
+
+    def standing(self, conn: Connection, post: store_corpus.NewPost, *, seq: int) -> dict[str, JsonValue]:
+        """Return `outlier_z` and `percentile` of the post of video `seq` among all others, and the latest `model`.
+
+        Each is `None` where there are too few posts for it.
+        """
+        z: float | None = None
+        if post.views is not None and post.creator is not None:
+            z = outlier_z(post.views, store_corpus.views_of(conn, post.creator, besides=seq, limit=HISTORY_MAX))
+        total, self._own = store_corpus.rated(conn, besides=seq)
+        if total != len(self._values):
+            self._values = np.array(store_corpus.views_per_day(conn), np.float64)
+        share = None if post.views_per_day is None else self._percentile(post.views_per_day)
+        model = (store_upkeep.setting(conn, SETTING) or {}).get("model")
+        return {"outlier_z": z, "percentile": share, "model": model}
+
+    def add(self, post: store_corpus.NewPost) -> None:
+        """Take in the post of the video that was asked for last: it is stored."""
+        if self._own is not None:
+            self._values = np.delete(self._values, np.searchsorted(self._values, self._own))
+            self._own = None
+        if post.views_per_day is not None:
+            self._values = np.insert(
+                self._values, np.searchsorted(self._values, post.views_per_day), post.views_per_day
+            )
+
+    def _percentile(self, value: float) -> float | None:
+        """As `virality_fit.percentile`, whose sample would be every other post of the corpus: ties count half."""
+        below, upto = (int(np.searchsorted(self._values, value, side)) for side in ("left", "right"))
+        equal, total = upto - below, len(self._values)
+        if self._own is not None:
+            below, equal, total = below - (self._own < value), equal - (self._own == value), total - 1
+        return round((below + equal / 2) / total, 4) if total else None
 
 
 def with_reuse(summary: Mapping[str, Any], sound: Envelope | None) -> dict[str, JsonValue]:

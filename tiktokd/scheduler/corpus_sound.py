@@ -11,6 +11,7 @@ gives. What then counts is `sound_match.find` over the few candidates, at the sp
 import base64
 import itertools
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,8 @@ GAP_MIN_S, GAP_MAX_S, SPAN_OCTAVES = 0.07, 2.0, 1.2
 PITCH_STEP, CYCLES_STEP, TIME_STEP = 0.02, 0.12, 0.08
 """Steps of log2 of the frequencies' quotients, of log2 of the cycles, of the share of the middle landmark's time: twice
 the error of landmarks after 48 kbit/s AAC."""
+Hashes = tuple[NDArray[np.uint64], NDArray[np.float64], NDArray[np.float64]]
+"""(n,) each: hash, time of the first landmark (s), log2 of its frequency."""
 FILED, ASKED = 1024, 4096
 """Hashes of a video under which it is filed, and by which it looks for others. Where there are more, those with the
 lowest mixed value are taken: both sides take the same ones."""
@@ -53,13 +56,13 @@ UNCHANGED_WITHIN = 0.03
 
 def read(summary: Summary) -> Print | None:
     """Return the print in a result of sound_fingerprint; `None` where there are too few landmarks."""
-    landmarks = unpack(summary["landmarks"])
-    found = triples(landmarks, FILED)
+    exact = base64.b64decode(summary["landmarks"])
+    found = _some(_hashes_of(exact), FILED)
     if not len(found.key):
         return None
     payload = found.time << np.uint32(16) | found.pitch
     entry = Entry(keys=found.key, payload=payload)
-    return Print(kind=KIND.name, exact=base64.b64decode(summary["landmarks"]), entry=entry)
+    return Print(kind=KIND.name, exact=exact, entry=entry)
 
 
 class Triples:
@@ -78,6 +81,25 @@ class Triples:
 
 def triples(landmarks: Landmarks, most: int) -> Triples:
     """Return the speed-invariant hashes of a sound, `most` of them."""
+    return _some(_hashes(landmarks), most)
+
+
+def _some(hashes: Hashes, most: int) -> Triples:
+    mixed, time_s, octaves = hashes
+    if len(mixed) > most:
+        lowest = np.argpartition(mixed, most)[:most]
+        mixed, time_s, octaves = mixed[lowest], time_s[lowest], octaves[lowest]
+    return Triples(mixed, time_s, octaves)
+
+
+@lru_cache(maxsize=1)
+def _hashes_of(exact: bytes) -> Hashes:
+    """The hashes of one sound, which is first read and then looked for."""
+    return _hashes(_landmarks(exact))
+
+
+def _hashes(landmarks: Landmarks) -> Hashes:
+    """Return all hashes of three landmarks, with the time and pitch of the first."""
     heard = (landmarks.freq_hz >= MIN_HZ / 2) & (landmarks.freq_hz < MAX_HZ * 2)
     time_s, freq_hz = landmarks.time_s[heard], landmarks.freq_hz[heard]
     octaves = np.log2(freq_hz)
@@ -99,15 +121,12 @@ def triples(landmarks: Landmarks, most: int) -> Triples:
         hashes.append(_mixed(value))
         firsts.append(i)
     mixed, first = np.concatenate(hashes), np.concatenate(firsts)
-    if len(mixed) > most:
-        lowest = np.argpartition(mixed, most)[:most]
-        mixed, first = mixed[lowest], first[lowest]
-    return Triples(mixed, time_s[first], octaves[first])
+    return mixed, time_s[first], octaves[first]
 
 
 def candidates(index: PostingIndex, given: Print) -> list[Candidate]:
     """Return the videos of which several triples agree on speed and offset, more than agree by chance."""
-    asked = triples(_landmarks(given.exact), ASKED)
+    asked = _some(_hashes_of(given.exact), ASKED)
     if not len(asked.key):
         return []
     hits = index.lookup(asked.key, HITS_MAX)

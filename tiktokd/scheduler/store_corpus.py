@@ -71,15 +71,6 @@ class Known:
     exact: bytes
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
-    """Where a number lies among those of other posts."""
-
-    below: int
-    equal: int
-    total: int
-
-
 def complete(
     conn: Connection,
     token: str,
@@ -161,14 +152,16 @@ def views_of(conn: Connection, creator: str, *, besides: int, limit: int) -> lis
     return list(conn.scalars(query))
 
 
-def standing(conn: Connection, views_per_day: float, *, besides: int) -> Standing:
-    """Return where a post's views per day lie among those of all other posts."""
-    row = _STANDING.first(conn, {"value": views_per_day, "of": besides})
-    if row.own is None:
-        return Standing(below=row.below, equal=row.equal, total=row.total)
-    return Standing(
-        below=row.below - (row.own < views_per_day), equal=row.equal - (row.own == views_per_day), total=row.total - 1
-    )
+def rated(conn: Connection, *, besides: int) -> tuple[int, float | None]:
+    """Return how many posts have views per day, and those of the video `besides` where it is one of them."""
+    row = _RATED.first(conn, {"of": besides})
+    return row.total, row.own
+
+
+def views_per_day(conn: Connection) -> list[float]:
+    """Return the views per day of all posts that have them, rising."""
+    query = sa.select(_posts.c.views_per_day).where(_posts.c.views_per_day.is_not(None))
+    return list(conn.scalars(query.order_by(_posts.c.views_per_day)))
 
 
 def post_count(conn: Connection) -> int:
@@ -196,10 +189,8 @@ def _posts_where(name: str, *where: sa.ColumnElement[bool]) -> sa.Label[int]:
     return sa.select(sa.func.count()).select_from(_posts).where(*where).scalar_subquery().label(name)
 
 
-_STANDING = Prepared(
+_RATED = Prepared(
     sa.select(
-        _posts_where("below", _posts.c.views_per_day < sa.bindparam("value", type_=sa.Double)),
-        _posts_where("equal", _posts.c.views_per_day == sa.bindparam("value", type_=sa.Double)),
         # Counting a whole table takes SQLite a tenth of counting the rows of a condition.
         (_posts_where("posts") - _posts_where("unknown", _posts.c.views_per_day.is_(None))).label("total"),
         sa.select(_posts.c.views_per_day).where(_posts.c.seq == sa.bindparam("of")).scalar_subquery().label("own"),
