@@ -55,7 +55,9 @@ def ctl(daemon, tmp_path):
 def running(command, *, stderr=None, **env):
     """A process that is gone at the end, whatever happened; with buffered output, as people run it."""
     ours = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**ours, **env})
+    # A shell starts background jobs, us perhaps, deaf to Ctrl-C, and children inherit that.
+    hearing = ["env", "--default-signal=INT", *command]
+    child = subprocess.Popen(hearing, stdout=subprocess.PIPE, stderr=stderr, text=True, env={**ours, **env})
     watchdog = threading.Timer(WAIT_S * 3, child.kill)  # a readline that waits for ever would hold up the test
     watchdog.start()
     try:

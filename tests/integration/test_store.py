@@ -517,6 +517,15 @@ def test_cleanup_takes_old_media_events_and_metrics_and_leaves_results_and_own_f
     assert queue.requeue(ids=["old", "own"], now=NOW)[0].state is State.PENDING
 
 
+def test_cleanup_tears_no_hole_into_a_history_over_which_the_clock_was_set_back(queue: Queue):
+    queue.put("v", now=NOW)
+    queue.cancel(["v"], now=NOW - 400)
+    queue.cleanup(older_than=NOW - 400, dry_run=False)
+    assert [e.event for e in queue.history("v")] == ["add", "cancel"]
+    queue.cleanup(older_than=NOW - 300, dry_run=False)
+    assert queue.history("v") == []
+
+
 def test_cleanup_goes_in_bounded_steps_until_nothing_is_left(queue: Queue):
     queue.put(*(str(n) for n in range(30)), now=NOW)
     queue.cancel([str(n) for n in range(25)], now=NOW)

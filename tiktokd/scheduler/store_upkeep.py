@@ -80,13 +80,13 @@ def cleanup(
     """
     media = _old_media(conn, older_than)
     if dry_run:
-        events = conn.scalar(sa.select(sa.func.count()).select_from(_events).where(*_old_events(older_than)))
+        events = conn.scalar(sa.select(sa.func.count()).select_from(_events).where(_old_events(older_than)))
         metrics = conn.scalar(sa.select(sa.func.count()).select_from(_metrics).where(_metrics.c.at < older_than))
         return Cleanup(media=media, events=int(events or 0), metrics=int(metrics or 0), after=None)
     forget_media(conn, [item.id for item in media])
     first = _next_event(conn, after) or after + 1
     window = _events.c.event_id.between(first, first + limit - 1)
-    events = conn.execute(sa.delete(_events).where(window, *_old_events(older_than))).rowcount
+    events = conn.execute(sa.delete(_events).where(window, _old_events(older_than))).rowcount
     metrics = conn.execute(
         sa.delete(_metrics).where(_metrics.c.metric_id.in_(_old_metrics(older_than, limit)))
     ).rowcount
@@ -139,10 +139,12 @@ def _old_media(conn: Connection, older_than: float) -> tuple[Media, ...]:
     return tuple(Media(id=row.id, path=row.media_path, size_bytes=row.media_bytes or 0) for row in rows)
 
 
-def _old_events(older_than: float) -> tuple[sa.ColumnElement[bool], ...]:
-    """Events of that age, of videos that are finished: an unfinished video keeps its whole history."""
-    finished = sa.select(_queue.c.seq).where(_queue.c.seq == _events.c.seq, _queue.c.state.in_(FINAL))
-    return _events.c.at < older_than, finished.exists()
+def _old_events(older_than: float) -> sa.ColumnElement[bool]:
+    """All events of videos that finished before; the others keep theirs.
+
+    Not those of that age: where the clock was set back, an earlier event has a later time, and the history a hole.
+    """
+    return sa.select(_queue.c.seq).where(_queue.c.seq == _events.c.seq, _queue.c.finished_at < older_than).exists()
 
 
 def _next_event(conn: Connection, after: int) -> int | None:
