@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bench import samples
-from tests.analysis import decode_file
+from tests.analysis import analyze_file, decode_file
 
 SMALL = {"seconds": 4, "size": (144, 256)}
 
@@ -30,6 +30,13 @@ def test_a_sample_clip_cuts_when_it_says(clips, number):
     change = np.abs(np.diff(arrays["thumbs"].astype(int), axis=0)).mean(axis=(1, 2, 3))
     largest = np.sort(np.argsort(change)[-len(known.cuts_s) :]) + 1
     assert arrays["thumbs_pts"][largest] == pytest.approx(known.cuts_s, abs=0.04)
+
+
+def test_nobody_is_seen_in_clips_in_which_nobody_is(tmp_path):
+    """Drawn textures look like a face now and then: the third sample does in one frame."""
+    for clip in samples.make(tmp_path, count=3):
+        seen = analyze_file(clip, ["people_framing"])["people_framing"]
+        assert (seen.status, seen.summary) == ("skipped", {})
 
 
 def test_a_sample_clip_can_be_mute(tmp_path):

@@ -152,6 +152,15 @@ def test_without_a_person_detector_frontal_faces_are_a_lower_bound(why):
     assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 2.0, 2)]
 
 
+@pytest.mark.parametrize(("scores", "left"), [((0.41,), 0), ((0.48,), 1), ((0.34, 0.3), 0), ((0.31, 0.5, 0.3), 3)])
+def test_doubtful_faces_count_only_in_a_clip_that_shows_a_sure_one(scores, left):
+    seen = [(Detection(label="face", score=score, box=(0.4, 0.2, 0.2, 0.2)),) for score in scores]
+    frames = [FrameDetections(pts_s=float(n), found=found) for n, found in enumerate([*seen, ()])]
+    kept = faces.collect(Context(facts=facts(duration_s=4.0, frames=4, audio=False)), frames)
+    assert sum(len(frame.found) for frame in kept) == left
+    assert [frame.pts_s for frame in kept] == [frame.pts_s for frame in frames]
+
+
 def test_no_face_is_not_nobody():
     found = told(faces=faces.signals((FrameDetections(pts_s=0.0, found=()),)), dfine="model_missing")
     assert (found.status, found.reason) == ("skipped", "model_missing")

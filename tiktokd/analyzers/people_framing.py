@@ -207,5 +207,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )
