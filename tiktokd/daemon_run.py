@@ -32,7 +32,10 @@ def run(config: Config, targets: Targets) -> int:
     # It tells each of its plug-ins and steps; ours is one line.
     logging.getLogger("alembic").setLevel(logging.WARNING)
     spool = Spool(config.state_dir)
-    spool.make()
+    try:
+        spool.make()
+    except OSError as exc:
+        raise ConfigError(f"cannot make the folders of media: {exc.filename}: {exc.strerror}") from exc
     try:
         return asyncio.run(_serve(config, targets, spool, notifier))
     finally:

@@ -14,6 +14,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.toy_daemon import WAIT_S, envelope, toy_daemon
@@ -362,7 +363,6 @@ def test_an_export_is_written_in_the_format_of_its_name(ctl, daemon, tmp_path, n
     target = tmp_path / name
     done = ctl("export", "-o", str(target))
     assert (done.returncode, done.stdout) == (0, "")
-    pd = pytest.importorskip("pandas")
     if name == "out.json":
         videos = json.loads(target.read_text())["videos"]
         assert videos[0]["analysis"]["loudness"]["summary"]["integrated_lufs"] == -14.0

@@ -3,7 +3,6 @@
 import asyncio
 import importlib.util
 import multiprocessing
-import os
 import sqlite3
 import stat
 import threading
@@ -13,6 +12,7 @@ import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
 
+from tests.nobody import owner_of
 from tests.store_fixtures import NOW
 from tiktokd.errors import ConfigError, LocalError
 from tiktokd.scheduler import migrations, schema, store
@@ -218,11 +218,14 @@ def test_a_database_whose_driver_is_missing_says_what_to_install():
         Database.open("postgresql+psycopg://someone:secret@localhost/q")
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
 def test_a_directory_that_is_not_writable_is_refused(tmp_path):
-    tmp_path.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    with pytest.raises(ConfigError, match="must exist and be writable"):
-        Database.open(f"sqlite:///{tmp_path / 'x.db'}")
+    place = tmp_path / "place"
+    place.mkdir()
+    with owner_of(place):
+        place.chmod(stat.S_IRUSR | stat.S_IXUSR)
+        assert list(place.iterdir()) == [], "it can be reached"
+        with pytest.raises(ConfigError, match="must exist and be writable"):
+            Database.open(f"sqlite:///{place / 'x.db'}")
 
 
 def test_a_file_that_is_not_writable_is_refused(db, tmp_path):

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.live import ROOT, Live, alive, live, until
+from tests.nobody import owner_of
+from tiktokd.daemon import locked
+from tiktokd.errors import ConfigError
 
 
 @pytest.fixture
@@ -197,6 +200,24 @@ def test_a_state_directory_that_cannot_be_written_is_refused_in_one_line(tmp_pat
     assert code == 2
     assert "cannot write to the state directory" in text
     assert text.count("\n") == 1
+
+
+def test_a_state_directory_without_permission_is_refused(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    state.mkdir()
+    with owner_of(state):
+        state.chmod(0o500)
+        assert list(state.iterdir()) == [], "it can be reached"
+        with pytest.raises(ConfigError, match="cannot write to the state directory"), locked(state):
+            pass
+
+
+def test_a_file_in_the_place_of_the_media_folder_is_refused_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "spool").touch()
+    code, text = _tiktokd(env={"TIKTOKD_DAEMON__STATE_DIR": str(tmp_path)})
+    assert code == 2
+    assert f"cannot make the folders of media: {tmp_path / 'spool'}" in text
+    assert "Traceback" not in text
 
 
 def test_a_database_of_a_newer_version_is_refused(tmp_path: Path) -> None:

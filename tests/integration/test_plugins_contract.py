@@ -182,7 +182,7 @@ def test_an_item_gives_the_same_result_alone_and_in_a_batch(name):
     spec = CATALOGUE.encoders[name]
     load = LoadContext(threads=2)
     if spec.weights is not None:
-        pytest.skip("needs a hub model; tests/integration/test_hub_encoders.py tries it with tiny weights")
+        pytest.skip("needs a hub model; tests/integration/test_hub_*.py try it with tiny weights")
     items: list[object] = []
     model = None
     for clip_name in ("moving_noise", "one_second", "static_picture"):

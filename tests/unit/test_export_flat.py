@@ -5,6 +5,7 @@ import io
 import json
 import tracemalloc
 
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -135,7 +136,6 @@ def test_parquet_has_typed_columns_and_times(tmp_path):
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])
 def test_pandas_reads_both_tables_in_one_line(tmp_path, form):
-    pd = pytest.importorskip("pandas")
     target, second = write(tmp_path, form, VIDEO, FAILED, segments=True)
     read = pd.read_csv if form == "csv" else pd.read_parquet
     assert read(target)["shot_boundaries.shot_count"].sum() == 4.5

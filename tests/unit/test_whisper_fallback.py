@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from tiktokd.encoders import _whisper_fallback as fallback
 from tiktokd.encoders._whisper_decode import Decoded
@@ -70,7 +71,6 @@ def test_the_chance_depends_on_the_sound_and_the_temperature_alone():
 
 
 def test_greedy_choice_under_the_noise_is_sampling_at_that_temperature():
-    torch = pytest.importorskip("torch")
     logits = torch.tensor([[0.0, 1.0, 2.0, -torch.inf]])
     for temperature in (0.5, 1.0):
         noise = fallback.noise_of([7], temperature)
@@ -82,7 +82,6 @@ def test_greedy_choice_under_the_noise_is_sampling_at_that_temperature():
 
 
 def test_rows_draw_from_their_own_seed_whatever_else_is_in_the_batch():
-    torch = pytest.importorskip("torch")
     flat = torch.zeros(3, 50)
     together = fallback.noise_of([1, 2, 3], 1.0)
     alone = fallback.noise_of([2], 1.0)
