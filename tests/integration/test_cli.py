@@ -5,7 +5,6 @@ import logging
 import os
 import pty
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -19,8 +18,7 @@ import pytest
 
 from tests.toy_daemon import WAIT_S, envelope, toy_daemon
 from tiktokd.cli._checks import sqlite, yt_dlp
-from tiktokd.cli._completion import script
-from tiktokd.cli._parser import build, verbs
+from tiktokd.cli._parser import verbs
 from tiktokd.cli._session import socket_path
 from tiktokd.config import load
 from tiktokd.errors import ConfigError, Failure
@@ -667,38 +665,6 @@ def test_a_broken_configuration_file_is_explained_on_the_quick_way_too(tmp_path)
         socket_path(None, str(file))
     with pytest.raises(ConfigError, match="cannot read"):
         socket_path(None, str(tmp_path / "none.toml"))
-
-
-def bash_completes(*words):
-    """Return what bash offers for a command line whose last word is unfinished."""
-    found = verbs()
-    code = script("bash", build(found), found) + (
-        f"\nCOMP_WORDS=({shlex.join(['tiktokctl', *words])}); COMP_CWORD={len(words)}; _tiktokctl; "
-        'printf "%s\\n" "${COMPREPLY[@]}"'
-    )
-    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=True)
-    return done.stdout.split()
-
-
-def test_bash_completes_verbs_options_and_values():
-    assert bash_completes("req") == ["requeue"]
-    assert "--failed" in bash_completes("requeue", "--")
-    assert bash_completes("list", "--state", "comp") == ["completed"]
-    assert bash_completes("--socket", "/x", "pa") == ["pause"]
-    assert bash_completes("pause", "d") == ["download"]
-    assert "process-now" in bash_completes("")
-    assert "--column" in bash_completes("add", "--c")
-    assert bash_completes("pause", "") == ["download", "processing", "all"]
-    assert bash_completes("show", "") == []  # ids, which nobody knows here: the shell's own files come instead
-
-
-@pytest.mark.parametrize("shell", ["zsh", "fish"])
-def test_the_other_shells_accept_their_script(ctl, tmp_path, shell):
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    file = tmp_path / "completion"
-    file.write_text(ctl("completion", shell).stdout)
-    subprocess.run([shell, "-n", str(file)], check=True)
 
 
 def test_starting_loads_nothing_slow():

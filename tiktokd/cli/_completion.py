@@ -19,6 +19,8 @@ class Option:
     choices: tuple[str, ...]
     takes_value: bool
     is_file: bool
+    repeats: bool
+    """It takes any number of values."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[Option]:
             choices=tuple(str(choice) for choice in action.choices or ()),
             takes_value=action.nargs != 0,
             is_file=metavar in FILES,
+            repeats=action.nargs in ("*", "+"),
         )
 
 
@@ -104,7 +107,7 @@ def _zsh(entries: list[Entry]) -> str:
     verbs = [f"    {_quoted(f'{name}:{entry.title}')}" for entry in entries for name in entry.names]
     cases = []
     for entry in entries:
-        specs = [f"        {_quoted(spec)}" for option in entry.options for spec in _zsh_specs(option)]
+        specs = [f"        {_quoted(spec)}" for spec in _zsh_specs(entry.options)]
         cases += [f"      {'|'.join(entry.names)})", "        _arguments \\", " \\\n".join(specs), "        ;;"]
     return "\n".join(
         [
@@ -118,7 +121,7 @@ def _zsh(entries: list[Entry]) -> str:
             *verbs,
             "  )",
             "  _arguments -C '--config[configuration file]:file:_files' '--socket[control socket]:file:_files' \\",
-            "    '1:verb:->verb' '*::argument:->rest'",
+            "    '--help[show the verbs]' '--version[show the version]' '1:verb:->verb' '*::argument:->rest'",
             "  case $state in",
             "    verb) _describe verb verbs ;;",
             "    rest) case $line[1] in",
@@ -131,23 +134,46 @@ def _zsh(entries: list[Entry]) -> str:
     )
 
 
-def _zsh_specs(option: Option) -> list[str]:
-    action = f"({' '.join(option.choices)})" if option.choices else "_files" if option.is_file else " "
-    if not option.flags:
-        return [f"*:argument:{action}"]
-    text = option.help.replace("[", "(").replace("]", ")").replace(":", " -")
-    return [f"{flag}[{text}]" + (f":value:{action}" if option.takes_value else "") for flag in option.flags]
+def _zsh_specs(options: Iterable[Option]) -> Iterator[str]:
+    """Yield the arguments of `_arguments`: options by name, the others by their place; only the last may repeat."""
+    place = 0
+    for option in options:
+        action = f"({' '.join(option.choices)})" if option.choices else "_files" if option.is_file else "()"
+        text = option.help.replace("[", "(").replace("]", ")").replace(":", " -")
+        for flag in option.flags:
+            yield f"{flag}[{text}]" + (f":value:{action}" if option.takes_value else "")
+        if not option.flags:
+            place += 1
+            yield f"{'*' if option.repeats else place}:argument:{action}"
+
+
+FISH = """# fish completion for tiktokctl, made by `tiktokctl completion fish`
+function __tiktokctl_verb -d 'Whether the verb is one of the arguments; without arguments, whether there is none yet'
+    set -l words (commandline -opc)[2..]
+    while string match -q -- '-*' $words[1]
+        contains -- $words[1] --config --socket; and set -e words[1]
+        set -e words[1]
+    end
+    if set -q argv[1]
+        contains -- "$words[1]" $argv
+    else
+        not set -q words[1]
+    end
+end
+complete -c tiktokctl -f
+complete -c tiktokctl -n __tiktokctl_verb -l config -r -F -d 'configuration file'
+complete -c tiktokctl -n __tiktokctl_verb -l socket -r -F -d 'control socket'
+complete -c tiktokctl -n __tiktokctl_verb -l help -d 'show the verbs'
+complete -c tiktokctl -n __tiktokctl_verb -l version -d 'show the version'"""
 
 
 def _fish(entries: list[Entry]) -> str:
-    lines = ["# fish completion for tiktokctl, made by `tiktokctl completion fish`", "complete -c tiktokctl -f"]
+    lines = [FISH]
     for entry in entries:
         lines += [
-            f"complete -c tiktokctl -n __fish_use_subcommand -a {name} -d {_quoted(entry.title)}"
-            for name in entry.names
+            f"complete -c tiktokctl -n __tiktokctl_verb -a {name} -d {_quoted(entry.title)}" for name in entry.names
         ]
-    for entry in entries:
-        seen = f"-n '__fish_seen_subcommand_from {' '.join(entry.names)}'"
+        seen = f"-n '__tiktokctl_verb {' '.join(entry.names)}'"
         lines += [f"complete -c tiktokctl {seen} {_fish_rest(option)}" for option in entry.options]
     return "\n".join(lines)
 
