@@ -81,12 +81,13 @@ class Session:
         self._progress: Progress | None = None
         self._item: dict[str, Any] = {}
         self._answers: list[Any] = []
-        """Of yt-dlp's requests, since the last media file."""
+        """Of yt-dlp's requests for the post in hand."""
         self.trace = Trace()
         self._ydl = self._open()
 
     def begin(self) -> None:
-        """Forget what the post before cost."""
+        """Forget what the post before cost, and close what it left open where its media was never asked for."""
+        self._close_answers()
         self.trace = Trace()
 
     def resolve(self, link: ShortLink) -> VideoRef:
@@ -159,10 +160,9 @@ class Session:
                 answer = send(request)
         except HTTPError as exc:
             self.trace.refused(exc.status, exc.response.headers)
-            if self.trace.origin == "media":
-                exc.response.close()  # yt-dlp leaves it open
-                if self.trace.retry_after_s is not None:  # yt-dlp would try again at once
-                    raise Refused(f"HTTP Error {exc.status}: {exc.reason}") from exc
+            exc.response.close()  # yt-dlp leaves it open
+            if self.trace.origin == "media" and self.trace.retry_after_s is not None:  # yt-dlp would ask again at once
+                raise Refused(f"HTTP Error {exc.status}: {exc.reason}") from exc
             raise
         self._answers.append(answer)
         return answer

@@ -10,6 +10,7 @@ from typing import Any
 
 import av
 import pytest
+from yt_dlp.networking.common import Response
 
 from tests.tiktok import samples
 from tests.tiktok.proxy import Proxy
@@ -426,6 +427,30 @@ def test_after_a_broken_connection_the_next_post_works_with_a_fresh_instance(wor
     worker.fail(worker.site.video("page_reset"))
     worker.get(worker.site.video())
     assert "tt_chain_token" not in worker.site.cookies[-2]
+
+
+def test_refused_posts_leave_no_answer_open_however_many_there_are(worker: Worker):
+    """A list of old posts is a run of thousands that are gone; none of them reaches its media."""
+    worker.fail(worker.site.video("private"))
+    gc.collect()
+    gc.disable()  # what is closed in time needs no collector
+    try:
+        before = _open_files(), _answers()
+        for behaviour in ("404", "private", "deleted") * 10:
+            worker.fail(worker.site.video(behaviour))
+        assert _open_files() <= before[0] + 3
+        gc.collect()
+        assert _answers() <= before[1] + 1
+    finally:
+        gc.enable()
+
+
+def _open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def _answers() -> int:
+    return sum(isinstance(each, Response) for each in gc.get_objects())
 
 
 def test_no_request_ever_left_tiktoks_hosts(worker: Worker):
