@@ -158,6 +158,14 @@ def test_files_directories_and_patterns_become_absolute_paths(ctl, tmp_path):
     assert relative.stdout.splitlines()[-1] == "0 added, 1 duplicate, 0 invalid"
 
 
+def test_a_file_name_that_is_not_utf_8_does_not_keep_the_others_out(ctl, tmp_path):
+    for name in (b"caf\xe9.mp4", b"plain.mp4"):
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(name)
+    done = ctl("add-files", str(tmp_path))
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 added, 0 duplicate, 1 invalid")
+    assert "caf\ufffd.mp4: invalid: the name of the file is not UTF-8; rename it" in done.stderr
+
+
 def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
     other = ID[:-1] + "9"
     daemon.client.add([URL], priority=5)

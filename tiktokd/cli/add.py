@@ -119,7 +119,14 @@ def _files(arguments: list[str]) -> Iterator[Candidate]:
             found, problem = [path], ""
         if not found:
             yield Candidate(argument, "", problem)
-        yield from (Candidate(str(each.resolve()), "") for each in found)
+        yield from (_file(str(each.resolve())) for each in found)
+
+
+def _file(path: str) -> Candidate:
+    shown = os.fsencode(path).decode("utf-8", "replace")
+    if shown != path:  # JSON cannot say it, and the others of its batch would be refused with it
+        return Candidate(shown, "", "the name of the file is not UTF-8; rename it")
+    return Candidate(path, "")
 
 
 def _monitor(session: Session, args: argparse.Namespace, code: int) -> int:
