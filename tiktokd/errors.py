@@ -126,6 +126,10 @@ class Failure:
     of_post: bool = False
     """The site answered as it should, and this post alone is the matter (private, sensitive); known for `auth` only."""
 
+    def __post_init__(self) -> None:
+        """Replace half characters, which come with odd file names and broken pages: JSON cannot say them."""
+        object.__setattr__(self, "message", self.message.encode("utf-8", "replace").decode())
+
 
 def failure_of(error: BaseException, stage: str) -> Failure:
     """Return `error` as data; anything that is not ours counts as a bug and keeps its type name."""

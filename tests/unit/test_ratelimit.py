@@ -247,6 +247,13 @@ def test_a_stored_state_that_is_not_ours_is_ignored(value):
     assert GateState.from_json(value) is None
 
 
+@pytest.mark.parametrize("name", ["version", "ages_s", "opens_in_s", "closed_for_s", "factor", "throttled_s_ago"])
+def test_a_stored_state_with_a_damaged_value_is_ignored_and_does_not_stop_the_start(name):
+    good = asdict(gate().state(0.0, 1.8e9))
+    assert GateState.from_json(good) is not None
+    assert GateState.from_json(good | {name: {"half": "a value"}}) is None
+
+
 def test_a_clock_set_back_by_an_hour_does_not_stop_the_downloads_for_an_hour():
     the_gate = gate()
     assert the_gate.take(10_000.0, 0.0)

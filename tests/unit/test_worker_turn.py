@@ -71,6 +71,10 @@ def test_whatever_is_raised_becomes_the_one_answer(error: Exception, expected: s
     assert (answer.failure.failure_class, answer.failure.stage) == (expected, "decode")
 
 
+def test_a_reason_with_half_a_character_is_sent_all_the_same() -> None:
+    assert answers(ValueError("caf\udce9.mp4")).failure.message == "ValueError: caf?.mp4"
+
+
 def test_an_answer_with_another_ticket_is_a_bug_of_the_handler() -> None:
     other = Failed(ticket="t/0", failure=answers(ValueError("x")).failure)
     assert "does not carry the ticket" in answers(other).failure.message

@@ -9,6 +9,8 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from tiktokd.errors import Failure
 
 WINDOW_S = 60.0
@@ -53,12 +55,11 @@ class GateState:
     @classmethod
     def from_json(cls, value: Any) -> "GateState | None":
         """Return the state that was stored as JSON; `None` where there is none or it is not one that we know."""
-        if not isinstance(value, dict) or value.get("version") != STATE_VERSION:
-            return None
         try:
-            return cls(**value)
-        except TypeError:
+            state = TypeAdapter(cls).validate_python(value)
+        except ValidationError:
             return None
+        return state if state.version == STATE_VERSION else None
 
 
 @dataclass(slots=True)
