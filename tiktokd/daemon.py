@@ -108,22 +108,25 @@ def locked(state_dir: Path) -> Iterator[None]:
     path = state_dir / "tiktokd.lock"
     try:
         state_dir.mkdir(mode=0o750, parents=True, exist_ok=True)
-        file = path.open("a+")
+        file = path.open("ab+", buffering=0)
     except OSError as exc:
-        raise ConfigError(
-            f"cannot write to the state directory {state_dir}: {exc.strerror}; see daemon.state_dir"
-        ) from exc
+        raise _unwritable(state_dir, exc) from exc
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            file.truncate(0)
+            file.write(f"{os.getpid()}\n".encode())
         except BlockingIOError:
             file.seek(0)
-            pid = file.read(20).strip() or "unknown"
+            pid = file.read(20).decode("ascii", "replace").strip() or "unknown"
             raise AlreadyRunning(f"another tiktokd (pid {pid}) uses the state directory {state_dir}") from None
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
+        except OSError as exc:
+            raise _unwritable(state_dir, exc) from exc
         yield
+
+
+def _unwritable(state_dir: Path, error: OSError) -> ConfigError:
+    return ConfigError(f"cannot write to the state directory {state_dir}: {error.strerror}; see daemon.state_dir")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -203,7 +203,7 @@ def test_a_file_that_is_no_database_is_refused(tmp_path):
 
 
 def test_a_directory_that_does_not_exist_is_named(tmp_path):
-    with pytest.raises(ConfigError, match="nowhere must exist and be writable"):
+    with pytest.raises(ConfigError, match="nowhere must exist, be writable"):
         Database.open(f"sqlite:///{tmp_path / 'nowhere' / 'x.db'}")
 
 
@@ -224,7 +224,7 @@ def test_a_directory_that_is_not_writable_is_refused(tmp_path):
     with owner_of(place):
         place.chmod(stat.S_IRUSR | stat.S_IXUSR)
         assert list(place.iterdir()) == [], "it can be reached"
-        with pytest.raises(ConfigError, match="must exist and be writable"):
+        with pytest.raises(ConfigError, match="must exist, be writable"):
             Database.open(f"sqlite:///{place / 'x.db'}")
 
 

@@ -1,13 +1,15 @@
 """A disk that is full, for real: the state directory on a small tmpfs in a mount namespace of the daemon's own."""
 
+import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.live import Live, until
+from tests.live import ROOT, Live, until
 
 SIZE_MIB = 4
 
@@ -65,3 +67,18 @@ def test_with_too_little_room_for_a_download_none_is_started(daemon: Live) -> No
     assert daemon.turns(1, "download") == []
     filler.unlink()
     daemon.reaches(1, "completed")
+
+
+def test_a_disk_that_is_full_at_the_start_is_named_in_one_line(tmp_path: Path) -> None:
+    if not _can_unshare():
+        pytest.skip("this machine lets nobody make a mount namespace")
+    fill = f"{{ cat /dev/zero > {tmp_path}/filler || true; }} 2>/dev/null"
+    mount = f'mount -t tmpfs -o size=1m tmpfs {tmp_path} && {fill} && exec "$@"'
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, "sh", sys.executable, "-m", "tiktokd.daemon"],
+        capture_output=True, text=True, timeout=30, cwd=ROOT,
+        env={**os.environ, "TIKTOKD_DAEMON__STATE_DIR": str(tmp_path)},
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert f"cannot write to the state directory {tmp_path}: No space left on device" in done.stderr
+    assert done.stderr.count("\n") == 1

@@ -93,4 +93,4 @@ def advice(url: str) -> str:
     parsed = sa.make_url(url)
     if not parsed.drivername.startswith("sqlite"):
         return "check database.url"
-    return f"the directory {Path(str(parsed.database)).parent} must exist and be writable for this user"
+    return f"the directory {Path(str(parsed.database)).parent} must exist, be writable for this user and have room"
