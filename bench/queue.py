@@ -80,16 +80,24 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
     ours: list[float] = []
     flat: list[float] = []
     own: list[float] = []
-    with Asking(CLIENTS) as asking, OwnFiles(empty, CLIENTS) as alone:
-        for _ in range(rounds):  # interleaved: a busy minute of the machine hits all three
+    thrifty: list[float] = []
+    with (
+        Asking(CLIENTS) as asking,
+        OwnFiles(empty, CLIENTS) as alone,
+        OwnFiles(empty, CLIENTS, together=True) as saving,
+    ):
+        for _ in range(rounds):  # interleaved: a busy minute of the machine hits all of them
             for file, rates in ((empty, ours), (full, flat)):
                 add(file, jobs, downloaded=True)
                 rates.append(asking.round(file))
             add(empty, jobs // 5, downloaded=True)
             own.append(alone.round())
+            add(empty, jobs // 5, downloaded=True)
+            thrifty.append(saving.round())
     rows.append(_rate("tiktokd: 8 processes over pipes, one writer", ours))
     rows.append(_rate(f"the same, {standing:,} finished", flat, ours, FLAT_BOUND, faster=True))
     rows.append(_rate("8 processes each open the file", own, ours, OWN_FILE_BOUND))
+    rows.append(_rate("the same, finish and next claim in one transaction", thrifty, ours))
     tasks = 400 if quick else 5_000
     rows.append(_rate("Celery, redis appendfsync always", celery(folder, python, tasks), ours, CELERY_BOUND))
     rows.append(_rate("huey, SQLite with fsync", huey(folder, python, tasks), ours))

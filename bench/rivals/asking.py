@@ -10,6 +10,7 @@ from tiktokd.scheduler import store
 from tiktokd.scheduler.database import Database
 
 ROUND_LIMIT_S = 300.0
+GO = b"go"
 
 
 class Asking(Crew):
@@ -32,7 +33,7 @@ class Asking(Crew):
         start = time.perf_counter()
         for one in answers:
             loop.add_reader(one.pipe.fileno(), one.readable)
-            one.pipe.send("go")
+            one.pipe.send_bytes(GO)
         await asyncio.gather(*(one.idle.wait() for one in answers))
         seconds = time.perf_counter() - start
         for one in answers:
@@ -41,7 +42,10 @@ class Asking(Crew):
 
 
 class _Answers:
-    """What the daemon does for one worker: each message is one write, each reply comes after its commit."""
+    """What the daemon does for one worker that has finished a job: it writes the result and claims the next job.
+
+    Two calls of the store, as in the daemon, where neither waits for the other. The reply comes after both commits.
+    """
 
     def __init__(self, db: Database, pipe: Pipe, number: int) -> None:
         self._db, self.pipe, self._worker = db, pipe, f"cpu-{number}"
@@ -50,31 +54,31 @@ class _Answers:
         self._task: asyncio.Task[None] | None = None
 
     def readable(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._answer(self.pipe.recv()))
+        self._task = asyncio.get_running_loop().create_task(self._answer(self.pipe.recv_bytes().decode()))
 
-    async def _answer(self, message: str) -> None:
+    async def _answer(self, finished: str) -> None:
         from bench.queue import OUTPUTS
 
-        if message == "claim":
-            claim = await self._db.write(store.claim_processing, worker=self._worker, incarnation="b", now=time.time())
-            self.pipe.send("" if claim is None else claim.token)
-            if claim is None:
-                self.idle.set()
-            return
-        results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
-        ok = await self._db.write(store.complete, message, **results, now=time.time())  # type: ignore[arg-type]
-        self.finished += ok
-        self.pipe.send(ok)
+        done = None
+        if finished:
+            results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
+            done = self._db.submit(store.complete, finished, **results, now=time.time())  # type: ignore[arg-type]
+        claimed = self._db.submit(store.claim_processing, worker=self._worker, incarnation="b", now=time.time())
+        if done is not None:
+            self.finished += await done
+        claim = await claimed
+        self.pipe.send_bytes(b"" if claim is None else claim.token.encode())
+        if claim is None:
+            self.idle.set()
 
 
 def _ask(pipe: Pipe) -> None:
-    """A worker: claim, finish at once, until nothing is left; then wait for the next round."""
+    """A worker: say what is finished, get the next, until nothing is left; then wait for the next round."""
     pipe.send("ready")
-    while pipe.recv():
+    while pipe.recv_bytes() == GO:
+        token = b""
         while True:
-            pipe.send("claim")
-            token = pipe.recv()
+            pipe.send_bytes(token)
+            token = pipe.recv_bytes()
             if not token:
                 break
-            pipe.send(token)
-            pipe.recv()

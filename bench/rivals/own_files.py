@@ -10,13 +10,16 @@ from pydantic_core import to_json
 from sqlalchemy.exc import OperationalError
 
 from bench.rivals.crew import Crew
+from tiktokd.model import Claim
+from tiktokd.scheduler import store
 
 
 class OwnFiles(Crew):
     """Workers without a daemon."""
 
-    def __init__(self, file: Path, clients: int) -> None:
-        super().__init__(clients, _work, file)
+    def __init__(self, file: Path, clients: int, *, together: bool = False) -> None:
+        """Start them. `together`: a finish and the claim of the next job share a transaction, hence a sync."""
+        super().__init__(clients, _work, file, together)
 
     def round(self) -> float:
         """Let them empty the queue; return claim + finish pairs per second."""
@@ -24,22 +27,40 @@ class OwnFiles(Crew):
         for pipe in self.pipes:
             pipe.send("go")
         done = sum(pipe.recv() for pipe in self.pipes)
-        return done / (time.perf_counter() - start)
+        rate: float = done / (time.perf_counter() - start)
+        return rate
 
 
-def _work(pipe: Pipe, file: Path) -> None:
-    from bench.queue import OUTPUTS
-    from tiktokd.scheduler import store
-
+def _work(pipe: Pipe, file: Path, together: bool) -> None:
     engine = _open(file)
     pipe.send("ready")
     with engine.connect() as conn:
         while pipe.recv():
             done = 0
-            while claim := _patient(conn, store.claim_processing, worker="w", incarnation="b", now=time.time()):
-                results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
-                done += _patient(conn, store.complete, claim.token, **results, now=time.time())
+            claim = _patient(conn, _claim)
+            while claim is not None:
+                if together:
+                    claim = _patient(conn, _finish_and_claim, claim.token)
+                else:
+                    _patient(conn, _finish, claim.token)
+                    claim = _patient(conn, _claim)
+                done += 1
             pipe.send(done)
+
+
+def _claim(conn: sa.Connection) -> Claim | None:
+    return store.claim_processing(conn, worker="w", incarnation="b", now=time.time())
+
+
+def _finish(conn: sa.Connection, token: str) -> None:
+    from bench.queue import OUTPUTS
+
+    store.complete(conn, token, outputs=OUTPUTS, signals={}, facts=None, timings={"decode": 0.1}, now=time.time())
+
+
+def _finish_and_claim(conn: sa.Connection, token: str) -> Claim | None:
+    _finish(conn, token)
+    return _claim(conn)
 
 
 def _open(file: Path) -> sa.Engine:

@@ -10,7 +10,7 @@ import asyncio
 import queue
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -59,7 +59,7 @@ class Database:
     def __init__(self, writer: Engine, reader: Engine) -> None:
         self._writer = writer
         self._reader = reader
-        self._calls: queue.Queue[_Call | None] = queue.Queue(MAX_WAITING)
+        self._calls: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._readers = ThreadPoolExecutor(READERS, thread_name_prefix="tiktokd-read")
         self._closed = False
         self.last_commit_monotonic_s = time.monotonic()
@@ -85,17 +85,25 @@ class Database:
     async def write(self, fn: Callable[Concatenate[Connection, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Run `fn(conn, …)` on the writer thread and return its result once it is committed.
 
-        If it raises, what it wrote is undone, and the calls that share its transaction are kept.
+        If it raises, what it wrote is undone, and the calls that share its transaction are kept. It may be run twice,
+        the first time in vain: it must do nothing but read and write the database.
 
         Raises:
             LocalError: the database could not be written: disk full, I/O error, file locked by somebody else.
+        """
+        return await self.submit(fn, *args, **kwargs)
+
+    def submit(self, fn: Callable[Concatenate[Connection, P], R], /, *args: P.args, **kwargs: P.kwargs) -> Awaitable[R]:
+        """Do what `write` does, and return what to await: calls submitted one after the other run in this order.
+
+        Raises:
+            LocalError: the database is closed, or too many calls wait.
         """
         call = _Call(fn, args, kwargs)
         call.loop = asyncio.get_running_loop()
         call.future = future = call.loop.create_future()
         self._submit(call)
-        result: R = await future
-        return result
+        return future
 
     def write_blocking(self, fn: Callable[Concatenate[Connection, P], R], /, *args: P.args, **kwargs: P.kwargs) -> R:
         """Do what `write` does from a thread without a loop."""
@@ -123,7 +131,7 @@ class Database:
         if self._closed:
             return
         self._closed = True
-        self._calls.put(None, timeout=SHUTDOWN_S)
+        self._calls.put(None)
         self._thread.join(SHUTDOWN_S)
         self._readers.shutdown()
         self._reader.dispose()
@@ -132,10 +140,9 @@ class Database:
     def _submit(self, call: _Call) -> None:
         if self._closed or not self._thread.is_alive():
             raise LocalError("the database is closed")
-        try:
-            self._calls.put_nowait(call)
-        except queue.Full:
-            raise LocalError(f"{MAX_WAITING} writes are waiting for the disk; is it stuck?") from None
+        if self._calls.qsize() >= MAX_WAITING:
+            raise LocalError(f"{MAX_WAITING} writes are waiting for the disk; is it stuck?")
+        self._calls.put(call)
 
     def _run(self) -> None:
         with self._writer.connect() as conn:
@@ -160,6 +167,19 @@ class Database:
 
 
 def _commit(conn: Connection, batch: list[_Call]) -> None:
+    """Run the calls in one transaction. Where one raises, all is undone and done again with each behind a savepoint.
+
+    Hardly any call raises, and a savepoint costs as much as a statement and a copy of each page that follows it.
+    """
+    try:
+        with conn.begin():
+            for call in batch:
+                call.result = call.fn(conn, *call.args, **call.kwargs)
+    except Exception:  # noqa: BLE001  told apart by the second run, in which it happens again or not at all
+        _commit_apart(conn, batch)
+
+
+def _commit_apart(conn: Connection, batch: list[_Call]) -> None:
     """Run the calls in one transaction, each behind a savepoint; where the transaction fails, all of them fail."""
     try:
         with conn.begin():

@@ -7,6 +7,7 @@ all. SQLAlchemy still writes the SQL, binds and reads each value as its type say
 
 from collections import namedtuple
 from collections.abc import Callable, Iterable, Mapping
+from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,12 +23,14 @@ class Prepared:
     Only parameters that the statement names are taken from what it is given; a missing one is a KeyError.
     """
 
-    __slots__ = ("_compiled", "statement")
+    __slots__ = ("_compiled", "_last", "statement")
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase) -> None:
         self.statement = statement
         """The portable form, for the test that compiles it for every database."""
         self._compiled: WeakKeyDictionary[Dialect, _Compiled] = WeakKeyDictionary()
+        self._last: tuple[Dialect | None, _Compiled | None] = None, None
+        """What was used last, which is nearly always what is used next."""
 
     def run(self, conn: Connection, params: Mapping[str, Any]) -> int:
         """Execute once; return how many rows were changed."""
@@ -51,16 +54,20 @@ class Prepared:
         _execute(conn, compiled.sql, [compiled.bind(row) for row in rows], many=True).close()
 
     def _for(self, dialect: Dialect) -> "_Compiled":
+        last, compiled = self._last  # one read: readers come from other threads
+        if last is dialect and compiled is not None:
+            return compiled
         found = self._compiled.get(dialect)
         if found is None:
             found = self._compiled[dialect] = _Compiled(self.statement, dialect)
+        self._last = dialect, found
         return found
 
 
 class _Compiled:
     """SQL text with the conversions of its parameters and of the columns it returns."""
 
-    __slots__ = ("_columns", "_names", "_row", "_slots", "sql")
+    __slots__ = ("_names", "_reads", "_row", "_slots", "bind", "sql")
 
     def __init__(self, statement: sa.Select[Any] | sa.UpdateBase, dialect: Dialect) -> None:
         compiled: Any = statement.compile(dialect=dialect)
@@ -70,26 +77,38 @@ class _Compiled:
         self._slots: list[tuple[str, bool, Any, Convert]] = []
         for name in order:
             bind = compiled.binds[name]
-            convert: Convert = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            convert = _binding(bind.type, dialect)
             value = None if bind.required else bind.effective_value
             self._slots.append((bind.key, bind.required, convert(value) if convert else value, convert))
+        keys = [key for key, given, _, convert in self._slots if given and convert is None]
+        plain = self._names is None and len(keys) == len(self._slots) > 1
+        self.bind: Callable[[Mapping[str, Any]], Any] = itemgetter(*keys) if plain else self._bind
+        """Returns the driver's parameters: a tuple, or a dict where the driver names them."""
         columns = list(statement.selected_columns if isinstance(statement, sa.Select) else statement.exported_columns)
-        self._columns = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
+        self._reads = [(place, convert) for place, convert in enumerate(processors) if convert is not None]
         make: Any = namedtuple  # mypy knows named tuples only where their names are written down
         self._row = make("_row", [column.name for column in columns])
 
-    def bind(self, params: Mapping[str, Any]) -> Any:
-        """Return the driver's parameters: a tuple, or a dict where the driver names them."""
+    def read(self, row: Iterable[Any]) -> Any:
+        """Return a row of the driver as named, converted values; NULL is None in every type."""
+        values = list(row)
+        for place, convert in self._reads:
+            if values[place] is not None:
+                values[place] = convert(values[place])
+        return self._row._make(values)
+
+    def _bind(self, params: Mapping[str, Any]) -> Any:
         values = [
             value if not given else (params[key] if convert is None else convert(params[key]))
             for key, given, value, convert in self._slots
         ]
         return tuple(values) if self._names is None else dict(zip(self._names, values, strict=True))
 
-    def read(self, row: Iterable[Any]) -> Any:
-        """Return a row of the driver as named, converted values."""
-        pairs = zip(self._columns, row, strict=True)
-        return self._row._make(value if convert is None else convert(value) for convert, value in pairs)
+
+def _binding(kind: sa.types.TypeEngine[Any], dialect: Dialect) -> Convert:
+    """Return what a value has to become for the driver; numbers are what drivers take."""
+    return None if isinstance(kind, sa.Float) else kind.dialect_impl(dialect).bind_processor(dialect)
 
 
 def _execute(conn: Connection, sql: str, params: Any, *, many: bool = False) -> Any:

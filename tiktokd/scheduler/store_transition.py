@@ -222,8 +222,20 @@ def _claim(event: Event) -> Prepared:
 
 def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, State, str | None]], now: float) -> None:
     """Append `(seq, event, from, to, reason)` to the history."""
-    columns = ("seq", "event", "from_state", "to_state", "reason")
-    _INSERT_EVENT.run_many(conn, ({**dict(zip(columns, move, strict=True)), "at": now} for move in moves))
+    _INSERT_EVENT.run_many(
+        conn,
+        [
+            {
+                "seq": seq,
+                "event": str(event),
+                "from_state": before and str(before),
+                "to_state": str(after),
+                "reason": reason,
+                "at": now,
+            }
+            for seq, event, before, after, reason in moves
+        ],
+    )
 
 
 _METADATA = Prepared(sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of")))
@@ -238,4 +250,5 @@ _ADD_COUNT = Prepared(
 
 
 def _count(conn: Connection, changes: Mapping[State, int]) -> None:
-    _ADD_COUNT.run_many(conn, ({"of": state, "more": more} for state, more in changes.items()))
+    # plain text, here and above: the driver asks each member of an enumeration anew how to store it
+    _ADD_COUNT.run_many(conn, [{"of": str(state), "more": more} for state, more in changes.items()])
