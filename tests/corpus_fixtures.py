@@ -16,6 +16,7 @@ from tiktokd.scheduler.database import Database
 from tiktokd.sound_hashes import Landmarks
 
 PICTURE, SOUND, REACH = "near_duplicate_video", "sound_fingerprint", "virality_features"
+PACE, WORDS = "pacing", "cross_modal_agreement"
 VIEWS = 3
 
 
@@ -59,7 +60,8 @@ class Frames:
             {"t_s": float(t), "hash_hex": whole, "quality": quality, "flipped_hex": flipped, "cropped_hex": crops}
             for t, (whole, *crops, flipped) in enumerate(texts)
         ]
-        return {"pdq": pdq, "duplicate_cluster_id": None, "matches": [], "embedding_space": None}
+        corpus = {"duplicate_cluster_id": None, "cluster_size": None, "matches": [], "embedding_space": None}
+        return {"pdq": pdq, **corpus}
 
 
 def tune(seed: int, seconds: float = 30.0, per_second: int = 20) -> Landmarks:
@@ -97,14 +99,48 @@ def sound_summary(sound: Landmarks) -> dict[str, Any]:
     }
 
 
+def pace_summary(
+    cuts: float | None = None,
+    motion: float | None = None,
+    onsets: float | None = None,
+    words: float | None = None,
+    syllables: float | None = None,
+) -> dict[str, Any]:
+    """The summary of pacing."""
+    rates = {"cuts_per_min": cuts, "motion": motion, "onsets_per_s": onsets, "words_per_s": words}
+    known = {**rates, "syllables_per_s": syllables}
+    others = dict.fromkeys(("shot_mean_s", "shot_median_s", "shot_cv", "beat_sync_ratio"))
+    unknown = {name: "no_sources" for name, value in (known | others).items() if value is None}
+    index = {"pace_index": None, "pace_parts": [], "pace_videos": 0, "pace_level": 0.5}
+    return {
+        **known, **others, **index, "unknown": unknown | {"pace_index": "corpus_unavailable"},
+        "pace_formula": "", "level_formula": "",
+    }  # fmt: skip
+
+
+def words_summary(missing: str = "corpus_unavailable") -> dict[str, Any]:
+    """The summary of cross_modal_agreement."""
+    nothing = dict.fromkeys(("ocr_speech", "caption_content", "audio_picture"))
+    return {
+        **nothing, "visual_text_z": None, "visual_text_shipped_z": 1.0, "hashtag_relevance": [], "mismatch_flags": [],
+        "missing": {**dict.fromkeys(nothing, "no_text"), "visual_text_z": missing},
+    }  # fmt: skip
+
+
 def outputs_of(
-    picture: Frames | None = None, sound: Landmarks | None = None, reach: dict[str, Any] | None = None
+    picture: Frames | None = None,
+    sound: Landmarks | None = None,
+    reach: dict[str, Any] | None = None,
+    pace: dict[str, Any] | None = None,
+    words: dict[str, Any] | None = None,
 ) -> dict[str, Envelope]:
     """The results of a video that shows and plays these."""
     given = {
         PICTURE: None if picture is None else picture.summary(),
         SOUND: None if sound is None else sound_summary(sound),
         REACH: reach,
+        PACE: pace,
+        WORDS: words,
     }
     return {
         name: Envelope(analyzer=name, version="1", status="ok", tier="full", summary=summary)

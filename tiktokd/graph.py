@@ -113,12 +113,12 @@ def plan_level2(names: Iterable[str], catalogue: Catalogue) -> Plan:
     """Return what runs over outputs, signals and text, analyzers in the order of their `after`."""
     wanted = [catalogue.analyzers[n] for n in with_read(names, catalogue)]
     second = {a.name: a for a in wanted if plugins.level(a) == 2}
-    needed = {name for a in second.values() for name in (*a.uses, *a.optional)}
+    encoders = order({name for a in second.values() for name in (*a.uses, *a.optional)}, catalogue)
     return Plan(
         analyzers=tuple(_after_order(second)),
         too_heavy=(),
-        encoders=order(needed, catalogue),
-        publish=frozenset(),
+        encoders=encoders,
+        publish=frozenset(e.name for e in encoders if e.signals is not None),
     )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.robust import robust_z
+
 Floats = NDArray[np.float64]
 
 VIDEOS_MIN = 200
@@ -83,10 +85,8 @@ def outlier_z(views: int, history: Sequence[int]) -> float | None:
     """Return the robust z of log views among a creator's other videos; `None` for fewer than eight or no spread."""
     if len(history) < HISTORY_MIN:
         return None
-    logs = np.log10(1.0 + np.asarray(history, np.float64))
-    middle = float(np.median(logs))
-    spread = 1.4826 * float(np.median(np.abs(logs - middle)))
-    return round((float(np.log10(1.0 + views)) - middle) / spread, 4) if spread > 1e-9 else None
+    z = robust_z(float(np.log10(1.0 + views)), np.log10(1.0 + np.asarray(history, np.float64)))
+    return None if z is None else round(z, 4)
 
 
 def percentile(value: float, others: Sequence[float]) -> float | None:

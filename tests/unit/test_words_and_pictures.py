@@ -37,9 +37,10 @@ def test_a_caption_that_fits_its_picture_better_than_others_do_has_a_high_z():
     caption = context_of("my dog runs over the beach")
     found = judge(caption, said(0.3), PICTURE)
     assert found.status == "ok"
-    assert found.output.visual_text_z == pytest.approx(0.3 / (1.4826 * 0.05), abs=0.05)
-    assert judge(caption, said(0.0), PICTURE).output.visual_text_z == pytest.approx(0.0, abs=0.01)
-    assert "visual_text_z" not in found.output.missing
+    assert found.output.visual_text_shipped_z == pytest.approx(0.3 / (1.4826 * 0.05), abs=0.05)
+    assert judge(caption, said(0.0), PICTURE).output.visual_text_shipped_z == pytest.approx(0.0, abs=0.01)
+    assert "visual_text_shipped_z" not in found.output.missing
+    assert (found.output.visual_text_z, found.output.missing["visual_text_z"]) == (None, "corpus_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -47,13 +48,13 @@ def test_a_caption_that_fits_its_picture_better_than_others_do_has_a_high_z():
 )
 def test_other_spaces_and_too_few_captions_are_not_compared(features):
     found = judge(context_of("my dog runs over the beach"), features, PICTURE)
-    assert (found.status, found.output.visual_text_z) == ("partial", None)
-    assert found.output.missing["visual_text_z"] == "model_missing"
+    assert (found.status, found.output.visual_text_shipped_z) == ("partial", None)
+    assert found.output.missing["visual_text_shipped_z"] == "model_missing"
 
 
 def test_a_caption_of_one_word_is_no_text_and_a_caption_alone_no_second_source():
     found = judge(context_of("wow #fyp"), {}, PICTURE)
-    assert found.output.missing["visual_text_z"] == "no_text"
+    assert {found.output.missing[name] for name in ("visual_text_z", "visual_text_shipped_z")} == {"no_text"}
     assert analyze(NAME, context_of("my dog runs over the beach")).status == "skipped"
 
 
@@ -71,7 +72,8 @@ def test_sounds_are_seen_or_unseen_and_those_without_a_source_left_out():
 def test_what_is_null_says_why():
     both = context_of("a day at the lake", ocr=[("THE LAKE IN MAY", 0.0, 2.0)])
     missing = judge(both).output.missing
-    assert missing == {"ocr_speech": "no_text", "visual_text_z": "model_missing", "audio_picture": "model_missing"}
+    lost = dict.fromkeys(("visual_text_z", "visual_text_shipped_z", "audio_picture"), "model_missing")
+    assert missing == {"ocr_speech": "no_text", **lost}
     quiet = judge(both, {}, {"ast": {"labels": {}}, "dfine": {"labels": {}}}).output.missing
     assert quiet["audio_picture"] == "no_sources"
 

@@ -9,7 +9,6 @@ number is a fact about a video, not a fault of it.
 """
 
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
 from statistics import fmean
 from typing import Literal
@@ -18,12 +17,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _sound_sources
+from tiktokd.analyzers._word_overlap import best_f1, coverage, token_f1
 from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.robust import robust_z
 from tiktokd.text_features import TextVectors, WordsInPictureSpace
 from tiktokd.texts import Passage, blocks, hashtags, passages, squeezed, without_tags, words
 
-Field = Literal["ocr_speech", "caption_content", "visual_text_z", "audio_picture"]
+Field = Literal["ocr_speech", "caption_content", "visual_text_z", "visual_text_shipped_z", "audio_picture"]
 Flag = Literal["ocr_differs_from_speech", "caption_differs_from_content", "hashtags_differ_from_content"]
 
 GENERIC_TAGS = frozenset({
@@ -94,16 +95,19 @@ class CrossModalAgreement(Output):
     caption_content: float | None
     """Token F1 0..1 of the caption and all that is shown and said; `None`: one of the two is missing."""
     visual_text_z: float | None
-    """How much better the caption (else speech, else text in the picture) fits the mean picture than 100 captions of
-    other videos do: robust z, 0 is no better than theirs. Not calibrated; `missing` says why it is `None`."""
+    """How much better the caption (else speech, else text in the picture) fits the mean picture than the words of the
+    user's latest 500 other videos do: robust z, 0 is no better than theirs. Filled in by the corpus once the video is
+    finished. Not calibrated; `missing` says why it is `None`, "corpus too small: n of 20 videos" for the first ones."""
+    visual_text_shipped_z: float | None
+    """The same against the 100 captions in data/prototypes/captions.toml, whatever is in the corpus."""
     audio_picture: SoundPicture | None
     """Sounds that have a visible source; `None`: none is heard, or no models (`missing` says which)."""
     hashtag_relevance: list[TagRelevance]
     """Hashtags other than those that everybody uses; empty without shown or said words."""
     mismatch_flags: list[Flag]
     """What does not fit together; empty: nothing stands out, which is no proof."""
-    missing: dict[Field, Reason]
-    """Fields that are null, and why."""
+    missing: dict[Field, str]
+    """Fields that are null, and why: a reason as in the envelope, or in words."""
 
 
 def analyze(context: Context) -> Result:
@@ -124,14 +128,16 @@ def analyze(context: Context) -> Result:
     visual = _visual_text(context)
     sounds = _audio_picture(context)
     measured: dict[Field, object] = {
-        "ocr_speech": agreed, "caption_content": caption_f1, "visual_text_z": visual, "audio_picture": sounds,
+        "ocr_speech": agreed, "caption_content": caption_f1, "visual_text_shipped_z": visual, "audio_picture": sounds,
     }  # fmt: skip
+    missing: dict[Field, str] = {name: _why(context, name) for name, value in measured.items() if value is None}
     output = CrossModalAgreement(
         ocr_speech=agreed,
         caption_content=caption_f1,
-        visual_text_z=visual,
+        visual_text_z=None,
+        visual_text_shipped_z=visual,
         audio_picture=sounds,
-        missing={name: _why(context, name) for name, value in measured.items() if value is None},
+        missing=missing | {"visual_text_z": _why_not_yet(context)},
         hashtag_relevance=tags,
         mismatch_flags=_flags(agreed, caption_f1 if _telling(caption, content, ignored) else None, tags),
     )
@@ -148,16 +154,25 @@ def analyze(context: Context) -> Result:
     return ok(output, calibrated=False, tier=tier)
 
 
-def _visual_text(context: Context) -> float | None:
-    """Return the robust z of the words' nearness to the mean picture among that of other videos' captions."""
+def _in_one_space(context: Context) -> WordsInPictureSpace | None:
+    """Return the vector of the words where there is one of the pictures in the same space."""
     picture = context.signals.get("siglip2")
     said: WordsInPictureSpace | None = context.features.get("siglip2_text")
-    if picture is None or said is None or picture["space"] != said.space or len(said.others) < CAPTIONS_MIN:
+    return said if picture is not None and said is not None and picture["space"] == said.space else None
+
+
+def _visual_text(context: Context) -> float | None:
+    """Return the robust z of the words' nearness to the mean picture among that of other videos' captions."""
+    said = _in_one_space(context)
+    if said is None or len(said.others) < CAPTIONS_MIN:
         return None
-    mean = np.asarray(picture["mean"], np.float32)
-    others = said.others @ mean
-    spread = 1.4826 * float(np.median(np.abs(others - np.median(others))))
-    return round(float(said.vector @ mean - np.median(others)) / spread, 2) if spread > 1e-6 else None
+    mean = np.asarray(context.signals["siglip2"]["mean"], np.float32)
+    z = robust_z(float(said.vector @ mean), said.others @ mean)
+    return None if z is None else round(z, 2)
+
+
+def _why_not_yet(context: Context) -> Reason:
+    return _why(context, "visual_text_z") if _in_one_space(context) is None else "corpus_unavailable"
 
 
 def _audio_picture(context: Context) -> SoundPicture | None:
@@ -185,24 +200,6 @@ def _why(context: Context, name: Field) -> Reason:
     return "no_text" if few and "siglip2" in context.signals else "model_missing"
 
 
-def token_f1(a: str, b: str, ignored: Set[str] = frozenset()) -> float:
-    """Return the token F1 of two texts, 0..1, stop words aside where words remain."""
-    left, right = (_bag(text, ignored) for text in (a, b))
-    both = sum((left & right).values())
-    return 2 * both / (sum(left.values()) + sum(right.values())) if both else 0.0
-
-
-def coverage(part: str, whole: str) -> float:
-    """Return the share 0..1 of the words of `part` that come up in `whole`."""
-    wanted, there = Counter(words(part)), Counter(words(whole))
-    return sum((wanted & there).values()) / max(sum(wanted.values()), 1)
-
-
-def _bag(text: str, ignored: Set[str]) -> Counter[str]:
-    found = words(text)
-    return Counter([word for word in found if word not in ignored] or found)
-
-
 def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVectors | None) -> OcrSpeech | None:
     """Return how blocks in the picture agree with what is said while they are shown."""
     spoken = [passage for passage in found if passage.kind == "speech" and passage.start_s is not None]
@@ -215,7 +212,7 @@ def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVector
         return None
     shares = [coverage(block.text, " ".join(one.text for one in said)) for block, said in pairs]
     weights = [len(words(block.text)) for block, _ in pairs]
-    f1 = [_best_f1(block.text, [one.text for one in said], ignored) for block, said in pairs]
+    f1 = [best_f1(block.text, [one.text for one in said], ignored) for block, said in pairs]
     return OcrSpeech(
         token_f1=round(sum(w * v for w, v in zip(weights, f1, strict=True)) / sum(weights), 4),
         semantic=_semantic(pairs, vectors),
@@ -226,17 +223,6 @@ def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVector
 def _said_during(block: Passage, spoken: Iterable[Passage]) -> list[Passage]:
     start, end = (block.start_s or 0.0) - NEAR_S, (block.end_s or 0.0) + NEAR_S
     return [one for one in spoken if (one.start_s or 0.0) < end and (one.end_s or 0.0) > start]
-
-
-def _best_f1(shown: str, said: Sequence[str], ignored: Set[str]) -> float:
-    """Return the F1 against what is said, whichever fits best: a sentence, all of it, or the part that is shown.
-
-    A subtitle shows a piece of a long sentence; measured against the whole sentence it would look wrong.
-    """
-    spoken = words(" ".join(said))
-    length = len(words(shown))
-    windows = (" ".join(spoken[i : i + length]) for i in range(max(len(spoken) - length, 0) + 1))
-    return max(token_f1(shown, text, ignored) for text in (*said, " ".join(said), *windows))
 
 
 def _semantic(pairs: Iterable[tuple[Passage, list[Passage]]], vectors: TextVectors | None) -> float | None:
@@ -293,5 +279,5 @@ ANALYZER = Analyzer(
     optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "dfine", "ast"),
-    version="2",
+    version="3",
 )

@@ -60,6 +60,9 @@ class NearDuplicateVideo(Output):
     """About one per second, in order."""
     duplicate_cluster_id: str | None
     """The earliest of the exact and edited copies; `None`: not matched (yet), or the only one."""
+    cluster_size: int | None
+    """Videos that are filed under that earliest one when this one is finished, itself included; 1: the only one;
+    `None`: not compared."""
     matches: list[VideoMatch]
     """Exact and edited ones, then semantic ones, each best first; empty: none found (yet)."""
     embedding_space: str | None
@@ -82,6 +85,7 @@ def analyze(context: Context) -> Result:
             for t, whole, crops in zip(found.pts_s, found.hashes, found.crops, strict=True)
         ],
         duplicate_cluster_id=None,
+        cluster_size=None,
         matches=[],
         embedding_space=None,
     )

@@ -3,10 +3,11 @@
 Put together from what shot_boundaries, motion, music_analysis, vocal_delivery and speech_transcription found; each may
 be missing, its part is then `None` and left out of the index.
 
-`pace_index` is a fixed scale, the mean over the known parts of `min(1, value / fast)`, with `fast` = 40 cuts per
-minute, 0.5 short sides of motion per second, 5 onsets per second, 4 words (or 6 syllables) per second of the video.
-It compares videos with one another; it does not say what is good. The four speeds are chosen, not fitted to anybody's
-videos (`calibrated: false`), so that a video keeps its index when the corpus grows.
+`pace_index` compares with the user's own corpus and is filled in once the video is finished: the mean of robust
+z-scores of the known parts among those of the latest 5,000 videos; 0 for a video as fast as the middle one, 1 for one
+that is a usual distance faster. It wants 20 other videos, and stays what it was when the video was finished.
+Until then, and for comparing beyond one's own videos, there is `pace_level`, a fixed scale (`level_formula`) whose four
+speeds are chosen, not fitted (`calibrated: false`). Neither says what is good.
 
 Bad at: single takes (their pace is motion and speech alone), a beat grid at half or double tempo (cuts on every second
 beat still count as on the beat, on every half beat not), onsets under loud speech (syllables count as onsets).
@@ -16,10 +17,13 @@ Source: own combination; the +-100 ms window of beat synchrony is about where pe
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from pydantic import BaseModel, ConfigDict
 
+from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, talk
+from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
 from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
@@ -29,13 +33,30 @@ from tiktokd.model import Output, Reason, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 SHORTEST_S = 3.0
-FAST_CUTS_PER_MIN, FAST_SPEED, FAST_ONSETS_PER_S, FAST_WORDS_PER_S, FAST_SYLLABLES_PER_S = 40.0, 0.5, 5.0, 4.0, 6.0
-"""What counts as full speed: a cut every 1.5 s, half a picture per second, sixteenths at 75 BPM, a fast speaker."""
 BEAT_WINDOW_S = 0.1
 BEAT_CONFIDENCE = 0.3
 """`music_analysis` asks not to lean on beats below this."""
 SECONDS_MAX = 1500
-FORMULA = "mean of known: min(1, cuts_per_min/40), min(1, motion/0.5), min(1, onsets_per_s/5), min(1, words_per_s/4)"
+FORMULA = (
+    "mean of z of pace_parts; spread = 1.4826 * median |x - median|, or 1.2533 * mean |x - median| where that is 0"
+)
+
+
+class PacePart(BaseModel):
+    """One part of the index: this video among the user's others."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: Literal["cuts_per_min", "motion", "onsets_per_s", "words_per_s", "syllables_per_s"]
+    """Field of the summary."""
+    value: float
+    """Of this video."""
+    median: float
+    """Of the others, where it is known."""
+    spread: float
+    """Of the others, above 0; a standard deviation where they are normal."""
+    z: float
+    """(value - median) / spread."""
 
 
 class Pacing(Output):
@@ -60,12 +81,21 @@ class Pacing(Output):
     beat_sync_ratio: float | None
     """0..1, share of the cuts within 100 ms of a beat; `None`: no steady beat, or no cut."""
     pace_index: float | None
-    """0..1 by `pace_formula`; `None`: nothing is known."""
+    """Mean robust z against the user's corpus, by `pace_formula`; 0: as fast as its middle; `None`: `unknown` says why,
+    "corpus too small: n of 20 videos" for the first ones."""
+    pace_parts: list[PacePart]
+    """What the index is made of; empty: not compared (yet). Syllables take the place of words without a transcript."""
+    pace_videos: int
+    """Other videos that it was compared with, at most 5,000; 0: none (yet)."""
+    pace_level: float
+    """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]
     """Field that is null → why: no_audio, no_speech, no_music (no steady beat), no_cuts (one shot), low_quality (all
-    black), too_short, model_missing, cpu_fallback, no_sources (not asked for)."""
+    black), too_short, model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
     pace_formula: str
-    """The formula of the index, for people; syllables take the place of words (6 per second) without a transcript."""
+    """The formula of the index, for people."""
+    level_formula: str
+    """The formula of the level, for people; syllables take the place of words (6 per second) without a transcript."""
 
 
 class PaceSegment(Segment):
@@ -80,7 +110,7 @@ class PaceSegment(Segment):
     words: int | None
     """Words that start in this second; `None`: no transcript."""
     pace: float | None
-    """0..1 by `pace_formula` over the known parts of this second; `None`: nothing is known of it."""
+    """0..1 by `level_formula` over the known parts of this second; `None`: nothing is known of it."""
 
 
 def analyze(context: Context) -> Result:
@@ -92,15 +122,15 @@ def analyze(context: Context) -> Result:
     motion = context.output("motion", Motion)
     speeds: list[float | None] = context.signals.get("flow", {}).get("speed_per_s", [])
     onsets: list[int] | None = context.signals.get("spectrum", {}).get("onsets_per_s")
-    words = _words(context)
-    syllables = _syllables(context)
+    words, syllables = _words(context), _syllables(context)
     lengths = _shot_lengths(context)
     cuts_per_min = _cuts_per_min(shots, lengths)
     speed = motion.motion_mean if motion else None
     onset_rate = sum(onsets) / duration_s if onsets is not None else None
     word_rate = len(words) / duration_s if words is not None else None
-    index = _index(cuts_per_min, speed, onset_rate, _talk(word_rate, syllables))
-    beat_sync = _beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput))
+    level = level_of(cuts_per_min, speed, onset_rate, talk(word_rate, syllables))
+    if level is None:
+        return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
     output = Pacing(
         cuts_per_min=_rounded(cuts_per_min),
         shot_mean_s=shots.mean_shot_s if shots else None,
@@ -110,22 +140,24 @@ def analyze(context: Context) -> Result:
         onsets_per_s=_rounded(onset_rate),
         words_per_s=_rounded(word_rate),
         syllables_per_s=_rounded(syllables),
-        beat_sync_ratio=beat_sync,
-        pace_index=_rounded(index),
+        beat_sync_ratio=_beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput)),
+        pace_index=None,
+        pace_parts=[],
+        pace_videos=0,
+        pace_level=round(level, 4),
         unknown={},
         pace_formula=FORMULA,
+        level_formula=LEVEL_FORMULA,
     )
-    if index is None:
-        return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
     output = output.model_copy(update={"unknown": unknown(context, output)})
     segments = _seconds(duration_s, shots, speeds, onsets, words)
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
-    if cuts_per_min is None or speed is None:
-        lost = ("cuts_per_min", "cuts") if cuts_per_min is None else ("motion", "motion")
-        why = _why(context, lost[0])
-        return partial(output, why, f"not known of this video: {lost[1]}", segments, calibrated=False)
+    for name, said in (("cuts_per_min", "cuts"), ("motion", "motion")):
+        if getattr(output, name) is None:
+            why = _why(context, name)
+            return partial(output, why, f"not known of this video: {said}", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 
@@ -147,7 +179,8 @@ def unknown(context: Context, found: Pacing) -> dict[str, str]:
     """Return the fields that are null, each with its reason."""
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
     uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
-    return {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    why = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    return why | {"pace_index": "corpus_unavailable"}
 
 
 def _why(context: Context, name: str) -> Reason:
@@ -171,14 +204,12 @@ def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> flo
 
 def _shot_lengths(context: Context) -> list[float]:
     envelope = context.outputs.get("shot_boundaries")
-    spans: list[dict[str, Any]] = list(envelope.segments) if envelope else []
-    return [float(s["end_s"]) - float(s["start_s"]) for s in spans]
+    return [float(str(s["end_s"])) - float(str(s["start_s"])) for s in (envelope.segments if envelope else ())]
 
 
 def _words(context: Context) -> list[float] | None:
     """Return when each word starts; empty where nobody speaks; `None` where that is not known."""
-    transcript = context.output("speech_transcription", SpeechTranscription)
-    if transcript is not None:
+    if (transcript := context.output("speech_transcription", SpeechTranscription)) is not None:
         return [w.start_s for w in transcript.words]
     return [] if _is_speechless(context) else None
 
@@ -200,29 +231,6 @@ def _is_soundless(context: Context) -> bool:
     """Return whether there is no track, or one of silence."""
     music = context.outputs.get("music_analysis")
     return not context.facts.has_audio or (music is not None and music.reason == "no_audio")
-
-
-def _talk(words_per_s: float | None, syllables_per_s: float | None) -> float | None:
-    """Return 0..1 of full speed."""
-    if words_per_s is not None:
-        return min(1.0, words_per_s / FAST_WORDS_PER_S)
-    return None if syllables_per_s is None else min(1.0, syllables_per_s / FAST_SYLLABLES_PER_S)
-
-
-def _index(
-    cuts_per_min: float | None, speed: float | None, onsets_per_s: float | None, talk: float | None
-) -> float | None:
-    known = [
-        min(1.0, value / fast)
-        for value, fast in (
-            (cuts_per_min, FAST_CUTS_PER_MIN),
-            (speed, FAST_SPEED),
-            (onsets_per_s, FAST_ONSETS_PER_S),
-            (talk, 1.0),
-        )
-        if value is not None
-    ]
-    return sum(known) / len(known) if known else None
 
 
 def _beat_sync(shots: ShotBoundaries | None, music: MusicAnalysisOutput | None) -> float | None:
@@ -251,7 +259,7 @@ def _seconds(
         heard = None if onsets is None else onsets[i] if i < len(onsets) else 0
         said = None if spoken is None else spoken[i]
         rate = 1.0 / (end_s - i)
-        pace = _index(
+        pace = level_of(
             None if cuts is None else cuts[i] * rate * 60.0,
             speed,
             None if heard is None else heard * rate,
@@ -288,5 +296,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="3",
+    version="4",
 )

@@ -20,7 +20,7 @@ AGE_MIN_S = 3600.0
 READ = {
     "hook": ("hook_index", "cuts_0_3", "motion_ratio"),
     "shot_boundaries": ("shot_count", "mean_shot_s"),
-    "pacing": ("cuts_per_min", "beat_sync_ratio"),
+    "pacing": ("cuts_per_min", "beat_sync_ratio", "pace_level"),
     "loopability": ("loop_score",),
     "motion": ("motion_mean", "static_ratio"),
     "visual_quality": ("sharpness",),
@@ -29,9 +29,11 @@ READ = {
     "vocal_delivery": ("speech_ratio", "syllables_per_s"),
     "music_analysis": ("tempo_bpm",),
     "sound_fingerprint": ("reuse_count",),
+    "near_duplicate_video": ("cluster_size",),
     "sentiment_mood": ("valence",),
 }
-"""Analyzer → numbers of its summary that become features, named analyzer.field."""
+"""Analyzer → numbers of its summary that become features, named analyzer.field. What the corpus fills in (reuse of the
+sound, size of the cluster of copies) gets there when the video is finished."""
 
 
 class ViralityModel(BaseModel):
@@ -67,6 +69,8 @@ class ViralityFeatures(Output):
     cta_count, like_rate, comment_rate; `None`: not known."""
     model: ViralityModel | None
     """`None` until there is a fit on the corpus."""
+    unknown: dict[str, str]
+    """`outlier_z`, `percentile` and `model`, where null → why: no_metadata, or in words, "corpus too small: n of m"."""
 
 
 def analyze(context: Context) -> Result:
@@ -83,6 +87,7 @@ def analyze(context: Context) -> Result:
         percentile=None,
         features=_features(context),
         model=None,
+        unknown=dict.fromkeys(("outlier_z", "percentile", "model"), "corpus_unavailable"),
     )
     if post.view_count == 0:
         return partial(output, "no_metadata", "nobody has seen it yet: there are no rates per view")
@@ -148,4 +153,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=(*READ, "call_to_action"),
     needs=frozenset({"metadata"}),
+    version="2",
 )

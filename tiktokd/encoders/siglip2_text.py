@@ -73,6 +73,14 @@ def encode(model: SiglipText, batch: Sequence[str]) -> list[WordsInPictureSpace]
     ]
 
 
+def signals(features: WordsInPictureSpace) -> dict[str, Any]:
+    """Return the vector (length 1) for the corpus, where the words of later videos are compared with this picture's.
+
+    `{"space", "vector": [D]}`
+    """
+    return {"space": features.space, "vector": [round(float(v), 4) for v in features.vector]}
+
+
 ENCODER = Encoder(
     name="siglip2_text",
     title="The caption, or else the words, of a video in the space of its SigLIP2 embeddings",
@@ -82,6 +90,7 @@ ENCODER = Encoder(
     items=items,
     nothing="no_text",
     encode=encode,
+    signals=signals,
     weights=WEIGHTS,
     max_batch=16,
     gflop_per_item=10.9,

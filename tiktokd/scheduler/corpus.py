@@ -22,20 +22,36 @@ from pydantic import JsonValue
 from sqlalchemy.engine import Connection
 
 from tiktokd.model import Claim, Envelope, Signals
-from tiktokd.scheduler import corpus_picture, corpus_reach, corpus_semantic, corpus_sound, store_corpus
+from tiktokd.scheduler import (
+    corpus_pace,
+    corpus_picture,
+    corpus_reach,
+    corpus_semantic,
+    corpus_sound,
+    corpus_words,
+    schema,
+    store_corpus,
+)
 from tiktokd.scheduler import store_transition as moves
 from tiktokd.scheduler.corpus_form import POSTINGS, SKETCHES
 from tiktokd.scheduler.corpus_keeper import Keeper, Stopped
 from tiktokd.scheduler.corpus_kind import Candidate, Kind, Matched, Print
+from tiktokd.scheduler.corpus_latest import Latest, Standing, to_print
 from tiktokd.scheduler.database import Database
 
 _PICTURE, _SOUND = corpus_picture.KIND, corpus_sound.KIND
 WATCHED = {
     _PICTURE.analyzer: _PICTURE.name,
     _SOUND.analyzer: _SOUND.name,
+    corpus_pace.STANDING.analyzer: schema.PACE_KIND,
     corpus_reach.ANALYZER: store_corpus.POST,
 }
 """Analyzers whose results the corpus completes, and what it keeps of each."""
+VECTORS = {
+    corpus_semantic.ENCODER: (_PICTURE.analyzer, store_corpus.MEANING),
+    corpus_words.WORDS: (corpus_words.STANDING.analyzer, store_corpus.WORDS),
+}
+"""Encoders whose signals it keeps, with the analyzer that must have been asked for."""
 USABLE = ("ok", "partial")
 FIT_CHECK_POSTS = 50
 """How often it is asked whether the fit of views is due."""
@@ -55,18 +71,22 @@ class Corpus:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="tiktokd-corpus")
         self._turn = asyncio.Lock()
         self._reach = corpus_reach.Reach()
+        self._latest = Latest()
         self._posts_seen = 0
 
     async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals, write: Write) -> bool:
         """Compare the video, store it with `write`, and remember it; False where its claim is over."""
-        if not any(name in outputs for name in WATCHED):
-            return await write(store_corpus.Compared(outputs=outputs)) is not None
+        if not _done(outputs, signals):
+            held = await write(store_corpus.Compared(outputs=outputs)) is not None
+            if held:
+                await self._in_thread(self._latest.stored, seq_of(claim), {})
+            return held
         try:
             async with self._turn:
                 compared = await self._in_thread(self._compare, claim, outputs, signals)
                 revisions = await write(compared)
                 if revisions is not None:
-                    await self._in_thread(self._remember, compared, revisions)
+                    await self._in_thread(self._remember, seq_of(claim), compared, revisions)
         except Stopped:
             raise asyncio.CancelledError from None
         return revisions is not None
@@ -82,19 +102,20 @@ class Corpus:
     def _compare(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals) -> store_corpus.Compared:
         """Return the results with what the corpus says, and what it is to keep."""
         filled, prints = dict(outputs), []
-        done = {what for name, what in WATCHED.items() if name in outputs}
         if (envelope := _usable(outputs, _PICTURE.analyzer)) is not None:
             filled[_PICTURE.analyzer], new = self._compare_pictures(envelope, claim, signals)
             prints += new
-        if _PICTURE.analyzer in outputs and corpus_semantic.ENCODER in signals:
-            done.add(store_corpus.MEANING)
         if (envelope := _usable(outputs, _SOUND.analyzer)) is not None:
             filled[_SOUND.analyzer], new = self._compare_one(_SOUND, envelope, claim)
             prints += new
+        for standing in (corpus_pace.STANDING, corpus_words.STANDING):
+            if (envelope := _usable(outputs, standing.analyzer)) is not None:
+                filled[standing.analyzer], new = self._stand(standing, envelope, claim, signals)
+                prints += new
         post = None
         if (envelope := _usable(outputs, corpus_reach.ANALYZER)) is not None:
-            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled.get(_SOUND.analyzer))
-        return store_corpus.Compared(outputs=filled, prints=prints, done=frozenset(done), post=post)
+            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled)
+        return store_corpus.Compared(outputs=filled, prints=prints, done=_done(outputs, signals), post=post)
 
     def _compare_pictures(
         self, envelope: Envelope, claim: Claim, signals: Signals
@@ -162,13 +183,30 @@ class Corpus:
             cluster_size=size,
         ), earliest
 
+    def _stand(
+        self, standing: Standing, envelope: Envelope, claim: Claim, signals: Signals
+    ) -> tuple[Envelope, list[store_corpus.NewPrint]]:
+        """Return one result as judged by the user's other videos, and what is kept of it."""
+        seq, prints = seq_of(claim), list[store_corpus.NewPrint]()
+        try:
+            measured = standing.read(envelope.summary, signals)
+            if measured is not None:
+                prints.append(to_print(measured, seq))
+                others = self._latest.others(self._database, measured, limit=standing.limit, besides=seq)
+                envelope = _with(envelope, measured.judge(others))
+        except Exception as exc:
+            # As above.
+            _logger.exception("cannot judge by other videos", extra={"video": claim.id})
+            envelope = _unavailable(envelope, exc)
+        return envelope, prints
+
     def _rank(
-        self, envelope: Envelope, claim: Claim, sound: Envelope | None
+        self, envelope: Envelope, claim: Claim, filled: Mapping[str, Envelope]
     ) -> tuple[Envelope, store_corpus.NewPost | None]:
         """Return the result with its standing among other posts, and the post to keep."""
         post = None
         try:
-            envelope = _with(envelope, corpus_reach.with_reuse(envelope.summary, sound))
+            envelope = _with(envelope, corpus_reach.with_corpus(envelope.summary, filled))
             post = corpus_reach.post_of(claim.metadata, envelope.summary)
             envelope = _with(envelope, self._database.read_blocking(self._reach.standing, post, seq=seq_of(claim)))
         except Exception as exc:
@@ -177,8 +215,9 @@ class Corpus:
             envelope = _unavailable(envelope, exc)
         return envelope, post
 
-    def _remember(self, compared: store_corpus.Compared, revisions: Sequence[int]) -> None:
+    def _remember(self, seq: int, compared: store_corpus.Compared, revisions: Sequence[int]) -> None:
         """File what has been committed."""
+        self._latest.stored(seq, {new.kind: new.exact for new in compared.prints})
         for new, revision in zip(compared.prints, revisions, strict=True):
             try:
                 self._keeper.add(new.kind, [(revision, new.entry)])
@@ -198,6 +237,13 @@ class Corpus:
 def seq_of(claim: Claim) -> int:
     """Return the short key of a claimed video."""
     return moves.parse(claim.token)[1]
+
+
+def _done(outputs: Mapping[str, Envelope], signals: Signals) -> frozenset[str]:
+    """Return what these results speak of, see `store_corpus.Compared`."""
+    found = {what for name, what in WATCHED.items() if name in outputs}
+    found |= {what for encoder, (name, what) in VECTORS.items() if name in outputs and encoder in signals}
+    return frozenset(found)
 
 
 def _usable(outputs: Mapping[str, Envelope], analyzer: str) -> Envelope | None:

@@ -3,6 +3,7 @@
 Values only: `corpus_picture` and `corpus_sound` hold one each. What compares vectors is `corpus_semantic`.
 """
 
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,8 +14,15 @@ from tiktokd.scheduler.corpus_index import Entry, PostingIndex
 
 Summary = Mapping[str, Any]
 """The summary of an envelope."""
+NAME_BYTES = 5
+"""Of the digest of a space's name: the column of kinds holds 16 characters."""
 CANDIDATES = 12
 """Videos that are compared exactly; of a thousand copies the ones that share most are listed."""
+
+
+def kind_of_space(prefix: str, space: str) -> str:
+    """Return the kind of print under which vectors of a space (a model at one revision) are kept."""
+    return prefix + hashlib.blake2b(space.encode(), digest_size=NAME_BYTES).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

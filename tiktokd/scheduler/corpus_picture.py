@@ -92,6 +92,7 @@ def fill(found: Matched) -> dict[str, JsonValue]:
     """Return what the corpus adds to the summary."""
     return {
         "duplicate_cluster_id": found.cluster_id,
+        "cluster_size": 1 + max(len(found.matches), found.cluster_size),
         "matches": [{"video_id": id_, **facts} for id_, facts in found.matches],
     }
 

@@ -15,10 +15,11 @@ from tiktokd.model import Envelope, Metadata
 from tiktokd.plugins import Array
 from tiktokd.scheduler import store_corpus, store_upkeep
 from tiktokd.scheduler.database import Database
-from tiktokd.virality_fit import VIDEOS_MIN, fit, outlier_z
+from tiktokd.virality_fit import FOLDS, HISTORY_MIN, VIDEOS_MIN, fit, outlier_z
 
 ANALYZER = "virality_features"
-REUSE_FEATURE = "sound_fingerprint.reuse_count"
+CORPUS_FEATURES = (("sound_fingerprint", "reuse_count"), ("near_duplicate_video", "cluster_size"))
+"""Analyzer and field of its summary, `None` until the corpus has filled it in."""
 HISTORY_MAX = 500
 """A creator's latest posts that say what is usual for them."""
 FIT_POSTS_MAX = 2000
@@ -52,17 +53,29 @@ class Reach:
     def standing(self, conn: Connection, post: store_corpus.NewPost, *, seq: int) -> dict[str, JsonValue]:
         """Return `outlier_z` and `percentile` of the post of video `seq` among all others, and the latest `model`.
 
-        Each is `None` where there are too few posts for it.
+        Each is `None` where there are too few posts for it, and `unknown` says so.
         """
+        unknown: dict[str, JsonValue] = {}
         z: float | None = None
-        if post.views is not None and post.creator is not None:
-            z = outlier_z(post.views, store_corpus.views_of(conn, post.creator, besides=seq, limit=HISTORY_MAX))
+        if post.views is None or post.creator is None:
+            unknown["outlier_z"] = "no_metadata"
+        else:
+            history = store_corpus.views_of(conn, post.creator, besides=seq, limit=HISTORY_MAX)
+            z = outlier_z(post.views, history)
+            if z is None:
+                few = f"corpus too small: {len(history)} of {HISTORY_MIN} other videos of this creator"
+                unknown["outlier_z"] = few if len(history) < HISTORY_MIN else "no spread: their views are all the same"
         total, self._own = store_corpus.rated(conn, besides=seq)
         if total != len(self._values):
             self._values = np.array(store_corpus.views_per_day(conn), np.float64)
         share = None if post.views_per_day is None else self._percentile(post.views_per_day)
-        model = (store_upkeep.setting(conn, SETTING) or {}).get("model")
-        return {"outlier_z": z, "percentile": share, "model": model}
+        if share is None:
+            unknown["percentile"] = "no_metadata" if post.views_per_day is None else "corpus too small: 0 of 1 videos"
+        known = store_upkeep.setting(conn, SETTING) or {}
+        model = known.get("model")
+        if model is None:
+            unknown["model"] = _unfitted(conn, tried="posts" in known)
+        return {"outlier_z": z, "percentile": share, "model": model, "unknown": unknown}
 
     def add(self, post: store_corpus.NewPost) -> None:
         """Take in the post of the video that was asked for last: it is stored."""
@@ -83,12 +96,23 @@ class Reach:
         return round((below + equal / 2) / total, 4) if total else None
 
 
-def with_reuse(summary: Mapping[str, Any], sound: Envelope | None) -> dict[str, JsonValue]:
-    """Return the features with the reuse of the sound, which is known only now."""
+def _unfitted(conn: Connection, *, tried: bool) -> str:
+    """Return why there is no fit."""
+    if tried:
+        return f"too few creators: {FOLDS} are needed"
+    posts = store_corpus.post_count(conn)
+    few = f"corpus too small: {posts} of {VIDEOS_MIN} videos with views and a creator"
+    return few if posts < VIDEOS_MIN else "not fitted yet"
+
+
+def with_corpus(summary: Mapping[str, Any], filled: Mapping[str, Envelope]) -> dict[str, JsonValue]:
+    """Return the features with those that other results have only from the corpus."""
     features = dict(summary["features"])
-    reuse = sound.summary.get("reuse_count") if sound is not None else None
-    if isinstance(reuse, int):
-        features[REUSE_FEATURE] = float(reuse)
+    for analyzer, field in CORPUS_FEATURES:
+        envelope = filled.get(analyzer)
+        value = envelope.summary.get(field) if envelope is not None else None
+        if isinstance(value, int | float):
+            features[f"{analyzer}.{field}"] = float(value)
     return {"features": features}
 
 

@@ -7,7 +7,6 @@ compared. The first look counts bits of sketches (`corpus_sketch`); what counts 
 reach it, so such a match says "look at both", it joins no cluster, and a match of the hashes takes its place.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,7 +18,7 @@ from pydantic import JsonValue
 from tiktokd.model import Envelope, ModelUsed
 from tiktokd.plugins import MODELS
 from tiktokd.scheduler import schema, store_corpus
-from tiktokd.scheduler.corpus_kind import CANDIDATES
+from tiktokd.scheduler.corpus_kind import CANDIDATES, kind_of_space
 from tiktokd.scheduler.corpus_sketch import BITS, SketchIndex, share, sketch
 
 ENCODER = "siglip2"
@@ -31,8 +30,6 @@ BITS_MAX = round(BITS * share(COSINE_MIN) + 4 * np.sqrt(BITS * share(COSINE_MIN)
 `COSINE_MIN`; 3 in 100,000 pairs at that very cosine have more."""
 COMPARED = 48
 """Vectors that are compared, nearest sketches first."""
-NAME_BYTES = 5
-"""Of the digest of a space's name: the column of kinds holds 16 characters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +51,7 @@ class Meaning:
 
 def kind_of(space: str) -> str:
     """Return the kind of print under which vectors of a space are kept."""
-    return schema.MEANING_PREFIX + hashlib.blake2b(space.encode(), digest_size=NAME_BYTES).hexdigest()
+    return kind_of_space(schema.MEANING_PREFIX, space)
 
 
 def read(signals: Mapping[str, Mapping[str, Any]]) -> Meaning | None:

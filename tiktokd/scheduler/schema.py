@@ -163,8 +163,9 @@ performance_metrics = sa.Table(
 """Samples over time; `subject` is a worker, a GPU, or empty for the whole daemon."""
 
 PRINT_KINDS = ("picture", "sound")
-MEANING_PREFIX = "mean-"
-"""Of the kinds of print that are vectors, one kind per space."""
+MEANING_PREFIX, WORDS_PREFIX = "mean-", "text-"
+"""Of the kinds of print that are vectors, of pictures and of words, one kind per space."""
+PACE_KIND = "pace"
 
 corpus_prints = sa.Table(
     "corpus_prints",

@@ -19,8 +19,10 @@ from tiktokd.scheduler.prepared import Prepared
 _prints = schema.corpus_prints
 _posts = schema.corpus_posts
 _queue = schema.processing_queue
-POST, MEANING = "post", "meaning"
-"""What `complete` calls the post, and the vectors of whatever space, among the things that it replaces."""
+POST = "post"
+"""What `complete` calls the post among the things that it replaces."""
+MEANING, WORDS = f"{schema.MEANING_PREFIX}%", f"{schema.WORDS_PREFIX}%"
+"""And the vectors, of whatever space; everything else there is a kind of print."""
 CHUNK = 500
 """Values per statement: below the 999 parameters that old SQLite allows."""
 
@@ -55,8 +57,8 @@ class Compared:
     outputs: Mapping[str, Envelope]
     prints: Sequence[NewPrint] = ()
     done: frozenset[str] = frozenset()
-    """What these results speak of: kinds of prints, `MEANING`, `POST`. The rest is kept where single analyzers were
-    asked for again, and is gone with the results that it came from otherwise."""
+    """What these results speak of: kinds of prints, `MEANING`, `WORDS`, `POST`. The rest is kept where single analyzers
+    were asked for again, and is gone with the results that it came from otherwise."""
     post: NewPost | None = None
 
 
@@ -90,9 +92,9 @@ def complete(
     results: dict[str, Any] = {"outputs": compared.outputs, "signals": signals, "facts": facts, "timings": timings}
     if not store_claims.complete(conn, token, **results, now=now):
         return None
-    gone = compared.done if again else _EVERYTHING
+    gone = compared.done if again else frozenset(("%", POST))
     for kind in gone - {POST}:
-        _DELETE_PRINT.run(conn, {"of": seq, "which": f"{schema.MEANING_PREFIX}%" if kind == MEANING else kind})
+        _DELETE_PRINT.run(conn, {"of": seq, "which": kind})
     if POST in gone:
         _DELETE_POST.run(conn, {"of": seq})
     if (post := compared.post) is not None:
@@ -141,6 +143,18 @@ def entries(conn: Connection, kind: str, *, after: int, upto: int, limit: int) -
     return [(row.revision, row.entry) for row in conn.execute(query)]
 
 
+def latest(conn: Connection, kind: str, *, limit: int) -> list[tuple[int, bytes]]:
+    """Return (seq, exact) of the latest prints of videos that are still in the queue, the oldest of them first."""
+    query = (
+        sa.select(_prints.c.seq, _prints.c.exact)
+        .join_from(_prints, _queue, _queue.c.seq == _prints.c.seq)
+        .where(_prints.c.kind == kind)
+        .order_by(_prints.c.revision.desc())
+        .limit(limit)
+    )
+    return [(row.seq, row.exact) for row in conn.execute(query)][::-1]
+
+
 def views_of(conn: Connection, creator: str, *, besides: int, limit: int) -> list[int]:
     """Return the views of a creator's other posts, the latest to arrive first."""
     query = (
@@ -181,7 +195,6 @@ def posts(conn: Connection, *, limit: int) -> list[NewPost]:
     return [NewPost(**{name: getattr(row, name) for name in _POST_FIELDS}) for row in conn.execute(query)]
 
 
-_EVERYTHING = frozenset((*schema.PRINT_KINDS, MEANING, POST))
 _POST_FIELDS = ("creator", "views", "views_per_day", "features")
 
 

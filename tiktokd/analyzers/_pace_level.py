@@ -1,0 +1,31 @@
+"""The fixed scale of `pacing`: how fast a video, or a second of it, is, whatever the user's other videos are like."""
+
+FAST_CUTS_PER_MIN, FAST_SPEED, FAST_ONSETS_PER_S, FAST_WORDS_PER_S, FAST_SYLLABLES_PER_S = 40.0, 0.5, 5.0, 4.0, 6.0
+"""What counts as full speed: a cut every 1.5 s, half a picture per second, sixteenths at 75 BPM, a fast speaker."""
+LEVEL_FORMULA = (
+    "mean of known: min(1, cuts_per_min/40), min(1, motion/0.5), min(1, onsets_per_s/5), min(1, words_per_s/4)"
+)
+
+
+def talk(words_per_s: float | None, syllables_per_s: float | None) -> float | None:
+    """Return 0..1 of full speed, of words or else of syllables."""
+    if words_per_s is not None:
+        return min(1.0, words_per_s / FAST_WORDS_PER_S)
+    return None if syllables_per_s is None else min(1.0, syllables_per_s / FAST_SYLLABLES_PER_S)
+
+
+def level(
+    cuts_per_min: float | None, speed: float | None, onsets_per_s: float | None, talk: float | None
+) -> float | None:
+    """Return the mean over the known parts, 0..1; `None` where nothing is known."""
+    known = [
+        min(1.0, value / fast)
+        for value, fast in (
+            (cuts_per_min, FAST_CUTS_PER_MIN),
+            (speed, FAST_SPEED),
+            (onsets_per_s, FAST_ONSETS_PER_S),
+            (talk, 1.0),
+        )
+        if value is not None
+    ]
+    return sum(known) / len(known) if known else None
