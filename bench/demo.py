@@ -38,11 +38,17 @@ def main() -> int:
     parser.add_argument("--urls", type=Path, help="text, CSV or JSON file with TikTok URLs instead of sample clips")
     parser.add_argument("--output", type=Path, default=Path("results.json"))
     parser.add_argument("--clips", type=int, default=3, help="number of sample clips to make")
+    parser.add_argument(
+        "--stalled", type=float, default=60.0, metavar="S",
+        help="end when something is in the way (no network, a full disk) and no video has got further for S seconds",
+    )  # fmt: skip
     args = parser.parse_args()
     console = Console(width=None if sys.stdout.isatty() else 160)
     if args.urls and not args.urls.is_file():
-        console.print(f"[red]error:[/] there is no file {args.urls}")
+        console.print(Text(f"error: there is no file {args.urls}"))
         return 2
+    for sign in (signal.SIGTERM, signal.SIGHUP):  # as Ctrl-C: the daemon and the directory must not outlive us
+        signal.signal(sign, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="tiktokd-run-") as private:
         environment = private_environment(Path(private))
         try:
@@ -60,6 +66,9 @@ def private_environment(directory: Path) -> dict[str, str]:
         "TIKTOKD_DAEMON__STATE_DIR": str(directory / "state"),
         "TIKTOKD_DAEMON__RUNTIME_DIR": str(directory / "run"),
         "TIKTOKD_DAEMON__LOG_DIR": str(directory / "log"),
+        # Not the database and the port of a daemon that this user's settings belong to.
+        "TIKTOKD_DATABASE__URL": "",
+        "TIKTOKD_HTTP__LISTEN": "",
     }
 
 
@@ -101,7 +110,7 @@ def analyze(args: argparse.Namespace, environment: dict[str, str], directory: Pa
         clips = samples.make(directory / "clips", count=args.clips)
         control(environment, "add-files", *map(str, clips))
     started = time.monotonic()
-    control(environment, "wait")
+    control(environment, "wait", "--stalled", str(args.stalled))
     took_s = time.monotonic() - started
     control(environment, "export", "-o", str(args.output))
     videos = json.loads(args.output.read_text())["videos"]
@@ -123,7 +132,11 @@ def show(video: dict[str, Any], console: Console) -> None:
     """Print one video: a row per analyzer with its status and what it found."""
     name = video["url"].rpartition("/")[2] if video["url"].startswith("file:") else video["url"]
     error = f": {video['error']['message']}" if video["error"] else ""
-    table = Table(title=Text(escape(f"{name} · {video['state']}{error}")), title_justify="left", expand=True)
+    title = Text(escape(f"{name} · {video['state']}{error}"))
+    if not video["analysis"]:
+        console.print(title)
+        return
+    table = Table(title=title, title_justify="left", expand=True)
     table.add_column("analyzer", no_wrap=True)
     table.add_column("status", no_wrap=True)
     table.add_column("found", ratio=1)

@@ -53,6 +53,7 @@ class ToyRuntime:
         self.wakes = 0
         self.cancelled: list[str] = []
         self.paused: dict[Lane, bool] = {"download": False, "processing": False}
+        self.hindered: dict[Lane, str] = {}
         self.subscribed = threading.Event()
         self._queue: asyncio.Queue[Event] = asyncio.Queue()
 
@@ -80,7 +81,9 @@ class ToyRuntime:
             slots_free=3,
             slots_total=4,
             lanes=tuple(
-                LaneSnapshot(lane=lane, paused=paused, reason="paused by a person" if paused else None)
+                LaneSnapshot(
+                    lane=lane, paused=paused, reason="paused by a person" if paused else self.hindered.get(lane)
+                )
                 for lane, paused in self.paused.items()
             ),
             rates=Rates(downloads_per_minute=12.0, videos_per_hour_10m=90.0, bottleneck="rate_gate"),

@@ -345,6 +345,22 @@ def test_waiting_for_what_is_paused_says_so(ctl, daemon):
     assert "`tiktokctl resume download`" in ctl("wait", "--timeout", "0.1").stderr.splitlines()[0]
 
 
+def test_waiting_for_what_is_held_up_says_why_at_once_and_ends_with_stalled(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    assert ctl("wait", "--stalled", "0.1", "--timeout", "1").stderr.splitlines() == [
+        "1 video is not finished after 1 s (1 pending)"  # a slow video is no obstacle
+    ]
+    daemon.runtime.hindered = {"download": "no connection to the network"}
+    done = ctl("wait", "--stalled", "0.1")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "download is held up: no connection to the network",
+        "1 video is not finished and none has got further for 0.1 s (1 pending; download held up)",
+    ]
+    daemon.finish(ID, {})
+    assert ctl("wait", "--stalled", "0.1").returncode == 0
+
+
 def test_a_terminal_without_unicode_gets_bars_of_plain_characters(ctl, daemon):
     daemon.client.add([URL], priority=5)
     daemon.finish(ID, {"loudness": envelope("loudness", speech_ratio=0.5)}, title="Füße 日本")

@@ -17,7 +17,7 @@ EXIT_CODES = """exit codes:
   0    done
   1    some lines were invalid, or something was not done; the rest was
   2    wrong arguments or configuration; nothing was done
-  3    the time of --timeout is over
+  3    the time of --timeout or --stalled is over
   4    the daemon is not running or may not be used by this user
   130  stopped with Ctrl-C"""
 

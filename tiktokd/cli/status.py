@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from tiktokd.protocol import StatusAnswer
 
 OPEN_STATES = ("pending", "downloading", "downloaded", "processing")
+TRIED = ("pending", "downloading")
+"""States between which a video goes back and forth while nothing can be downloaded."""
 POLL_S = 0.5
 RESTART_S = 30.0
 """`wait` outlasts a restart of the daemon of this length."""
@@ -70,26 +72,52 @@ def _workers(session: Session, _args: argparse.Namespace) -> int:
 
 
 def _wait(session: Session, args: argparse.Namespace) -> int:
-    end = None if args.timeout is None else time.monotonic() + args.timeout
+    now = moved_at = time.monotonic()
+    end = float("inf") if args.timeout is None else now + args.timeout
     start = status = session.client.status()
-    for lane, state in (("download", "pending"), ("processing", "downloaded")):
-        if status.counts[state] and any(each.lane == lane and each.paused for each in status.lanes):
-            session.complain(f"{lane} is paused: this does not end before `tiktokctl resume {lane}`")
+    told: set[str] = set()
     with session.progress("waiting", None) as bar:
-        while (left := _open(status)) and (end is None or time.monotonic() < end):
+        while (left := _open(status)) and now < end:
+            obstacles = _obstacles(status)
+            for lane in obstacles.keys() - told:
+                session.complain(obstacles[lane])
+            told |= obstacles.keys()
+            if args.stalled is not None and obstacles and now - moved_at > args.stalled:
+                break
             done = max(_done(status) - _done(start), 0)
             bar.update(done, total=done + left, title=_what(status))
-            pause_s = POLL_S if end is None else min(POLL_S, max(end - time.monotonic(), 0.0))
-            time.sleep(pause_s)
-            status = _status_over_restarts(session)
+            time.sleep(min(POLL_S, end - now))
+            before, status, now = status, _status_over_restarts(session), time.monotonic()
+            if _moved(before, status):
+                moved_at = now
     if session.json:
         session.dump({"counts": status.counts, "timed_out": bool(_open(status))})
     elif left := _open(status):
         videos = "1 video is" if left == 1 else f"{left:,} videos are"
-        session.complain(f"{videos} not finished after {args.timeout:g} s ({_what(status)})")
+        waited = f"after {args.timeout:g} s" if now >= end else f"and none has got further for {args.stalled:g} s"
+        session.complain(f"{videos} not finished {waited} ({_what(status)})")
     else:
         session.say(f"nothing is waiting: {status.counts['completed']:,} completed, {status.counts['failed']:,} failed")
     return EXIT_TIMEOUT if _open(status) else EXIT_OK
+
+
+def _obstacles(status: "StatusAnswer") -> dict[str, str]:
+    """Return lane → why the videos that wait for it wait, for people."""
+    found: dict[str, str] = {}
+    for lane in status.lanes:
+        if status.counts["pending" if lane.lane == "download" else "downloaded"]:
+            if lane.paused:
+                found[lane.lane] = f"{lane.lane} is paused: this does not end before `tiktokctl resume {lane.lane}`"
+            elif lane.reason:
+                found[lane.lane] = f"{lane.lane} is held up: {lane.reason}"
+    return found
+
+
+def _moved(before: "StatusAnswer", after: "StatusAnswer") -> bool:
+    """Return whether a video has got further, or is being analyzed; a try that led back to the queue is no progress."""
+    return after.counts["processing"] > 0 or any(
+        before.counts[state] != after.counts[state] for state in after.counts if state not in TRIED
+    )
 
 
 def _status_over_restarts(session: Session) -> "StatusAnswer":
@@ -117,8 +145,8 @@ def _done(status: "StatusAnswer") -> int:
 def _what(status: "StatusAnswer") -> str:
     """Return what is going on, and what is in the way."""
     busy = ", ".join(f"{status.counts[state]:,} {state}" for state in OPEN_STATES if status.counts[state])
-    paused = [f"{lane.lane} paused" for lane in status.lanes if lane.paused]
-    return "; ".join([busy, *paused])
+    held = [f"{lane.lane} {'paused' if lane.paused else 'held up'}" for lane in status.lanes if lane.reason]
+    return "; ".join([busy, *held])
 
 
 def _status_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,6 +158,10 @@ def _status_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _wait_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--timeout", type=positive, metavar="S", help="give up after S seconds with exit code 3")
+    parser.add_argument(
+        "--stalled", type=positive, metavar="S",
+        help="give up with exit code 3 when something is in the way and no video has got further for S seconds",
+    )  # fmt: skip
 
 
 VERBS = (
@@ -161,6 +193,7 @@ VERBS = (
         examples=(
             ("wait && tiktokctl export -o results.json", "export when everything is finished"),
             ("wait --timeout 3600", "exit code 3 if it takes longer than an hour"),
+            ("wait --stalled 300", "exit code 3 if the network or the disk is in the way for five minutes"),
         ),
     ),
 )
