@@ -1,6 +1,7 @@
 """When a worker that died is started again."""
 
 from tiktokd.scheduler.restarts import (
+    HEALTHY_ANSWERS,
     HEALTHY_S,
     CrashLimits,
     Health,
@@ -54,3 +55,12 @@ def test_a_worker_that_does_its_work_between_its_deaths_stays_in_service() -> No
         health = after_death(after_good_answer(health), started_at=0.0, now=float(number), limits=LIMITS)
         assert health.restart_at is not None
     assert health.streak == 20, "it still waits longer each time"
+
+
+def test_after_some_good_answers_a_worker_waits_no_longer_than_after_its_first_death() -> None:
+    health = Health()
+    for number in range(20):
+        for _ in range(HEALTHY_ANSWERS):
+            health = after_good_answer(health)
+        health = after_death(health, started_at=0.0, now=float(number), limits=LIMITS)
+        assert health.restart_at == number + 1, "one video of some that ends workers does not slow down the others"

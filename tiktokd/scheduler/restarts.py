@@ -7,6 +7,9 @@ BACKOFF_BASE_S = 1.0
 BACKOFF_CAP_S = 60.0
 HEALTHY_S = 300.0
 """A worker that has lived this long starts again with the first backoff (supervisord and circus do the same)."""
+HEALTHY_ANSWERS = 10
+"""So does one that has given so many good answers: some videos that end workers must not keep it from all the others.
+Fewer are no proof: where every video ends its worker, each may have been decoded well before."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class Health:
     """Within the window, oldest first."""
     streak: int = 0
     """Deaths without a healthy time between them."""
+    good_answers: int = 0
+    """Since the last death."""
     restart_at: float | None = None
     """`None`: out of service, nothing but an operator brings it back."""
 
@@ -47,4 +52,5 @@ def after_intended_end(health: Health, *, now: float) -> Health:
 
 def after_good_answer(health: Health) -> Health:
     """Return the health of a worker that has done something right: videos that end workers are not its fault."""
-    return replace(health, deaths_at=())
+    good = health.good_answers + 1
+    return replace(health, deaths_at=(), good_answers=good, streak=0 if good >= HEALTHY_ANSWERS else health.streak)
