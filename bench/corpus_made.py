@@ -12,9 +12,19 @@ import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from tiktokd.model import Envelope, Signals
-from tiktokd.scheduler import corpus_picture, corpus_semantic, corpus_sketch, corpus_sound, schema, store_corpus
+from tiktokd.scheduler import (
+    corpus_latest,
+    corpus_pace,
+    corpus_picture,
+    corpus_semantic,
+    corpus_sound,
+    corpus_words,
+    schema,
+    store_corpus,
+)
 from tiktokd.scheduler.corpus_index import Entry
 from tiktokd.scheduler.database import Database
+from tiktokd.sketches import BITS, BYTES, share, sketches
 from tiktokd.sound_hashes import Landmarks
 
 PLANTED = 60
@@ -24,6 +34,8 @@ FRAMES, SECONDS = 30, 30.0
 DIMENSIONS, ALIKE = 768, 0.6
 """Of embeddings, and the cosine of unrelated ones."""
 SPACE = "siglip2@bench"
+EMBEDDED, FRAME_NEAR = 32, 0.985
+"""Frames of a video that have an embedding, and their cosine with the mean."""
 COPIED, EDITED = 0.99, 0.96
 """Cosine of a copy's embedding with the original's."""
 KINDS = 5
@@ -48,6 +60,12 @@ def music(rng: np.random.Generator) -> Landmarks:
     kept = np.sort(rng.choice(heard, min(600, len(heard)), replace=False))
     order = kept[np.argsort(times_s[kept], kind="stable")]
     return Landmarks(time_s=times_s[order], freq_hz=freq_hz[order])
+
+
+def changed(frame: bytes, cosine: float, rng: np.random.Generator) -> bytes:
+    """Return the sketch of a frame at this cosine to another."""
+    turned = np.packbits(rng.random(BITS) < share(cosine))
+    return (np.frombuffer(frame, np.uint8) ^ turned).tobytes()
 
 
 def picture(rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -89,14 +107,21 @@ def near(vector: NDArray[np.float32], cosine: float, rng: np.random.Generator) -
     return unit(cosine * vector + np.sqrt(1 - cosine**2) * unit(aside))
 
 
-def signals(vector: NDArray[np.float32]) -> Signals:
-    """Return what siglip2 says."""
-    return {"siglip2": {"space": SPACE, "mean": [round(float(v), 4) for v in vector]}}
+def signals(vector: NDArray[np.float32], frames: list[bytes], words: NDArray[np.float32]) -> Signals:
+    """Return what siglip2 and siglip2_text say."""
+    mean, said = ([round(float(v), 4) for v in each] for each in (vector, words))
+    told = {"space": SPACE, "mean": mean, "frames": base64.b64encode(b"".join(frames)).decode("ascii")}
+    return {"siglip2": told, "siglip2_text": {"space": SPACE, "vector": said}}
 
 
-def meaning_print(vector: NDArray[np.float32]) -> store_corpus.NewPrint:
+def frames_of(vector: NDArray[np.float32], rng: np.random.Generator) -> list[bytes]:
+    """Return sketches of frames whose mean embedding lies near this one."""
+    return sketches(np.stack([near(vector, FRAME_NEAR, rng) for _ in range(EMBEDDED)]))
+
+
+def meaning_print(vector: NDArray[np.float32], frames: list[bytes]) -> store_corpus.NewPrint:
     """Return what is kept of an embedding."""
-    meaning = corpus_semantic.read(signals(vector))
+    meaning = corpus_semantic.read(signals(vector, frames, vector))
     assert meaning is not None
     return corpus_semantic.to_print(meaning, 0)
 
@@ -141,17 +166,33 @@ class Crowd:
             _print("picture", shown, head + times + self._rng.bytes(FRAMES * 128)),
             _print("sound", sound, self._exact[int(self._rng.integers(len(self._exact)))]),
             self._meaning(),
+            *standing_prints(self._rng),
         )
 
     def _meaning(self) -> store_corpus.NewPrint:
         if not self._meanings:
             vectors = embeddings(self._rng, BATCH)
-            kind = meaning_print(vectors[0]).kind
+            kind = meaning_print(vectors[0], []).kind
+            frames = self._rng.bytes(EMBEDDED * BYTES)
             self._meanings = [
-                store_corpus.NewPrint(kind=kind, cluster=0, entry=entry, exact=vector.astype("<f2").tobytes())
-                for vector, entry in zip(vectors, corpus_sketch.sketches(vectors), strict=True)
+                store_corpus.NewPrint(kind=kind, cluster=0, entry=entry, exact=vector.astype("<f2").tobytes() + frames)
+                for vector, entry in zip(vectors, sketches(vectors), strict=True)
             ]
         return self._meanings.pop()
+
+
+def standing_prints(rng: np.random.Generator) -> tuple[store_corpus.NewPrint, ...]:
+    """Return what is kept of a video's pace and words."""
+    paced = corpus_pace.read(pace_summary(rng), {})
+    words = corpus_words.read({"missing": {}}, signals(*[embeddings(rng, 1)[0], [], embeddings(rng, 1)[0]]))
+    assert paced is not None
+    assert words is not None
+    return corpus_latest.to_print(paced, 0), corpus_latest.to_print(words, 0)
+
+
+def pace_summary(rng: np.random.Generator) -> dict[str, Any]:
+    """Return what pacing says."""
+    return {**{name: float(rng.uniform(0, 5)) for name in corpus_pace.PARTS}, "unknown": {}}
 
 
 def _print(kind: str, entry: Entry, exact: bytes) -> store_corpus.NewPrint:
@@ -165,6 +206,7 @@ class Planted:
         self.pictures = [picture(rng) for _ in range(PLANTED)]
         self.sounds = [music(rng) for _ in range(PLANTED)]
         self.meanings = embeddings(rng, PLANTED)
+        self.frames = [frames_of(vector, rng) for vector in self.meanings]
 
     def prints(self, number: int) -> tuple[store_corpus.NewPrint, ...]:
         """Return one video's prints."""
@@ -173,7 +215,7 @@ class Planted:
         assert shown is not None
         assert heard is not None
         prints = (_print(p.kind, p.entry, p.exact) for p in (shown, heard))
-        return (*prints, meaning_print(self.meanings[number]))
+        return (*prints, meaning_print(self.meanings[number], self.frames[number]))
 
 
 def fill(database: Database, videos: int, planted: Planted, rng: np.random.Generator) -> None:
@@ -219,8 +261,13 @@ class Question:
         if self.sound_of is not None:
             heard = played(planted.sounds[number % PLANTED], 1.0 if kind == 1 else float(rng.uniform(0.82, 1.24)))
         reach = dict.fromkeys(("outlier_z", "percentile", "model")) | {"views_per_day": 1e4, "features": {}}
-        self.signals = signals(meaning)
+        frames = frames_of(meaning, rng)
+        if self.copy_of is not None or self.edit_of is not None:
+            frames = [changed(frame, cosine, rng) for frame in planted.frames[number % PLANTED]]
+        self.signals = signals(meaning, frames, embeddings(rng, 1)[0])
         summaries = {
+            "pacing": pace_summary(rng),
+            "cross_modal_agreement": {"missing": {}},
             "near_duplicate_video": picture_summary(shown),
             "sound_fingerprint": sound_summary(heard),
             "virality_features": reach,

@@ -1,5 +1,6 @@
 """Made-up videos for tests of the corpus: PDQ hashes and landmarks as the analyzers write them, and their database."""
 
+import base64
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from tiktokd.scheduler import store_corpus
 from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.corpus_keeper import Keeper
 from tiktokd.scheduler.database import Database
+from tiktokd.sketches import sketches
 from tiktokd.sound_hashes import Landmarks
 
 PICTURE, SOUND, REACH = "near_duplicate_video", "sound_fingerprint", "virality_features"
@@ -170,9 +172,24 @@ def edited(vector: np.ndarray, cosine: float, seed: int = 0) -> np.ndarray:
     return cosine * vector + np.sqrt(1 - cosine**2) * unit(aside)
 
 
-def signals_of(vector: np.ndarray, space: str = "siglip2@1") -> dict[str, dict[str, Any]]:
-    """The signals of a video with this mean embedding, as the encoder writes them."""
-    return {"siglip2": {"space": space, "mean": [round(float(v), 4) for v in vector]}}
+def signals_of(
+    vector: np.ndarray, space: str = "siglip2@1", frames: np.ndarray | None = None
+) -> dict[str, dict[str, Any]]:
+    """The signals of a video with this mean embedding, as the encoder writes them; without frames: as it once did."""
+    told = {"space": space, "mean": [round(float(v), 4) for v in vector]}
+    if frames is not None:
+        told["frames"] = base64.b64encode(b"".join(sketches(frames.astype(np.float32)))).decode()
+    return {"siglip2": told}
+
+
+def frames_of(*scenes: np.ndarray, apart: float = 0.99, seed: int = 0) -> np.ndarray:
+    """Four frames of each scene, each at a cosine of `apart` to it; their mean is the mean embedding of the clip."""
+    return np.stack([edited(each, apart, 1000 * seed + 10 * n + k) for n, each in enumerate(scenes) for k in range(4)])
+
+
+def clip_of(frames: np.ndarray, space: str = "siglip2@1") -> dict[str, dict[str, Any]]:
+    """The signals of a video with these frames."""
+    return signals_of(unit(frames.mean(axis=0)), space, frames)
 
 
 class Sickly:

@@ -6,7 +6,21 @@ import numpy as np
 import pytest
 import sqlalchemy as sa
 
-from tests.corpus_fixtures import PICTURE, SOUND, Frames, Library, edited, ids, outputs_of, scene, signals_of, tune
+from tests.corpus_fixtures import (
+    PICTURE,
+    SOUND,
+    Frames,
+    Library,
+    clip_of,
+    edited,
+    frames_of,
+    ids,
+    outputs_of,
+    scene,
+    signals_of,
+    tune,
+    unit,
+)
 from tests.store_fixtures import NOW
 from tests.store_fixtures import queue as queue  # noqa: PLC0414  a fixture
 from tiktokd.analyzers.near_duplicate_video import NearDuplicateVideo
@@ -96,6 +110,79 @@ async def test_hashes_decide_about_a_video_that_only_its_embedding_finds(library
     found = (await library.finish("copy", picture=Frames(changed), signals=signals_of(edited(scene(1), 0.99))))[PICTURE]
     assert [(m["video_id"], m["kind"]) for m in found["matches"]] == [("unseen", "exact"), ("original", "edited")]
     assert found["duplicate_cluster_id"] == "original"
+
+
+async def played(library, id_, frames, **how):
+    """Finish a video of other pixels with these frames; return what is stored of its copies."""
+    shown = Frames.made_up(crc32(id_.encode()))
+    return (await library.finish(id_, picture=shown, signals=clip_of(frames, **how)))[PICTURE]
+
+
+SCENES = [scene(n) for n in range(4)]
+
+
+async def test_frames_confirm_a_copy_and_say_how_much_of_it_is_shown(library):
+    await played(library, "original", frames_of(*SCENES))
+    found = await played(library, "copy", frames_of(*(edited(each, 0.98, 7) for each in SCENES), seed=1))
+    assert [(m["video_id"], m["kind"], m["offset_s"]) for m in found["matches"]] == [("original", "semantic", None)]
+    assert found["matches"][0]["matched_ratio"] == 1.0
+    NearDuplicateVideo.model_validate({k: v for k, v in found.items() if k not in ("status", "reason")})
+
+
+async def test_a_part_of_a_video_is_found_by_its_frames_although_its_mean_is_that_of_a_lookalike(library):
+    parts = frames_of(*SCENES, scene(4), scene(5))
+    await played(library, "original", parts)
+    excerpt = parts[:8]
+    cosine = unit(excerpt.mean(axis=0)) @ unit(parts.mean(axis=0))
+    assert cosine == pytest.approx(0.913, abs=0.005)
+    assert ids(await played(library, "excerpt", excerpt)) == ["original"]
+    lookalike = frames_of(edited(unit(parts.mean(axis=0)), 0.92, seed=99))
+    assert ids(await played(library, "lookalike", lookalike)) == []
+    assert ids(await show(library, "without frames", unit(excerpt.mean(axis=0)))) == ["excerpt"]
+
+
+async def test_a_longer_video_that_holds_an_earlier_one_finds_it(library):
+    parts = frames_of(*SCENES, SCENES[0], SCENES[1], SCENES[2])
+    await played(library, "part", parts[:12])
+    found = await played(library, "whole", parts)
+    assert [(m["video_id"], m["matched_ratio"]) for m in found["matches"]] == [("part", round(24 / 28, 4))]
+
+
+async def test_two_montages_of_other_pictures_with_the_same_mean_are_no_copies(library):
+    """Their means lie at 1, and no frame of one is in the other."""
+    turn = np.repeat([1.0, -1.0], 8)[:, None]
+    middle, one, two = scene(1), scene(2), scene(3)
+    one, two = (unit(each - (each @ middle) * middle) for each in (one, two))
+    montages = [np.stack([unit(middle + t * 0.8 * side) for t in turn]) for side in (one, two)]
+    assert unit(montages[0].mean(axis=0)) @ unit(montages[1].mean(axis=0)) > 0.999
+    await played(library, "one", montages[0])
+    assert ids(await played(library, "two", montages[1])) == []
+    assert ids(await played(library, "one again", montages[0])) == ["one"]
+
+
+async def test_of_several_the_one_that_shows_most_of_the_video_comes_first(library):
+    parts = frames_of(*SCENES)
+    await played(library, "three quarters", parts[:12])
+    await played(library, "all", np.stack([edited(each, 0.99, 5) for each in parts]))
+    found = await played(library, "new", parts)
+    assert [(m["video_id"], m["matched_ratio"]) for m in found["matches"]] == [("all", 1.0), ("three quarters", 0.75)]
+
+
+async def test_a_video_of_before_frames_were_kept_is_compared_by_its_mean_alone(library):
+    frames = frames_of(*SCENES)
+    await show(library, "old", unit(frames.mean(axis=0)))
+    library.restart()
+    found = await played(library, "new", frames)
+    assert [(m["video_id"], m["matched_ratio"]) for m in found["matches"]] == [("old", None)]
+
+
+async def test_frames_go_with_the_video_when_it_is_done_again(library):
+    await played(library, "a", frames_of(*SCENES))
+    library.queue.requeue(ids=["a"], now=NOW)
+    assert ids(await played(library, "a", frames_of(scene(50), scene(51)))) == []
+    assert ids(await played(library, "b", frames_of(*SCENES))) == []
+    library.restart()
+    assert ids(await played(library, "c", frames_of(*SCENES))) == ["b"]
 
 
 async def test_requeue_replaces_an_embedding_and_the_video_is_no_copy_of_itself(library):

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.corpus_fixtures import DIMENSIONS, edited, scene, unit
 from tiktokd.scheduler import corpus_semantic
 from tiktokd.scheduler.corpus_header import Unusable
-from tiktokd.scheduler.corpus_semantic import BITS_MAX, COSINE_MIN
-from tiktokd.scheduler.corpus_sketch import BITS, SketchFile, SketchIndex, build, share, sketch
+from tiktokd.scheduler.corpus_semantic import BITS_MAX, CANDIDATE_MIN
+from tiktokd.scheduler.corpus_sketch import SketchFile, SketchIndex, build
+from tiktokd.sketches import BITS, share, sketch
 
 OWNER = "me"
 ROWS = [(n, sketch(scene(n))) for n in range(1, 8)]
@@ -40,7 +41,7 @@ def test_a_sketch_does_not_change_between_versions():
 
 def test_copies_at_the_very_limit_pass_the_first_look_and_unrelated_clips_do_not():
     originals = [scene(seed) for seed in range(200)]
-    missed = [differing(sketch(v), sketch(edited(v, COSINE_MIN))) > BITS_MAX for v in originals]
+    missed = [differing(sketch(v), sketch(edited(v, CANDIDATE_MIN))) > BITS_MAX for v in originals]
     passed = [differing(sketch(v), sketch(w)) <= BITS_MAX for v, w in itertools.pairwise(originals)]
     assert sum(missed) == 0
     assert sum(passed) == 0

@@ -66,8 +66,9 @@ def test_poses_become_a_moment_and_a_yes_or_no_each():
     assert len(json.dumps(vitpose.signals([*poses] * 8))) < 16 * 1024
 
 
-def test_signals_stay_below_their_limit():
-    vectors = np.random.default_rng(0).normal(size=(32, 768)).astype(np.float32)
+@pytest.mark.parametrize("dimensions", [768, 1152])
+def test_signals_stay_below_their_limit(dimensions):
+    vectors = np.random.default_rng(0).normal(size=(32, dimensions)).astype(np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     images = ImageEmbeddings(vectors=vectors, pts_s=np.arange(32.0), space="org/model@" + "0" * 40, taxonomies={})
     assert len(json.dumps(siglip2.signals(images))) < 16 * 1024

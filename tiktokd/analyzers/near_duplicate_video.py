@@ -3,11 +3,15 @@
 The hashes are taken inside the bars. Which earlier videos match is filled in by the corpus once the video is finished
 (`duplicate_cluster_id`, `matches`, `embedding_space`); until then they are empty. `tiktokd.copies.match` is the rule:
 frames within 31 bits, at one offset in time, for at least 30 % of the frames. Full tier: copies edited beyond that
-(cropped far, turned, at another speed) are found by the cosine of the clips' mean SigLIP2 embeddings, at least 0.95.
-That limit is not calibrated: two videos of one person in one room may reach it. A semantic match says "look at both",
-has no place in time and joins no cluster; where the hashes match too, theirs is the one that is listed.
+(cropped far, turned, at another speed) and parts of a video are found by SigLIP2 embeddings: the cosine of the clips'
+means, at least 0.9, finds a few, and at least half of the frames of one must have their like in the other (a cosine of
+about 0.95, by sketches of 512 bits). Videos from before frames were kept are compared by their means alone, at least
+0.95. The limits are not calibrated: two videos of one person in one room may reach them, and so may two that end on the
+same long card. A semantic match says "look at both", has no place in time and joins no cluster; where the hashes match
+too, theirs is the one that is listed.
 
-Bad at: without SigLIP2, crops over 12 %, rotation and copies at another speed (missed); slideshows that share one
+Bad at: without SigLIP2, crops over 12 %, rotation and copies at another speed (missed); with it, a short part of a long
+and varied video (the means are too far apart); slideshows that share one
 picture; videos of plain or dark pictures (their hashes say nothing, quality under 50, and nor do their embeddings).
 The embedding comes from the video's signals (`siglip2`) and not through the analyzer: the hashes cost a second of CPU,
 which must not wait on a GPU.
@@ -44,13 +48,13 @@ class VideoMatch(Output):
     video_id: str
     """As in the queue."""
     matched_ratio: float | None
-    """0..1, share of this video's frames that the other shows; `None`: semantic, for which no frames are compared."""
+    """0..1, share of this video's frames that the other shows; `None`: semantic, and one has no frames to compare."""
     offset_s: float | None
     """Where this video's start lies in the other one, seconds; `None`: semantic."""
     kind: Literal["exact", "edited", "semantic"]
     """Exact: re-encoded or resized; edited: cropped, mirrored, overlaid; semantic: by embedding only, uncalibrated."""
     cosine: float | None
-    """0.95..1, of the clips' mean embeddings; `None`: matched by hashes."""
+    """0.9..1, of the clips' mean embeddings; `None`: matched by hashes."""
 
 
 class NearDuplicateVideo(Output):
@@ -64,7 +68,7 @@ class NearDuplicateVideo(Output):
     """Videos that are filed under that earliest one when this one is finished, itself included; 1: the only one;
     `None`: not compared."""
     matches: list[VideoMatch]
-    """Exact and edited ones, then semantic ones, each best first; empty: none found (yet)."""
+    """Exact and edited ones, then semantic ones by their frames, each best first; empty: none found (yet)."""
     embedding_space: str | None
     """Model and revision whose embeddings were compared, only with their like; `None`: semantic copies were not looked
     for, since there was no embedding."""
@@ -108,5 +112,5 @@ ANALYZER = Analyzer(
     uses=("frame_hashes",),
     signals=("siglip2",),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )

@@ -7,6 +7,7 @@ Scores are not probabilities: SigLIP's sigmoid is calibrated over web pairs, not
 Source: Tschannen et al. 2025, "SigLIP 2", arXiv 2502.14786; google/siglip2-base-patch16-224, Apache-2.0.
 """
 
+import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_text
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import ImageEmbeddings, LabelCosines
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
+from tiktokd.sketches import sketches
 
 WEIGHTS = Weights(
     hub_id="google/siglip2-base-patch16-224",
@@ -124,7 +126,8 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
 def signals(features: ImageEmbeddings) -> dict[str, Any]:
     """Return the clip's mean vector (length 1) and, per taxonomy that fusion reads, the mean cosines.
 
-    `{"space", "mean": [D], "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}},
+    `{"space", "mean": [D], "frames": base64 of 64 bytes per frame (`tiktokd.sketches`, for the corpus),
+    "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}},
     "aesthetic": {"pts_s": [N], "score": [N], 0..1} or null, "ends": see `ends`}`
     """
     mean = features.vectors.mean(axis=0)
@@ -132,6 +135,7 @@ def signals(features: ImageEmbeddings) -> dict[str, Any]:
     return {
         "space": features.space,
         "mean": [round(float(v), 4) for v in mean],
+        "frames": base64.b64encode(b"".join(sketches(features.vectors))).decode("ascii"),
         "labels": {name: _mean(features.taxonomies[name]) for name in FUSED if name in features.taxonomies},
         "aesthetic": _aesthetic(features),
         "ends": ends(features.vectors),

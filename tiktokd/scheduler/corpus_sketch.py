@@ -1,79 +1,31 @@
-"""Which earlier vectors lie near a new one: a sketch of 512 signs each, in one file and, in memory, what came since.
+"""Which earlier vectors lie near a new one: a sketch of each, in one file and, in memory, what came since.
 
-A sketch holds the signs of a vector turned at random. Two vectors at the angle a differ in a share of a / pi of them,
-give or take one in 70, so counting bits finds the few that are worth comparing. Measured for 100,000 vectors of 768
-numbers: 3 ms and 7 MiB; products of the vectors themselves take 20 ms from int8, 170 ms from float16, and 75 MiB.
+Counting bits finds the few that are worth comparing. Measured for 100,000 vectors of 768 numbers: 3 ms and 7 MiB;
+products of the vectors themselves take 20 ms from int8, 170 ms from float16, and 75 MiB.
 
 The file is read in stretches and not mapped, which takes as long: it would count as ours, and a file cut short would
 end the process. Knows not what the vectors are of.
 """
 
-import hashlib
 import itertools
 import os
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.scheduler.corpus_header import HEADER_BYTES, proven, seal, written
+from tiktokd.sketches import WORDS, differing
 
 MAGIC = "tiktokd sketches 1"
-BITS = 512
-"""1024 take 2 ms more to look through and find no more."""
-WORDS = BITS // 64
-TURNS = 3
-"""Changes of sign and Hadamard transforms, which spread each number of a vector over all of them: after three, vectors
-with a few large numbers are turned as well as others (Andoni et al., cross-polytope LSH, NIPS 2015)."""
-SEED = b"tiktokd sketch 1"
 BLOCK = 8192
 """Sketches per read: 0.6 MiB."""
 Words = NDArray[np.uint64]
 Rows = Sequence[tuple[int, bytes]]
 """Revisions, rising, and sketches as bytes."""
 _ROW_BYTES = 8 * (1 + WORDS)
-
-
-def sketch(vector: NDArray[np.float32]) -> bytes:
-    """Return the sketch of a vector (D,), 64 bytes; vectors of other sizes are turned otherwise."""
-    return sketches(vector[None])[0]
-
-
-def sketches(vectors: NDArray[np.float32]) -> list[bytes]:
-    """Return the sketch of each vector (n, D)."""
-    length = vectors.shape[1]
-    size = max(BITS, 1 << (length - 1).bit_length())
-    turned = np.zeros((len(vectors), size), np.float32)
-    turned[:, :length] = vectors
-    for signs in _signs(size):
-        turned = _hadamard(turned * signs)
-    return [row.tobytes() for row in np.packbits(turned[:, :BITS] > 0, axis=1)]
-
-
-def share(cosine: float) -> float:
-    """Return the share of bits in which sketches of vectors at this cosine differ on average, 0..1."""
-    return float(np.arccos(cosine) / np.pi)
-
-
-@lru_cache(maxsize=4)
-def _signs(size: int) -> NDArray[np.float32]:
-    """Return (TURNS, size) of -1 and 1, for ever the same: they are part of what is stored."""
-    bits = np.frombuffer(hashlib.shake_256(SEED).digest(TURNS * size // 8), np.uint8)
-    return np.unpackbits(bits).reshape(TURNS, size).astype(np.float32) * 2 - 1
-
-
-def _hadamard(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return the Walsh-Hadamard transforms of (n, D) vectors, D a power of two, not scaled."""
-    step = 1
-    while step < vectors.shape[1]:
-        pairs = vectors.reshape(len(vectors), -1, 2, step)
-        vectors = np.stack((pairs[:, :, 0] + pairs[:, :, 1], pairs[:, :, 0] - pairs[:, :, 1]), axis=2)
-        vectors = vectors.reshape(len(vectors), -1)
-        step *= 2
-    return vectors
 
 
 class SketchFile:
@@ -124,18 +76,12 @@ class SketchIndex:
         words = np.frombuffer(asked, np.uint64)
         near: list[tuple[int, int]] = []
         for block in itertools.chain([self._tail], self.file.blocks() if self.file is not None else ()):
-            bits = _differing(block[:, 1:], words)
+            bits = differing(block[:, 1:], words)
             rows = np.flatnonzero(bits <= bits_max)
             near += zip(bits[rows].tolist(), (-block[rows, 0].astype(np.int64)).tolist(), strict=True)
             # The best of each stretch are enough: a crowd of copies must not fill the memory.
             near = sorted(near)[:limit]
         return [-revision for _, revision in near]
-
-
-def _differing(block: Words, words: Words) -> NDArray[np.uint16]:
-    """Return, per row, in how many bits it differs."""
-    counts = np.bitwise_count(block ^ words)
-    return np.asarray(np.einsum("ij->i", counts, dtype=np.uint16, casting="safe"), np.uint16)
 
 
 def _rows(rows: Rows) -> Words:
