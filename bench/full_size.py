@@ -11,8 +11,10 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
+from tiktokd.encoders._transnetv2 import TransNetV2
 from tiktokd.plugins import Weights
 from tiktokd.weights import directory_name
 
@@ -151,6 +153,11 @@ def _whisper(directory: Path) -> None:
     ).save_pretrained(directory)
 
 
+def _transnetv2(directory: Path) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    save_file(TransNetV2().state_dict(), directory / "model.safetensors")
+
+
 def _captioner(directory: Path) -> None:
     """SmolVLM2-500M: a SigLIP-B/16 at 512 px before SmolLM2-360M."""
     text = {"model_type": "llama", "hidden_size": 960, "num_hidden_layers": 32, "num_attention_heads": 15}
@@ -208,6 +215,7 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "ast": _ast,
     "whisper": _whisper,
     "captioner": _captioner,
+    "transnetv2": _transnetv2,
     "e5": _e5,
     "sentiment": _sentiment,
     "toxicity": _toxicity,

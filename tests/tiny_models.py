@@ -9,9 +9,11 @@ from typing import Any
 
 import torch
 import transformers
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tiktokd import graph
+from tiktokd.encoders._transnetv2 import TransNetV2
 from tiktokd.weights import directory_name
 
 CATALOGUE = graph.load()
@@ -229,6 +231,12 @@ def _ner(directory: Path) -> None:
     tokenizer(directory)
 
 
+def _transnetv2(directory: Path) -> None:
+    """No settings beside the tensors: their sizes say all."""
+    directory.mkdir(parents=True, exist_ok=True)
+    save_file(TransNetV2(filters=2, hidden=16).state_dict(), directory / "model.safetensors")
+
+
 def _captioner(directory: Path) -> None:
     config = transformers.SmolVLMConfig(
         vision_config={
@@ -256,6 +264,7 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "ast": _ast,
     "whisper": _whisper,
     "captioner": _captioner,
+    "transnetv2": _transnetv2,
     "e5": _e5,
     "sentiment": _sentiment,
     "toxicity": _toxicity,

@@ -124,6 +124,8 @@ def order(spec: Weights, models_dir: Path) -> Order:
     """
     from fnmatch import fnmatch
 
+    if spec.by_hand:
+        raise ModelMissing(f"{spec.hub_id} cannot be pulled: {spec.by_hand}")
     hub = _hub()
     with _translated(spec):
         info = hub.HfApi().model_info(spec.hub_id, revision=spec.revision, files_metadata=True)
@@ -224,7 +226,7 @@ def read_lock(models_dir: Path) -> dict[str, Any]:
 def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     """Return the health of a model, and what is wrong with it in words; reads every byte."""
     if model.path is None:
-        return "missing", f"run: tiktokctl models pull {model.weights.hub_id}"
+        return "missing", weights.how_to_get(model.weights)
     entry = read_lock(models_dir).get(model.weights.hub_id)
     if entry is None or model.path.parent != models_dir:
         return "unlocked", "not fetched by tiktokctl: there is no checksum to compare with"

@@ -42,6 +42,10 @@ class Weights:
     licence: str
     size_mib: float
     """Approximate download size."""
+    has_config: bool = True
+    """A `config.json` lies beside the tensors; False: the architecture is fixed and tensors are all there is."""
+    by_hand: str | None = None
+    """How a person gets the tensors where no hub has them as safetensors; `None`: `tiktokctl models pull`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

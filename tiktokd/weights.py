@@ -29,7 +29,7 @@ def chosen(weights: Weights, models: Mapping[str, str]) -> Weights:
     if wanted is None:
         return weights
     match = parse(wanted)
-    return replace(weights, hub_id=match[0], revision=match[1], licence="see its card")
+    return replace(weights, hub_id=match[0], revision=match[1], licence="see its card", by_hand=None)
 
 
 def parse(text: str) -> tuple[str, str | None]:
@@ -52,12 +52,18 @@ def locate(weights: Weights, models_dir: Path | None) -> Path:
         ModelMissing: with the command that fetches them.
     """
     for candidate in _candidates(weights, models_dir):
-        if (candidate / "config.json").is_file() and any(candidate.glob("*.safetensors")):
+        known = not weights.has_config or (candidate / "config.json").is_file()
+        if known and any(candidate.glob("*.safetensors")):
             return candidate
     raise ModelMissing(
         f"{weights.hub_id} ({weights.size_mib:.0f} MiB, {weights.licence}) is not on this machine; "
-        f"run: tiktokctl models pull {weights.hub_id}"
+        f"{how_to_get(weights)}"
     )
+
+
+def how_to_get(weights: Weights) -> str:
+    """Return what a person does to have the weights here: a command, or where a converted file goes."""
+    return weights.by_hand or f"run: tiktokctl models pull {weights.hub_id}"
 
 
 def _candidates(weights: Weights, models_dir: Path | None) -> list[Path]:

@@ -1,21 +1,28 @@
 """Where one shot ends and the next begins: hard cuts at exact frames, fades, dissolves.
 
 A caption that appears, a flash, a hand before the lens and a pan are no cuts. Stretches of black are no shots: they
-are neither counted nor listed.
+are neither counted nor listed. Tier lite compares pictures; tier full asks the network TransNet V2 where a transition
+is and reads its frames and its kind off the pictures. Its weights are put there by hand (docs/operations.md). Without
+them, without a GPU, or where less than 12 pictures per second fit into memory, the result is lite and as complete.
+Colours, motion and statistics per shot always keep to the shots of the lite tier.
 
-Bad at: shots shorter than four frames (taken for flashes), strobe light, changes that leave more than half of the
-picture alone (picture in picture, one half of a split screen), dissolves longer than 2.4 s. Where a long video did not
-fit into memory frame by frame (`partial/truncated`), cut times are as coarse as the message says and shots shorter
+Both see every frame, made small to 48x27, at the video's own rate. Where a long video did not fit into memory frame by
+frame (`partial/truncated`; 64 MiB hold 57 s at 30 fps), cut times are as coarse as the message says, and shots shorter
 than that are missed.
 
+Bad at: shots shorter than four frames (taken for flashes), strobe light, changes that leave more than half of the
+picture alone (picture in picture, one half of a split screen), dissolves longer than 2.4 s. Tier full besides: it was
+not measured on short vertical video here (its authors: F1 0.78 on ClipShots, 0.96 on BBC Planet Earth), and a wipe is
+called a dissolve.
+
 Source: adaptive comparison of neighbouring frames after PySceneDetect's AdaptiveDetector (BSD-3, no code taken);
-straight-line test for dissolves, own.
+straight-line test for dissolves, own; Soucek and Lokoc 2020, arXiv 2008.04838.
 """
 
 import numpy as np
 
 from tiktokd.footage import Kind, Shots
-from tiktokd.model import Output, Segment
+from tiktokd.model import Output, Segment, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 SHORTEST_S = 1.0
@@ -32,8 +39,8 @@ class TransitionFound(Output):
     kind: Kind
     """A fade has one plain end, black or white; a dissolve has none."""
     score: float
-    """0..1: for a cut how far it stands out from the motion around it, for the others how clean the mix is. Not a
-    probability."""
+    """0..1: for a cut how far it stands out from the motion around it, for the others how clean the mix is; in tier
+    full the network's highest value, above 0.5. Not a probability."""
     start_s: float
     """Last frame that is all the old shot; for a cut, the first of the new one."""
     end_s: float
@@ -63,8 +70,10 @@ class ShotSegment(Segment):
 
 
 def analyze(context: Context) -> Result:
-    """Report what the shots encoder found."""
-    found: Shots = context.features["shots"]
+    """Report what the network found, or without it the shots encoder."""
+    seen = context.features.get("transnetv2")
+    found: Shots = seen or context.features["shots"]
+    tier: Tier = "full" if seen else "lite"
     if context.facts.duration_s < SHORTEST_S:
         return skipped("too_short", f"{context.facts.duration_s:.2f} s; cuts are looked for from {SHORTEST_S:g} s on")
     shots = [s for s in found.shots if not s.black]
@@ -86,7 +95,7 @@ def analyze(context: Context) -> Result:
         for s in shots
     ]
     if not shots:
-        return partial(output, "low_quality", "the picture is black throughout")
+        return partial(output, "low_quality", "the picture is black throughout", tier=tier)
     if context.facts.frame_count > EVERY_FRAME * len(found.pts):
         apart_s = context.facts.duration_s / len(found.pts)
         return partial(
@@ -95,8 +104,9 @@ def analyze(context: Context) -> Result:
             f"only a frame every {apart_s:.2f} s was kept of this long video",
             segments,
             calibrated=False,
+            tier=tier,
         )
-    return ok(output, segments, calibrated=False)
+    return ok(output, segments, calibrated=False, tier=tier)
 
 
 ANALYZER = Analyzer(
@@ -106,5 +116,7 @@ ANALYZER = Analyzer(
     output=ShotBoundaries,
     analyze=analyze,
     uses=("shots",),
+    optional=("transnetv2",),
     needs=frozenset({"video"}),
+    version="2",
 )

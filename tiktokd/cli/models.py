@@ -44,7 +44,10 @@ def _list(session: Session, args: argparse.Namespace) -> int:
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
-    missing = [m for m in found if m.path is None]
+    for model in found:
+        if model.path is None and model.weights.by_hand:
+            session.say(f"{model.weights.hub_id} cannot be pulled: {model.weights.by_hand}")
+    missing = [m for m in found if m.path is None and not m.weights.by_hand]
     if missing:
         total = sum(m.weights.size_mib for m in missing)
         session.say(f"fetch all {len(missing)} that are missing (about {total:.0f} MiB): tiktokctl models pull all")
@@ -59,6 +62,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
         "path": str(model.path) if model.path else None,
         "size_bytes": model.size_bytes,
         "download_mib": model.weights.size_mib,
+        "by_hand": model.weights.by_hand,
         "encoders": list(model.encoders),
         "analyzers": list(model.analyzers),
     }
@@ -75,6 +79,9 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     failed = 0
     orders = []
     for model in _chosen(session, args):
+        if model.weights.by_hand and (model.path or "all" in args.names):
+            session.complain(f"{model.weights.hub_id}: {'is here' if model.path else model.weights.by_hand}")
+            continue
         try:
             orders.append(models.order(model.weights, target))
         except models.HubUnreachable as exc:

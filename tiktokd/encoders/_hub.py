@@ -4,7 +4,9 @@ Two things that transformers does silently are errors here: a `pytorch_model.bin
 a checkpoint that lacks tensors is refused (the missing ones would be random, and noise would look like output).
 """
 
+import hashlib
 import json
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ class HubModel:
     path: Path
     device: str
     dtype: Any
-    """torch.dtype of the weights: bfloat16 on a GPU, float32 on the CPU."""
+    """torch.dtype of the weights: bfloat16 on a GPU (a network of ours: float32), float32 on the CPU."""
     used: tuple[ModelUsed, ...]
     extra: Any = None
     """What the encoder keeps beside the model: a tokenizer, a prompt matrix."""
@@ -56,18 +58,76 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
             **options,
         )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
-        raise ModelMissing(f"{spec.hub_id} in {path} does not load: {_short(exc)}; {_pull(spec)}") from exc
-    missing = sorted(info["missing_keys"]) + sorted(str(k) for k in info.get("mismatched_keys", ()))
-    if missing:
+        raise _broken(spec, path, exc) from exc
+    _refuse(spec, path, [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))])
+    return _ready(spec, path, model, context, dtype)
+
+
+def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[str, Any]], Any]) -> HubModel:
+    """Return a network of our own with the tensors of the model's files, in evaluation mode, float32 on every device.
+
+    Args:
+        build: makes the torch module for these tensors, as wide as they are; called only where there are weights.
+
+    Raises:
+        ModelMissing: not on this machine, no safetensors, tensors missing, of other shapes or of another network.
+    """
+    spec = weights.chosen(spec, context.models)
+    path = weights.locate(spec, context.models_dir)  # first, as above
+    import torch
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if context.device == "cpu":
+        torch.set_num_threads(max(1, context.threads))
+    tensors: dict[str, Any] = {}
+    try:
+        for file in sorted(path.glob("*.safetensors")):
+            tensors |= load_file(file)
+    except (OSError, ValueError, SafetensorError) as exc:
+        raise _broken(spec, path, exc) from exc
+    model = build(tensors)
+    wanted = model.state_dict()
+    # How many batches were seen in training plays no part afterwards; some converters leave it out.
+    vital = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
+    _refuse(spec, path, [n for n, shape in vital.items() if n not in tensors or tensors[n].shape != shape])
+    if foreign := sorted(tensors.keys() - wanted.keys()):
         raise ModelMissing(
-            f"{spec.hub_id} in {path} lacks {len(missing)} tensors ({', '.join(missing[:3])} …), "
-            f"which would be random; {_pull(spec)}"
+            f"{path} holds {len(foreign)} tensors that {spec.hub_id} does not have ({', '.join(foreign[:3])} …): "
+            f"another network; {weights.how_to_get(spec)}"
         )
+    model.load_state_dict(tensors, strict=False)
+    return _ready(spec, path, model, context, torch.float32, sha256=_digest(path))
+
+
+def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
+    if names := sorted(missing):
+        raise ModelMissing(
+            f"{spec.hub_id} in {path} lacks {len(names)} tensors ({', '.join(names[:3])} …), "
+            f"which would be random; {weights.how_to_get(spec)}"
+        )
+
+
+def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:
+    return ModelMissing(f"{spec.hub_id} in {path} does not load: {_short(exc)}; {weights.how_to_get(spec)}")
+
+
+def _digest(path: Path) -> str:
+    """Return the sha256 of all tensor files together: whoever made them by hand has no lock file."""
+    digest = hashlib.sha256()
+    for file in sorted(path.glob("*.safetensors")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def _ready(
+    spec: Weights, path: Path, model: Any, context: LoadContext, dtype: Any, *, sha256: str | None = None
+) -> HubModel:
     model = model.eval().to(context.device)
     used = ModelUsed(
         id=spec.hub_id,
         revision=_locked(path, spec).get("revision", spec.revision),
-        sha256=_locked(path, spec).get("sha256"),
+        sha256=_locked(path, spec).get("sha256", sha256),
         dtype=str(dtype).removeprefix("torch."),
         device=context.device,
     )
@@ -105,7 +165,3 @@ def _locked(path: Path, spec: Weights) -> dict[str, str]:
 
 def _short(exc: Exception) -> str:
     return str(exc).strip().splitlines()[0][:200] if str(exc).strip() else type(exc).__name__
-
-
-def _pull(spec: Weights) -> str:
-    return f"run: tiktokctl models pull {spec.hub_id}"

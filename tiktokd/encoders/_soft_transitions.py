@@ -56,12 +56,12 @@ def find(
         cuts: First frames after hard cuts.
         apart: Returns how different two frames are once motion is allowed for.
     """
-    small, contrast = shrink(thumbs), _Contrast(thumbs)
+    small, dips = shrink(thumbs), _Contrast(thumbs).dips
     rated = [
         window
         for first, end in zip([0, *cuts], [*cuts, len(thumbs)], strict=True)
         for window in _windows(small, pts, first, end)
-        if contrast.dips(*window[1:])
+        if dips(*window[1:])
     ]
     chosen: list[Soft] = []
     # The widest change first: a window inside a dissolve sees only a part of it.
@@ -70,10 +70,10 @@ def find(
         overlaps = any(first < s.last and s.first < last for s in chosen)
         if overlaps or last - first < FRAMES_MIN - 1:
             continue
-        off_line = _line(small, first, last)[1]
+        off_line = line(small, first, last)[1]
         if off_line > OFF_LINE_MAX or apart(first, last) < OTHER_MIN:
             continue
-        plain = min(_contrast(small[first]), _contrast(small[last])) < PLAIN_STD
+        plain = min(contrast(small[first]), contrast(small[last])) < PLAIN_STD
         score = round(1.0 - off_line / OFF_LINE_MAX / 2, 3)
         chosen.append(Soft("fade" if plain else "dissolve", first, last, score))
     return sorted(chosen, key=lambda s: s.first)
@@ -96,15 +96,19 @@ def _windows(small: Floats, pts: NDArray[np.float64], first: int, end: int) -> l
             stop = int(until[start - first])
             if stop >= end or stop - start < FRAMES_MIN:
                 continue
-            alpha, off_line, change = _line(small, start, stop)
+            alpha, off_line, change = line(small, start, stop)
             steps = np.diff(alpha)
             if off_line <= OFF_LINE_MAX and steps.max() <= STEP_MAX and steps.min() >= -0.05:
                 found.append((change, start, stop))
     return found
 
 
-def _line(small: Floats, start: int, stop: int) -> tuple[Floats, float, float]:
-    """Return alpha per frame, the energy beside the line over that of B - A, and the size of B - A (0..255)."""
+def line(small: Floats, start: int, stop: int) -> tuple[Floats, float, float]:
+    """Return alpha per frame, the energy beside the line over that of B - A, and the size of B - A (0..255).
+
+    alpha, 0..1 in a clean mix, is how far each frame has gone from A, frame `start`, to B, frame `stop`; it is empty
+    where A and B differ by less than `CHANGE_MIN`.
+    """
     way = small[stop] - small[start]
     energy = float(way @ way)
     change = float(np.sqrt(energy / way.size))
@@ -144,10 +148,11 @@ class _Contrast:
 
 def _tighten(small: Floats, start: int, stop: int) -> tuple[int, int]:
     """Return the frames between which alpha goes from 0.02 to 0.98."""
-    alpha = _line(small, start, stop)[0]
+    alpha = line(small, start, stop)[0]
     begun, done = np.nonzero(alpha > 0.02)[0], np.nonzero(alpha < 0.98)[0]
     return start + max(0, int(begun[0]) - 1), start + min(len(alpha) - 1, int(done[-1]) + 1)
 
 
-def _contrast(picture: Floats) -> float:
+def contrast(picture: Floats) -> float:
+    """Return the standard deviation of the luma of one of `shrink`'s pictures, 0..127."""
     return float((picture.reshape(-1, 3) @ GREY).std())

@@ -62,7 +62,7 @@ def find(thumbs: Array, pts: NDArray[np.float64], end_s: float) -> Shots:
     for kind, first, last, score in soft.find(thumbs, pts, cuts, apart):
         found.append(Transition(kind=kind, start_s=float(pts[first]), end_s=float(pts[last]), score=score))
     found.sort(key=lambda t: t.start_s)
-    return Shots(transitions=tuple(found), shots=_split(thumbs, pts, found, end_s), change=change, pts=pts)
+    return Shots(transitions=tuple(found), shots=split(thumbs, pts, found, end_s), change=change, pts=pts)
 
 
 def _hard_cuts(
@@ -126,14 +126,18 @@ def _without_returns(picture: differ.Pictures, pts: NDArray[np.float64], cuts: S
     """Return the cuts without pairs that leave a picture for a moment and come back to it."""
     kept: list[int] = []
     for i in cuts:
-        if kept and pts[i] - pts[kept[-1]] <= FLASH_S:
-            inside = (kept[-1] + i) // 2
-            away = min(picture.residual(kept[-1] - 1, inside), picture.residual(inside, i))
-            if picture.residual(kept[-1] - 1, i) < 0.5 * away:
-                kept.pop()
-                continue
-        kept.append(i)
+        near = kept and pts[i] - pts[kept[-1]] <= FLASH_S
+        if near and comes_back(picture, kept[-1] - 1, (kept[-1] + i) // 2, i):
+            kept.pop()
+        else:
+            kept.append(i)
     return kept
+
+
+def comes_back(picture: differ.Pictures, before: int, inside: int, after: int) -> bool:
+    """Return whether the video shows the same before and after, and something else in between: a flash."""
+    away = min(picture.residual(before, inside), picture.residual(inside, after))
+    return picture.residual(before, after) < 0.5 * away
 
 
 def _hard(pts: NDArray[np.float64], i: int, change: Floats) -> Transition:
@@ -142,7 +146,7 @@ def _hard(pts: NDArray[np.float64], i: int, change: Floats) -> Transition:
     return Transition(kind="cut", start_s=float(pts[i]), end_s=float(pts[i]), score=score)
 
 
-def _split(thumbs: Array, pts: NDArray[np.float64], found: Sequence[Transition], end_s: float) -> tuple[Shot, ...]:
+def split(thumbs: Array, pts: NDArray[np.float64], found: Sequence[Transition], end_s: float) -> tuple[Shot, ...]:
     """Return the stretches between transitions, cut in the middle of each; a fade belongs to the shot that it hides."""
     bounds = [_boundary(t, thumbs, pts) for t in found]
     first = sorted({0, *(int(np.searchsorted(pts, b - 1e-6)) for b in bounds)} - {len(pts)})
