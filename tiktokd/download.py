@@ -92,8 +92,7 @@ class Downloader:
             ticket=request.ticket,
             failure=refusal,
             requests=self._session.trace.requests,
-            resolved_id=self._resolved.id if self._resolved else None,
-            resolved_url=self._resolved.url if self._resolved else None,
+            resolved=self._resolved,
         )
 
     def _fetch(self, request: Download) -> Downloaded:
@@ -109,8 +108,7 @@ class Downloader:
             sha256=_sha256(path),
             size_bytes=path.stat().st_size,
             metadata=metadata(post.info, post.item),
-            resolved_id=self._resolved.id if self._resolved else None,
-            resolved_url=self._resolved.url if self._resolved else None,
+            resolved=self._resolved,
             requests=self._session.trace.requests,
         )
 

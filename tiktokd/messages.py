@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from tiktokd.errors import Failure
-from tiktokd.model import Clip, Envelope, MediaFacts, Metadata, Signals
+from tiktokd.model import Clip, Envelope, MediaFacts, Metadata, Signals, VideoRef
 
 AnalysisGroup = Literal["cpu", "gpu", "all", "fallback"]
 """Which level-1 analyzers a worker runs: the CPU group, the GPU group, both (no GPU: lightweight ones only), or the
@@ -128,9 +128,8 @@ class Downloaded:
     sha256: str
     size_bytes: int
     metadata: Metadata
-    resolved_id: str | None = None
-    """The numeric id behind a short link; `None` where the request had it."""
-    resolved_url: str | None = None
+    resolved: VideoRef | None = None
+    """The video behind the short link that was followed; `None` where there was none."""
     requests: int = 1
     """HTTP requests made, for the rate gate."""
 
@@ -165,9 +164,8 @@ class Failed:
     failure: Failure
     requests: int = 0
     """HTTP requests made before it failed, for the rate gate."""
-    resolved_id: str | None = None
-    """The numeric id behind a short link that was followed before it failed; `None` where it was not."""
-    resolved_url: str | None = None
+    resolved: VideoRef | None = None
+    """The video behind the short link that was followed before it failed."""
 
 
 Answer = Ready | Heartbeat | Downloaded | Decoded | Analyzed | Failed

@@ -19,6 +19,7 @@ from tiktokd.config import Config
 from tiktokd.download import Downloader, start
 from tiktokd.errors import ConfigError, Failure, ProtocolError
 from tiktokd.messages import Download, Downloaded, Failed, Stop
+from tiktokd.model import VideoRef
 from tiktokd.wire import decode, encode
 from tiktokd.worker import WorkerSetup
 
@@ -93,7 +94,7 @@ def test_a_post_costs_one_page_and_one_media_file_and_arrives_whole(worker: Work
     assert answer.sha256 == hashlib.sha256(data).hexdigest()
     assert answer.size_bytes == len(data)
     assert answer.requests == 1
-    assert answer.resolved_id is None
+    assert answer.resolved is None
     assert worker.asked(video) == [("page", 200), ("media", 200)]
 
 
@@ -271,7 +272,7 @@ def test_a_short_link_costs_one_head_and_the_page_is_fetched_once(worker: Worker
     video = worker.site.video()
     answer = worker.ask(worker.site.short("ZMgood", f"{video.url}?_r=1&_t=abc"))
     assert isinstance(answer, Downloaded)
-    assert (answer.resolved_id, answer.resolved_url) == (video.id, video.url)
+    assert answer.resolved == VideoRef(id=video.id, url=video.url)
     assert answer.requests == 2
     assert [(hit.kind, hit.method) for hit in worker.site.hits(id="ZMgood")] == [("short", "HEAD")]
     assert worker.asked(video) == [("page", 200), ("media", 200)]
@@ -281,10 +282,10 @@ def test_a_refusal_of_the_video_behind_a_short_link_names_that_video(worker: Wor
     video = worker.site.video("private")
     answer = worker.ask(worker.site.short("ZMprivate", video.url))
     assert isinstance(answer, Failed)
-    assert (answer.resolved_id, answer.resolved_url) == (video.id, video.url)
+    assert answer.resolved == VideoRef(id=video.id, url=video.url)
     answer = worker.ask(video.url)
     assert isinstance(answer, Failed)
-    assert answer.resolved_id is None, "the request before has left nothing behind"
+    assert answer.resolved is None, "the request before has left nothing behind"
 
 
 def test_a_short_link_to_a_short_link_is_followed(worker: Worker):
@@ -292,7 +293,7 @@ def test_a_short_link_to_a_short_link_is_followed(worker: Worker):
     worker.site.short("ZMsecond", f"https://m.tiktok.com/v/{video.id}.html")
     answer = worker.ask(worker.site.short("ZMfirst", "https://www.tiktok.com/t/ZMsecond/"))
     assert isinstance(answer, Downloaded)
-    assert answer.resolved_id == video.id
+    assert answer.resolved == VideoRef(id=video.id, url=f"https://www.tiktok.com/@_/video/{video.id}")
 
 
 def test_a_short_link_is_asked_for_once_however_often_its_video_is_tried(worker: Worker):
@@ -301,7 +302,7 @@ def test_a_short_link_is_asked_for_once_however_often_its_video_is_tried(worker:
     assert worker.fail(link).failure_class == "transient"
     answer = worker.ask(link)
     assert isinstance(answer, Downloaded)
-    assert (answer.resolved_id, answer.requests) == (video.id, 1)
+    assert (answer.resolved, answer.requests) == (VideoRef(id=video.id, url=video.url), 1)
     assert len(worker.site.hits(id="ZMonce")) == 1
 
 

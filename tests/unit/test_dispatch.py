@@ -296,11 +296,10 @@ def test_a_failed_download_settles_with_the_video_that_its_short_link_led_to() -
     bench = Bench()
     bench.claim("short-ZM1", lane="download")
     (send,) = bench.sent(Download)
-    answer = Failed(
-        ticket=send.request.ticket, failure=DEATH, resolved_id="7234567890123400000", resolved_url="https://x"
-    )
+    video = VideoRef(id="7234567890123400000", url="https://x")
+    answer = Failed(ticket=send.request.ticket, failure=DEATH, resolved=video)
     (settle,) = [c for c in bench.answer(send, answer) if isinstance(c, Settle)]
-    assert settle.resolved == VideoRef(id="7234567890123400000", url="https://x")
+    assert settle.resolved == video
 
 
 def test_rows_that_change_while_a_lane_asks_are_asked_for_again() -> None:

@@ -7,7 +7,6 @@ from math import inf
 from typing import assert_never
 
 from tiktokd.messages import Analyzed, Decoded, Downloaded, Failed
-from tiktokd.model import VideoRef
 from tiktokd.scheduler.assign import ask, assign, next_wake
 from tiktokd.scheduler.commands import Command, Complete, Dropped, Keep, Kill, NoteCrash, Settle
 from tiktokd.scheduler.events import (
@@ -194,9 +193,7 @@ def _failed(state: State, job: Job, done: Step, answer: Failed, *, crashed: bool
         _wait_again(state, done)
         return []
     job.steps.remove(done)
-    job.failure, job.crashed, job.requests = answer.failure, crashed, answer.requests
-    if answer.resolved_id is not None and answer.resolved_url is not None:
-        job.resolved = VideoRef(id=answer.resolved_id, url=answer.resolved_url)
+    job.failure, job.crashed, job.requests, job.resolved = answer.failure, crashed, answer.requests, answer.resolved
     return []
 
 

@@ -165,9 +165,9 @@ class Effects:
         claim, answer = command.claim, command.answer
         await self._write_gate(self._downloads.succeeded(answer.requests))
         video_id = claim.id
-        if answer.resolved_id is not None and answer.resolved_url is not None:
-            video_id = answer.resolved_id
-            resolved = await self._resolve(claim, VideoRef(id=video_id, url=answer.resolved_url))
+        if answer.resolved is not None:
+            video_id = answer.resolved.id
+            resolved = await self._resolve(claim, answer.resolved)
             if resolved != "renamed":
                 return resolved == "duplicate"
         try:
