@@ -6,14 +6,12 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from tiktokd.model import PRIORITY_DEFAULT, PRIORITY_MAX, PRIORITY_MIN
-from tiktokd.protocol import LANES, Lane
+from tiktokd.protocol import LANES, MAX_TEXT_CHARS, Lane
 from tiktokd.verbs import BadRequest
 
 MAX_BODY_BYTES = 8 * 2**20
 MAX_ITEMS = 10_000
 """URLs, paths or ids per request: bounds the transaction and the answer. Larger sets are sent in parts."""
-MAX_TEXT_CHARS = 8192
-"""Of one URL or path: Linux allows paths of 4096 bytes, and share links stay below 1000 characters."""
 
 Text = Annotated[str, Field(max_length=MAX_TEXT_CHARS)]
 Texts = Annotated[list[Text], Field(max_length=MAX_ITEMS)]

@@ -6,6 +6,7 @@ overtaken it, it is told so (`lag`) and asks for a fresh picture.
 
 import asyncio
 import json
+import re
 from collections import deque
 from collections.abc import AsyncIterator
 from dataclasses import asdict, replace
@@ -54,7 +55,8 @@ class Ring:
         if since is None:
             return self._last
         incarnation, _, number = since.rpartition("-")
-        if incarnation != self.incarnation or not number.isdecimal() or int(number) > self._last:
+        # A number of thousands of digits would be refused by int().
+        if incarnation != self.incarnation or not re.fullmatch("[0-9]{1,18}", number) or int(number) > self._last:
             return None
         return int(number)
 

@@ -79,7 +79,9 @@ class Guard:
     def _check_token(self, request: web.Request) -> None:
         scheme, _, given = request.headers.get("Authorization", "").partition(" ")
         expected = (self.token or secrets.token_hex()).encode()
-        if scheme.lower() != "bearer" or not hmac.compare_digest(given.strip().encode(), expected):
+        if scheme.lower() != "bearer" or not hmac.compare_digest(
+            given.strip().encode("utf-8", "surrogateescape"), expected
+        ):
             raise Denied(401, "token", "send the token of the token file: Authorization: Bearer <token>")
 
     async def _check_change(self, request: web.Request, peer: Peer) -> None:

@@ -1,6 +1,7 @@
 """One handler per endpoint: read the request, ask the daemon, write the answer. Knows no rule of who may."""
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, TypeVar
@@ -12,13 +13,14 @@ from tiktokd import __version__
 from tiktokd.api_bodies import Add, Body, Cleanup, Ids, Lanes, Requeue, SetPriority, ndjson, parse
 from tiktokd.api_events import Ring, stream
 from tiktokd.model import PRIORITY_DEFAULT
+from tiktokd.printable import shortened
 from tiktokd.verbs import BadRequest, Verbs
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 BODY_TIMEOUT_S = 30.0
 """A client that sends its body more slowly is cut off."""
 PAGE_MAX = 500
-METRICS_DEFAULT_S = 3600.0
+METRICS_DEFAULT_S = 3600
 BodyT = TypeVar("BodyT", bound=Body)
 
 
@@ -58,7 +60,7 @@ class Routes:
         return answer(await self._verbs.status())
 
     async def _metrics(self, request: web.Request) -> web.Response:
-        return answer(await self._verbs.metrics(_decimal(request, "since_s", METRICS_DEFAULT_S)))
+        return answer(await self._verbs.metrics(_whole(request, "since_s", METRICS_DEFAULT_S)))
 
     async def _workers(self, _request: web.Request) -> web.Response:
         status = await self._verbs.status()
@@ -68,7 +70,7 @@ class Routes:
         return answer({"analyzers": self._verbs.analyzers()})
 
     async def _videos(self, request: web.Request) -> web.Response:
-        limit = int(_decimal(request, "limit", 50))
+        limit = _whole(request, "limit", 50)
         if not 1 <= limit <= PAGE_MAX:
             raise BadRequest(f"limit: {limit} is not between 1 and {PAGE_MAX}; page on with `after`")
         query = request.query
@@ -82,7 +84,7 @@ class Routes:
 
     async def _add(self, request: web.Request) -> web.Response:
         if request.content_type == "application/x-ndjson":
-            body = ndjson(await _read(request), priority=int(_decimal(request, "priority", PRIORITY_DEFAULT)))
+            body = ndjson(await _read(request), priority=_whole(request, "priority", PRIORITY_DEFAULT))
         else:
             body = await _parsed(request, Add)
         if body.paths:
@@ -158,9 +160,10 @@ async def _parsed(request: web.Request, kind: type[BodyT]) -> BodyT:
     return parse(kind, await _read(request))
 
 
-def _decimal(request: web.Request, name: str, default: float) -> float:
+def _whole(request: web.Request, name: str, default: int) -> int:
     text = request.query.get(name)
-    try:
-        return default if text is None else float(text)
-    except ValueError as exc:
-        raise BadRequest(f"{name}: {text!r} is not a number") from exc
+    if text is None:
+        return default
+    if not re.fullmatch("[0-9]{1,9}", text):
+        raise BadRequest(f"{name}: {shortened(text, 40)!r} is not a whole number")
+    return int(text)

@@ -86,7 +86,7 @@ class Client:
 
     def video(self, video_id: str) -> dict[str, Any]:
         """Return one video as in the export, with its history."""
-        found: dict[str, Any] = self.get(f"/api/videos/{quote(video_id, safe='')}")
+        found: dict[str, Any] = self.get(f"/api/videos/{quote(video_id, safe='', errors='surrogateescape')}")
         return found
 
     def analyzers(self) -> list[dict[str, Any]]:
@@ -158,15 +158,24 @@ class Client:
 
     def get(self, path: str, **query: str | int | None) -> Any:
         """Return the decoded answer to a GET."""
-        return json.loads(self._send("GET", path + _query(**query)).read())
+        return self._whole("GET", path + _query(**query))
 
     def post(self, path: str, **body: Any) -> Any:
         """Return the decoded answer to a POST; arguments that are `None` are left out."""
         given = {key: value for key, value in body.items() if value is not None}
-        return json.loads(self._send("POST", path, json.dumps(given).encode()).read())
+        return self._whole("POST", path, json.dumps(given).encode())
 
     def _outcomes(self, path: str, **body: Any) -> Outcomes:
         return read(Outcomes, self.post(path, **body))
+
+    def _whole(self, method: str, path: str, body: bytes | None = None) -> Any:
+        """Return the decoded answer; a daemon may be killed in the middle of one."""
+        response = self._send(method, path, body)
+        try:
+            return json.loads(response.read())
+        except (http.client.HTTPException, OSError, ValueError) as exc:
+            self.close()
+            raise Unreachable("the answer broke off: tiktokd ended or was overloaded; try again") from exc
 
     def _send(self, method: str, path: str, body: bytes | None = None) -> http.client.HTTPResponse:
         headers = {"Content-Type": "application/json"} if body is not None else {}

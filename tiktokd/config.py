@@ -18,6 +18,7 @@ from tiktokd import paths
 from tiktokd.errors import ConfigError
 
 ENV_PREFIX = "TIKTOKD_"
+PORT_MAX = 65535
 _KIND = re.compile(r"constrained-|literal\[|int$")
 """What pydantic writes behind a key for each of the types that it may have."""
 
@@ -167,8 +168,10 @@ class Config(Table):
         if not table.listen:
             return table
         host, _, port = table.listen.rpartition(":")
-        if host.strip("[]") not in ("127.0.0.1", "::1", "localhost") or not port.isdigit():
+        if host.strip("[]") not in ("127.0.0.1", "::1", "localhost") or not re.fullmatch("[0-9]{1,5}", port):
             raise ValueError(f'listen: "{table.listen}" is not a loopback host:port such as "127.0.0.1:8710"')
+        if int(port) > PORT_MAX:
+            raise ValueError(f'listen: "{table.listen}": ports end at {PORT_MAX}')
         return table
 
     @property
@@ -189,12 +192,12 @@ class Config(Table):
     @property
     def models_dir(self) -> Path:
         """Absolute directory of local weights."""
-        return Path(self.analysis.models_dir).expanduser() if self.analysis.models_dir else self.state_dir / "models"
+        return paths.at_home(self.analysis.models_dir) if self.analysis.models_dir else self.state_dir / "models"
 
     @property
     def data_dir(self) -> Path:
         """Absolute directory of the user's own data files; it need not exist."""
-        return Path(self.analysis.data_dir).expanduser() if self.analysis.data_dir else self.state_dir / "data"
+        return paths.at_home(self.analysis.data_dir) if self.analysis.data_dir else self.state_dir / "data"
 
     @property
     def socket_path(self) -> Path:

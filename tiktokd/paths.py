@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from tiktokd.errors import ConfigError
+
 SYSTEM_CONFIG = Path("/etc/tiktokd/config.toml")
 SYSTEM_SOCKET = Path("/run/tiktokd/tiktokd.sock")
 """Where `tiktokd.service` puts the socket (RuntimeDirectory=tiktokd)."""
@@ -71,4 +73,16 @@ def xdg(variable: str, default: str) -> Path:
 def directory(setting: str, systemd_variable: str, default: Path) -> Path:
     """Return the setting, else what systemd says, else the default, as an absolute path."""
     value = setting or os.environ.get(systemd_variable, "").split(":")[0]
-    return (Path(value) if value else default).expanduser().absolute()
+    return at_home(value or default).absolute()
+
+
+def at_home(path: str | Path) -> Path:
+    """Return a path with the home directory in the place of `~` or `~name`.
+
+    Raises:
+        ConfigError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as exc:
+        raise ConfigError(f"{path}: there is no user with such a home directory") from exc

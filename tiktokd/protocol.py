@@ -15,6 +15,8 @@ API_VERSION = 1
 """Raised when an answer changes in a way that an older client would misread."""
 HOST = "tiktokd"
 """The one Host that the socket accepts: a browser that was led to it by a name sends another."""
+MAX_TEXT_CHARS = 8192
+"""Of one URL or path: Linux allows paths of 4096 bytes, and share links stay below 1000 characters."""
 API_HEADER = "X-Tiktokd-Api"
 VERSION_HEADER = "X-Tiktokd-Version"
 

@@ -21,7 +21,7 @@ from tiktokd.api_guard import Peer, is_member, read_token
 from tiktokd.api_routes import Routes
 from tiktokd.client import Client, Refused, Unreachable, _Connection
 from tiktokd.errors import ConfigError, Failure
-from tiktokd.protocol import API_HEADER, Event
+from tiktokd.protocol import API_HEADER, API_VERSION, Event
 from tiktokd.scheduler import store
 
 ID = "7212345678901234567"
@@ -74,6 +74,13 @@ def test_one_request_in_ndjson_takes_strings_objects_and_plain_text(daemon):
     assert response.status == 200
     assert [item["outcome"] for item in answer["items"]] == ["added", "added", "added", "invalid"]
     assert daemon.client.video(ID)["priority"] == 9
+
+
+@pytest.mark.parametrize("priority", ["nan", "inf", "5.9", "-1", "11"])
+def test_a_priority_of_a_query_that_is_none_is_refused_too(daemon, priority):
+    path = f"/api/queue/add?priority={priority}"
+    response, answer = ask(daemon, "POST", path, ID.encode(), Content_Type="application/x-ndjson")
+    assert (response.status, answer["error"]["code"]) == (400, "bad_request")
 
 
 @pytest.mark.parametrize("priority", [0, 11, "high", 5.5, None, True])
@@ -236,7 +243,9 @@ def test_the_list_is_paged_newest_first_without_gaps(daemon):
     assert seen == ids[::-1]
 
 
-@pytest.mark.parametrize("query", ["state=lost", "limit=0", "limit=501", "limit=x", "after=x"])
+@pytest.mark.parametrize(
+    "query", ["state=lost", "limit=0", "limit=501", "limit=x", "limit=nan", "limit=1e3", "limit=-1", "after=x"]
+)
 def test_a_question_that_makes_no_sense_is_refused(daemon, query):
     response, _ = ask(daemon, "GET", f"/api/videos?{query}")
     assert response.status == 400
@@ -395,6 +404,7 @@ def test_the_tcp_listener_wants_the_token_the_host_and_no_origin(tmp_path):
         connection.close()
         assert status(Authorization="Bearer wrong") == 401
         assert status(Authorization=f"Basic {token}") == 401
+        assert status(Authorization=b"Bearer \xff\xfe") == 401
         assert status(Authorization=f"Bearer {token}") == 200
         assert status(Authorization=f"Bearer {token}", Host=f"127.evil.com:{port}") == 403
         assert status(Authorization=f"Bearer {token}", Host=f"localhost:{port}") == 403
@@ -432,6 +442,27 @@ def test_a_stale_socket_is_replaced_and_a_live_one_is_not(tmp_path):
     with pytest.raises(ConfigError, match="another daemon"):
         api.bind(path)
     sock.close()
+
+
+@pytest.mark.parametrize("answer", [b'{"counts": {', b"", b"not JSON at all"])
+def test_an_answer_that_breaks_off_is_an_unreachable_daemon(tmp_path, answer):
+    path = tmp_path / "s"
+    head = f"HTTP/1.1 200 OK\r\n{API_HEADER}: {API_VERSION}\r\nContent-Length: 15\r\n\r\n".encode()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(path))
+        listening.listen()
+
+        def break_off():
+            peer, _ = listening.accept()
+            peer.recv(65536)
+            peer.sendall(head + answer)
+            peer.close()
+
+        server = threading.Thread(target=break_off)
+        server.start()
+        with pytest.raises(Unreachable, match="broke off"):
+            Client(path, WAIT_S).status()
+        server.join(WAIT_S)
 
 
 def test_a_file_where_the_socket_should_be_is_left_alone(tmp_path):

@@ -166,6 +166,36 @@ def test_a_file_name_that_is_not_utf_8_does_not_keep_the_others_out(ctl, tmp_pat
     assert "caf\ufffd.mp4: invalid: the name of the file is not UTF-8; rename it" in done.stderr
 
 
+def test_one_line_that_no_request_can_hold_does_not_keep_the_others_out(ctl, daemon, tmp_path):
+    file = tmp_path / "urls.txt"
+    file.write_text(f"{URL}?{'a' * 9000}\n{ID}\n")
+    done = ctl("add-urls", "-f", str(file))
+    assert (done.returncode, done.stdout) == (1, "1 added, 0 duplicate, 1 invalid\n")
+    assert f"{file}:1: invalid: 9,0" in done.stderr
+    assert len(done.stderr) < 1000
+    assert "1 duplicate, 1 invalid" in ctl("add-urls", ID, "https://www.tiktok.com/@n/video/\udcff").stdout
+    done = ctl("process-now", "\udcff", ID)
+    assert (done.returncode, daemon.client.video(ID)["priority"]) == (1, 10)
+    assert "\\udcff: invalid: not UTF-8" in done.stderr
+    assert "there is no video '%FF'" in ctl("show", "\udcff").stderr
+
+
+def test_paths_that_lead_nowhere_are_named_in_one_line(ctl, daemon, tmp_path):
+    (tmp_path / "round").symlink_to(tmp_path / "round")
+    done = ctl("add-files", str(tmp_path / "round"))
+    assert (done.returncode, done.stdout) == (1, "0 added, 0 duplicate, 1 invalid\n")
+    nobody = "~no.such.user/x"
+    for done in (ctl("add-files", nobody), ctl("status", at=nobody), ctl("wait", "--timeout", "1e300")):
+        assert (done.returncode, "Traceback" in done.stderr) == (2, False)
+
+
+def test_a_closed_output_is_no_reason_to_fail(daemon):
+    command = shlex.join([sys.executable, "-m", "tiktokd.cli", "--socket", str(daemon.socket_path), "list"])
+    for closed in (">&-", "2>&-", ">&- 2>&-"):
+        done = subprocess.run(["sh", "-c", f"{command} {closed}"], capture_output=True, text=True)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
     other = ID[:-1] + "9"
     daemon.client.add([URL], priority=5)

@@ -70,10 +70,23 @@ def test_a_table_that_does_not_exist_in_the_environment_is_a_problem():
         load(None, env={"TIKTOKD_DOWNLAOD__WORKERS": "1"})
 
 
-@pytest.mark.parametrize("listen", ["0.0.0.0:8710", "127.evil.com:80", "127.0.0.1", "[::]:1", "localhost:http"])
+@pytest.mark.parametrize(
+    "listen", ["0.0.0.0:8710", "127.evil.com:80", "127.0.0.1", "[::]:1", "localhost:http", "[::1]:²"]
+)
 def test_only_loopback_may_be_listened_on(listen):
     with pytest.raises(ConfigError, match="loopback"):
         load(None, env={"TIKTOKD_HTTP__LISTEN": f'"{listen}"'})
+
+
+def test_a_port_that_does_not_exist_is_a_problem_of_the_settings():
+    with pytest.raises(ConfigError, match="ports end at 65535"):
+        load(None, env={"TIKTOKD_HTTP__LISTEN": "127.0.0.1:65536"})
+
+
+def test_a_home_directory_of_nobody_is_a_problem_of_the_settings():
+    config = load(None, env={"TIKTOKD_DAEMON__STATE_DIR": "~no.such.user/x"})
+    with pytest.raises(ConfigError, match="no user"):
+        _ = config.state_dir
 
 
 @pytest.mark.parametrize("listen", ["127.0.0.1:8710", "[::1]:8710", "localhost:0"])

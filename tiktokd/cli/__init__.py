@@ -24,9 +24,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command line and return the exit code; `None` takes the process's own."""
     # Text that the terminal's encoding lacks must not end a listing of 1000 videos.
     codecs.register_error("tiktokctl", _in_plain_characters)
-    for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):
-            stream.reconfigure(errors="tiktokctl")
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed, as by `tiktokctl … >&-`
+            setattr(sys, name, open(os.devnull, "w"))  # noqa: SIM115, PTH123  lives as long as the process
+        elif hasattr(getattr(sys, name), "reconfigure"):
+            getattr(sys, name).reconfigure(errors="tiktokctl")
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
         sys.stdout.flush()

@@ -23,7 +23,7 @@ from tiktokd.cli._session import settings, socket_path
 from tiktokd.client import Client, Refused, Unreachable
 from tiktokd.config import Config
 from tiktokd.errors import ConfigError, LocalError
-from tiktokd.paths import SOCKET_PATH_MAX_BYTES
+from tiktokd.paths import SOCKET_PATH_MAX_BYTES, at_home
 from tiktokd.protocol import StatusAnswer
 
 Level = Literal["ok", "warn", "fail"]
@@ -169,7 +169,7 @@ def cookies(config: Config) -> Iterator[Check]:
     """Check the cookie file, where one is configured: it is as good as a password."""
     if not config.download.cookies_file:
         return
-    file = Path(config.download.cookies_file).expanduser()
+    file = at_home(config.download.cookies_file)
     if not os.access(file, os.R_OK):
         yield Check("cookies", "fail", f"cannot read {file}", "correct download.cookies_file")
     elif file.stat().st_mode & 0o077:

@@ -1,17 +1,23 @@
 """Sends candidates to the daemon in batches and reports what became of each. Knows no file and no verb."""
 
 import json
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING
 
 from tiktokd.cli._session import Progress, Session
 from tiktokd.cli._verb import EXIT_PARTIAL
-from tiktokd.printable import escape
+from tiktokd.printable import escape, shortened
 
 if TYPE_CHECKING:
     from tiktokd.protocol import ItemOutcome
+
+SHOWN_CHARS = 300
+"""Of a text that is invalid, in the complaint about it."""
+_SURROGATE = re.compile("[\ud800-\udfff]")
+"""How Python keeps bytes of the command line that are not UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,9 +52,9 @@ class Report:
             record = {"source": candidate.source or None, **{name: getattr(item, name) for name in fields}}
             self._session.say(("" if first else ",") + json.dumps(record, ensure_ascii=False))
         elif item.outcome == "invalid":
-            reason = item.reason or ""
-            shown = f": {candidate.text}" if candidate.source and candidate.text not in reason else ""
-            self._session.complain(f"{candidate.source or candidate.text}: invalid: {reason}{shown}")
+            reason, text = item.reason or "", shortened(candidate.text, SHOWN_CHARS)
+            shown = f": {text}" if candidate.source and candidate.text not in reason else ""
+            self._session.complain(f"{candidate.source or text}: invalid: {reason}{shown}")
         elif self._each:
             state = f" ({item.state})" if item.outcome == "duplicate" else ""
             self._session.say(escape(f"{item.outcome:9} {item.id}{state}"))
@@ -90,18 +96,34 @@ def queue(
     return report.finish()
 
 
-def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: Report, bar: Progress) -> None:
-    """Send candidates in batches, in order; memory holds one batch."""
+def answered(group: Sequence[Candidate], send: Send) -> "Iterator[tuple[Candidate, ItemOutcome]]":
+    """Send what is worth it in one request; yield every candidate, in order, with what became of it."""
     from tiktokd.protocol import ItemOutcome
 
+    problems = [each.problem or _unsendable(each.text) for each in group]
+    good = [each.text for each, problem in zip(group, problems, strict=True) if problem is None]
+    outcomes = iter(send(good) if good else ())
+    for each, problem in zip(group, problems, strict=True):
+        if problem is None:
+            yield each, next(outcomes)
+        else:
+            yield each, ItemOutcome(input=each.text, outcome="invalid", reason=problem)
+
+
+def _unsendable(text: str) -> str | None:
+    """Return why the daemon would refuse a whole request for the sake of this text; `None`: it would not."""
+    from tiktokd.protocol import MAX_TEXT_CHARS
+
+    if len(text) > MAX_TEXT_CHARS:
+        return f"{len(text):,} characters; nothing that names a video has more than {MAX_TEXT_CHARS:,}"
+    return "not UTF-8" if _SURROGATE.search(text) else None
+
+
+def _send_all(candidates: Iterable[Candidate], batch: int, send: Send, report: Report, bar: Progress) -> None:
+    """Send candidates in batches, in order; memory holds one batch."""
     rest, done = iter(candidates), 0
     while group := list(islice(rest, batch)):
-        good = [each.text for each in group if each.problem is None]
-        outcomes = iter(send(good) if good else ())
-        for each in group:
-            bad = each.problem is not None
-            report.take(
-                each, ItemOutcome(input=each.text, outcome="invalid", reason=each.problem) if bad else next(outcomes)
-            )
+        for each, item in answered(group, send):
+            report.take(each, item)
         done += len(group)
         bar.update(done)

@@ -110,7 +110,7 @@ def socket_path(option: str | None, config_file: str | None) -> Path:
     Reads the one table that matters, and not the whole configuration, because that would load pydantic.
     """
     if option:
-        return Path(option).expanduser().absolute()
+        return paths.at_home(option).absolute()
     table = _daemon_table(Path(config_file) if config_file else paths.standard_file())
     for key in ("runtime_dir", "state_dir"):
         table[key] = os.environ.get(f"TIKTOKD_DAEMON__{key.upper()}", table.get(key, ""))

@@ -26,6 +26,8 @@ EXIT_BROKEN_PIPE = 141
 
 Section = Literal["Queue", "Look", "Steer", "Results", "Machine"]
 PRIORITIES = range(1, 11)
+SECONDS_MAX = 1e9
+"""30 years; the system's clock cannot wait for much more."""
 STATES = ("pending", "downloading", "downloaded", "processing", "completed", "failed", "cancelled")
 """As in `model.State`, which loads pydantic; a test compares the two."""
 
@@ -62,13 +64,13 @@ def priority(text: str) -> int:
 
 
 def positive(text: str) -> float:
-    """Return a positive number for argparse."""
+    """Return a positive number of seconds for argparse."""
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number")
+    if not 0 < value <= SECONDS_MAX:
+        raise argparse.ArgumentTypeError(f"'{text}' is not a positive number of at most {SECONDS_MAX:g}")
     return value
 
 

@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tiktokd.cli._queueing import Candidate, Report, queue
+from tiktokd.cli._queueing import Candidate, Report, answered, queue
 from tiktokd.cli._session import Session
 from tiktokd.cli._verb import EXIT_PARTIAL, EXIT_USAGE, Verb, names, priority
+from tiktokd.paths import at_home
 from tiktokd.printable import escape
 
 if TYPE_CHECKING:
@@ -46,11 +47,15 @@ def _add_urls(session: Session, args: argparse.Namespace) -> int:
 
 def _process_now(session: Session, args: argparse.Namespace) -> int:
     report = Report(session, each=True)
-    outcomes = session.client.add(args.urls, priority=10, analyzers=args.analyzers).items
-    waiting = [item.id for item in outcomes if item.outcome == "duplicate" and item.id is not None]
+
+    def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
+        return session.client.add(texts, priority=10, analyzers=args.analyzers).items
+
+    outcomes = list(answered([Candidate(text, "") for text in args.urls], send))
+    waiting = [item.id for _, item in outcomes if item.outcome == "duplicate" and item.id is not None]
     raised = {item.id: item for item in session.client.set_priority(waiting, 10).items} if waiting else {}
-    for text, item in zip(args.urls, outcomes, strict=True):
-        report.take(Candidate(text, ""), item)
+    for candidate, item in outcomes:
+        report.take(candidate, item)
         if item.id not in raised:
             continue
         if item.state in ("completed", "failed", "cancelled"):
@@ -105,7 +110,7 @@ def _candidates(session: Session, args: argparse.Namespace) -> Iterator[Candidat
 def _files(arguments: list[str]) -> Iterator[Candidate]:
     """Yield absolute paths: files as named, directories' media files at any depth, matches of patterns."""
     for argument in arguments:
-        path = Path(argument).expanduser()
+        path = at_home(argument)
         if path.is_dir():
             found = [
                 each for each in sorted(path.rglob("*")) if each.suffix.lower() in MEDIA_SUFFIXES and each.is_file()
@@ -119,7 +124,7 @@ def _files(arguments: list[str]) -> Iterator[Candidate]:
             found, problem = [path], ""
         if not found:
             yield Candidate(argument, "", problem)
-        yield from (_file(str(each.resolve())) for each in found)
+        yield from (_file(os.path.realpath(each)) for each in found)  # Path.resolve raises where links go in a circle
 
 
 def _file(path: str) -> Candidate:
