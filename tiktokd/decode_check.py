@@ -6,8 +6,8 @@ A file can open, show its full length, and still lack its second half: only deco
 from pathlib import Path
 
 import av
-from av.stream import Disposition
 
+from tiktokd.decode_source import NOT_MOVING, reason
 from tiktokd.errors import CorruptMedia, UnsupportedMedia
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
@@ -30,12 +30,11 @@ def check(path: Path) -> None:
             video = _picture(path, container)
             _decode_all(path, container, video)
     except (av.FFmpegError, EOFError) as exc:
-        raise CorruptMedia(f"{path.name} cannot be read as a video: {_reason(exc)}; it begins {_begins(path)}") from exc
+        raise CorruptMedia(f"{path.name} cannot be read as a video: {reason(exc)}; it begins {_begins(path)}") from exc
 
 
 def _picture(path: Path, container: av.container.InputContainer) -> av.VideoStream:
-    covers = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    streams = [stream for stream in container.streams.video if not stream.disposition & covers]
+    streams = [stream for stream in container.streams.video if not stream.disposition & NOT_MOVING]
     playable = next((stream for stream in streams if stream.codec_context is not None), None)
     if playable is None:
         others = ", ".join(sorted({stream.type for stream in container.streams})) or "nothing"
@@ -53,7 +52,7 @@ def _decode_all(path: Path, container: av.container.InputContainer, video: av.Vi
         try:
             frames = packet.decode()
         except av.FFmpegError as exc:
-            raise CorruptMedia(_where(path, packet, pictures, video.frames, _reason(exc))) from exc
+            raise CorruptMedia(_where(path, packet, pictures, video.frames, reason(exc))) from exc
         if packet.stream is video:
             packets += packet.size > 0
             pictures += len(frames)
@@ -63,15 +62,11 @@ def _decode_all(path: Path, container: av.container.InputContainer, video: av.Vi
         raise CorruptMedia(f"{path.name} breaks off: it holds {packets} of the {video.frames} frames of its index")
 
 
-def _where(path: Path, packet: av.Packet, pictures: int, promised: int, reason: str) -> str:
+def _where(path: Path, packet: av.Packet, pictures: int, promised: int, why: str) -> str:
     of = f" of {promised}" if promised else ""
-    return f"{path.name}: a packet of {packet.stream.type} does not decode after {pictures}{of} frames: {reason}"
+    return f"{path.name}: a packet of {packet.stream.type} does not decode after {pictures}{of} frames: {why}"
 
 
 def _begins(path: Path) -> str:
     with path.open("rb") as file:
         return repr(file.read(12))
-
-
-def _reason(error: BaseException) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

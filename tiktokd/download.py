@@ -7,7 +7,6 @@ file. How fast requests may follow one another is the daemon's to decide; the de
 import hashlib
 import os
 import time
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import curl_cffi
@@ -31,7 +30,7 @@ from tiktokd.errors import (
 )
 from tiktokd.messages import Answer, Download, Downloaded, Failed, Ready, Request
 from tiktokd.model import VideoRef
-from tiktokd.worker import WorkerSetup
+from tiktokd.worker import WorkerSetup, versions
 
 EXTRACTIONS = 2
 """A media link that the CDN refuses (HTTP 403) has expired or lost its cookie: a fresh page helps once or never."""
@@ -67,7 +66,7 @@ class Downloader:
 
     def ready(self) -> Ready:
         """Return the versions of what TikTok gets to see."""
-        return Ready(pid=os.getpid(), versions=_versions())
+        return Ready(pid=os.getpid(), versions=versions(PACKAGES))
 
     def close(self) -> None:
         """Close the connections."""
@@ -167,13 +166,3 @@ def _empty(folder: Path) -> None:
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            found[package] = "not installed"
-    return found

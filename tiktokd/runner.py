@@ -6,7 +6,7 @@ One analyzer that raises records an error and the others go on; features live as
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tiktokd import graph
@@ -236,16 +236,8 @@ def _told(absent: Mapping[str, tuple[Reason | None, str]]) -> Signals:
 
 
 def _with(context: Context, features: _Features, outputs: Mapping[str, Envelope]) -> Context:
-    return Context(
-        facts=context.facts,
-        arrays=context.arrays,
-        audio48_covers_s=context.audio48_covers_s,
-        audio16_covers_s=context.audio16_covers_s,
-        metadata=context.metadata,
-        features=features.values,
-        outputs=outputs,
-        signals=context.signals | _told(features.absent),
-    )
+    signals = context.signals | _told(features.absent)
+    return replace(context, features=features.values, outputs=outputs, signals=signals)
 
 
 def _lacking(analyzer: Analyzer, context: Context) -> Result | None:

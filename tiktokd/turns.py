@@ -1,6 +1,5 @@
 """One level-1 request answered from a slot: what CPU and GPU workers do alike. Knows no process and no device."""
 
-import importlib.metadata
 import os
 import time
 
@@ -10,7 +9,7 @@ from tiktokd.model import Clip
 from tiktokd.plugins import ClipArrays, Context, LoadContext
 from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
-from tiktokd.worker import WorkerSetup
+from tiktokd.worker import WorkerSetup, versions
 
 PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "rapidocr", "torch", "transformers")
 """Those whose version explains a result."""
@@ -84,14 +83,4 @@ def greeting(runner: Runner) -> Ready:
     """Return the greeting of a worker: versions, and what each analyzer can do on this machine now."""
     catalogue = runner.catalogue
     facts = [graph.facts(a, catalogue, runner.load) for a in catalogue.analyzers.values()]
-    return Ready(pid=os.getpid(), versions=_versions(), analyzers=tuple(facts))
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            found[package] = "not installed"
-    return found
+    return Ready(pid=os.getpid(), versions=versions(PACKAGES), analyzers=tuple(facts))

@@ -8,13 +8,14 @@ import ctypes
 import errno
 import faulthandler
 import importlib
+import importlib.metadata
 import logging
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import reduction
@@ -239,6 +240,17 @@ class Pulse:
         return Heartbeat(
             ticket=self._ticket, progress_ratio=self._progress, detail=self._detail, rss_mib=resident_mib()
         )
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Return the installed version of each package, for the greeting."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            found[package] = "not installed"
+    return found
 
 
 def resident_mib() -> float | None:
