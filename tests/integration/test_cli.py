@@ -488,6 +488,24 @@ def test_analyzers_and_config_are_shown(ctl, tmp_path):
     assert json.loads(ctl("config", "--json").stdout)["settings"]["download"]["per_minute"] == 30
 
 
+def test_the_settings_that_are_shown_can_be_read_again(ctl, tmp_path):
+    file, again = tmp_path / "c.toml", tmp_path / "again.toml"
+    file.write_text(
+        '[analysis]\nmodels = { "openai/whisper-small" = "me/own", x = "y" }\ndata_dir = "/\\"\\\\ü"\n[cpu]\nworkers = 3\n'
+    )
+    again.write_text(ctl("--config", str(file), "config").stdout)
+    assert load(again) == load(file)
+
+
+def test_a_password_is_hidden_whole_whatever_it_holds(ctl, tmp_path):
+    file = tmp_path / "c.toml"
+    file.write_text('[download]\nproxy = "http://user:se/c@ret@proxy:1"\n')
+    for words in (["config"], ["config", "--json"]):
+        shown = ctl("--config", str(file), *words).stdout
+        assert "http://user:***@proxy:1" in shown
+        assert "ret@" not in shown
+
+
 def test_a_wrong_configuration_is_reported_whole_with_exit_2(ctl, tmp_path):
     file = tmp_path / "c.toml"
     file.write_text('[download]\nper_minute = "fast"\nattempts = 0\nwrong_key = 1\n')

@@ -14,7 +14,8 @@ SHELLS = ("bash", "zsh", "fish")
 TIER_STYLES = {"full": "green", "lite": "yellow", "none": "red"}
 _MODEL = re.compile(r"(\S+/\S+) \([^)]*\) is not on this machine")
 """How `graph.missing` begins; a test compares the two."""
-_PASSWORD = re.compile(r"(?<=//)([^/@\s:]*):[^/@\s]*@")
+_PASSWORD = re.compile(r"(?<=//)([^/@\s:]*):\S*@")
+"""To the last @: a password may hold the other characters of a URL where nobody has escaped them."""
 
 
 def _analyzers(session: Session, _args: argparse.Namespace) -> int:
@@ -115,7 +116,9 @@ def _masked(table: dict[str, Any]) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
-    """Return a value as TOML; for what settings hold, that is JSON."""
+    """Return a value as TOML; for what settings hold, that is JSON, but for tables."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(key)} = {_toml(inner)}" for key, inner in value.items()) + "}"
     return json.dumps(value, ensure_ascii=False)
 
 
