@@ -490,9 +490,7 @@ def test_analyzers_and_config_are_shown(ctl, tmp_path):
 
 def test_the_settings_that_are_shown_can_be_read_again(ctl, tmp_path):
     file, again = tmp_path / "c.toml", tmp_path / "again.toml"
-    file.write_text(
-        '[analysis]\nmodels = { "openai/whisper-small" = "me/own", x = "y" }\ndata_dir = "/\\"\\\\ü"\n[cpu]\nworkers = 3\n'
-    )
+    file.write_text('[analysis]\nmodels = { "openai/whisper-small" = "me/own", x = "y" }\ndata_dir = "/\\"\\\\ü"\n')
     again.write_text(ctl("--config", str(file), "config").stdout)
     assert load(again) == load(file)
 
