@@ -218,8 +218,8 @@ class Library:
 
     def fresh(self) -> Corpus:
         """A corpus as after a start of the daemon."""
-        keeper = Keeper(self.database, self.folder / "corpus", clock=lambda: self.now, **self.settings)
-        return Corpus(self.database, keeper)
+        self.keeper = Keeper(self.database, self.folder / "corpus", clock=lambda: self.now, **self.settings)
+        return Corpus(self.database, self.keeper)
 
     def restart(self) -> None:
         self.corpus.close()
@@ -270,6 +270,8 @@ class Library:
         }
 
     def files(self) -> Iterable[Path]:
+        """The files, none of them being written."""
+        self.keeper.settle()
         return sorted((self.folder / "corpus").glob("*"))
 
 

@@ -81,6 +81,7 @@ async def _assemble(config: Config, database: Database, spool: Spool, crew: Crew
     shared: dict[str, Any] = {"files": files, "clock": clock, "utc": utc, "random": random.random}
     downloads = Downloads(config, database, spool, lanes, **shared)
     corpus = Corpus(database, Keeper(database, config.state_dir / "corpus", clock=clock))
+    corpus.warm()
     mine: dict[str, Any] = {"corpus": corpus, "incarnation": incarnation, "emit": crew.loop.emit}
     effects = Effects(config, database, spool, lanes, downloads, **mine, **shared)
     crew.loop.attach(crew.supervisor, effects)

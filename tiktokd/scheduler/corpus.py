@@ -16,11 +16,13 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from pydantic import JsonValue
 from sqlalchemy.engine import Connection
 
+from tiktokd.errors import LocalError
 from tiktokd.model import Claim, Envelope, Signals
 from tiktokd.scheduler import (
     corpus_pace,
@@ -74,6 +76,15 @@ class Corpus:
         self._latest = Latest()
         self._posts_seen = 0
 
+    def warm(self) -> None:
+        """Open the indexes before the first video wants them: one that must be made anew takes half a minute."""
+        self._thread.submit(self._open)
+
+    def _open(self) -> None:
+        for kind in schema.PRINT_KINDS:
+            with suppress(LocalError, Stopped):  # the first video that wants it says so
+                self._keeper.index(kind, POSTINGS)
+
     async def complete(self, claim: Claim, outputs: Mapping[str, Envelope], signals: Signals, write: Write) -> bool:
         """Compare the video, store it with `write`, and remember it; False where its claim is over."""
         if not _done(outputs, signals):
@@ -95,6 +106,7 @@ class Corpus:
         """End the thread; a file that is being made is given up."""
         self._keeper.stopping.set()
         self._thread.shutdown(cancel_futures=True)
+        self._keeper.close()
 
     async def _in_thread(self, function: Callable[..., R], *args: Any) -> R:
         return await asyncio.get_running_loop().run_in_executor(self._thread, function, *args)

@@ -1,12 +1,14 @@
 """Keeps the index of each kind of print in step with the rows: opens, catches up, merges, makes it anew.
 
-Knows not what the prints mean. Blocking: for the corpus's own thread.
+Files are merged on a thread of their own, which takes half a minute for 100,000 videos: until then the old file and
+what has come since, in memory, hold everything. Knows not what the prints mean. Blocking: for the corpus's own thread.
 """
 
 import logging
 import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import CancelledError, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any, cast
 
@@ -52,6 +54,8 @@ class Keeper:
         self._database, self._directory, self._clock, self._tail_entries = database, directory, clock, tail_entries
         self._indexes: dict[str, tuple[Form[Any], Index]] = {}
         self._rest_until: dict[str, float] = {}
+        self._merging: dict[str, Future[Index]] = {}
+        self._merger = ThreadPoolExecutor(1, thread_name_prefix="tiktokd-corpus-merge")
         self.stopping = threading.Event()
 
     def index(self, kind: str, form: Form[IndexT]) -> IndexT:
@@ -62,6 +66,7 @@ class Keeper:
             Stopped: the daemon ends.
         """
         if kind not in self._indexes:
+            self._give_up_merge(kind)
             if self._clock() < self._rest_until.get(kind, 0.0):
                 raise LocalError(f"the index {self._path(kind)} could not be opened a moment ago; see the log")
             try:
@@ -77,17 +82,50 @@ class Keeper:
             return  # it will find them when it is opened
         form, index = self._indexes[kind]
         index.add(rows)
-        if index.entries_in_memory > self._tail_entries and self._clock() >= self._rest_until.get(kind, 0.0):
-            try:
-                self._indexes[kind] = form, self._merged(kind, form, index)
-            except (OSError, LocalError) as exc:
-                # It goes on in memory; a restart reads the rows again.
-                self._rest_until[kind] = self._clock() + REST_S
-                _logger.warning("cannot save the index %s: %s", self._path(kind), exc)
+        self._use_merged(kind)
+        form, index = self._indexes[kind]
+        full = index.entries_in_memory > self._tail_entries
+        if full and kind not in self._merging and self._clock() >= self._rest_until.get(kind, 0.0):
+            self._merging[kind] = self._merger.submit(self._merged, kind, form, index)
+
+    def settle(self) -> None:
+        """Wait for the files that are being written, and use them."""
+        wait(self._merging.values())
+        for kind in list(self._merging):
+            self._use_merged(kind)
+
+    def close(self) -> None:
+        """Give up what is being written; the files that it would replace stay."""
+        self.stopping.set()
+        self._merger.shutdown(cancel_futures=True)
 
     def forget(self, kind: str) -> None:
         """Drop an index that may lack rows; it is opened again, with all of them, when it is needed."""
         self._indexes.pop(kind, None)
+
+    def _use_merged(self, kind: str) -> None:
+        """Put a new file, with the rows that came since it was begun, in the place of the old one."""
+        if kind not in self._indexes or not (merging := self._merging.get(kind)) or not merging.done():
+            return
+        del self._merging[kind]
+        try:
+            index = merging.result()
+            newest = self._database.read_blocking(store_corpus.newest, kind)
+            for rows in self._batches(kind, _upto(index), newest):
+                index.add(rows)
+        except CancelledError:
+            raise Stopped from None
+        except (OSError, LocalError) as exc:
+            # It goes on in memory; a restart reads the rows again.
+            self._rest_until[kind] = self._clock() + REST_S
+            _logger.warning("cannot save the index %s: %s", self._path(kind), exc)
+        else:
+            self._indexes[kind] = self._indexes[kind][0], index
+
+    def _give_up_merge(self, kind: str) -> None:
+        """Wait until nobody writes the file of an index that was forgotten."""
+        if (merging := self._merging.pop(kind, None)) is not None:
+            wait([merging])
 
     def _path(self, kind: str) -> Path:
         return self._directory / f"{kind}.index"

@@ -83,7 +83,8 @@ class Latest:
                 values=values.reshape(len(kept), len(measured.values)),
             )
             self._windows[measured.kind] = window
-        return np.asarray(window.values[window.seqs != besides])
+        others = window.seqs != besides
+        return window.values if others.all() else np.asarray(window.values[others])
 
     def stored(self, seq: int, prints: Mapping[str, bytes]) -> None:
         """Take in what has been stored of a video, kind of print to its bytes.
