@@ -118,6 +118,10 @@ class Context:
         return (told["reason"], told["message"]) if told else ("no_sources", f"encoder {encoder} did not run")
 
 
+def _no_model(_context: "LoadContext") -> None:
+    """Load nothing: a formula."""
+
+
 def _the_clip(context: Context) -> Sequence[Any]:
     return [context.arrays]
 
@@ -135,7 +139,7 @@ class Encoder:
     """One line: what its features are."""
     input: Input
     place: Place
-    load: Callable[[LoadContext], Any]
+    load: Callable[[LoadContext], Any] = _no_model
     """Return the model, ready to run; raises `ModelMissing`."""
     encode: Callable[[Any, Sequence[Any]], Sequence[Any]]
     """Model and N items in, N results out; independent of what else is in the batch."""

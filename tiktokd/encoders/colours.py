@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tiktokd.colour import lab_from_rgb
 from tiktokd.footage import Bars, Colour, Colours, Floats, Shots
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 FRAMES, PIXELS = 16, 1500
 """Frames looked at, spread over the video, and pixels of each: 24,000 pixels tell shares to under 1 %."""
@@ -151,10 +151,6 @@ def _items(context: Context) -> list[Pictures]:
     return [Pictures(frames=[frames[i] for i in used], pts=pts[used], bars=context.features["letterbox"], shots=shots)]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Pictures]) -> list[Colours]:
     return [describe(item) for item in batch]
 
@@ -164,7 +160,6 @@ ENCODER = Encoder(
     title="Sampled pixels and their palette, over the video and per shot",
     input="frames",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
     uses=("letterbox", "shots"),

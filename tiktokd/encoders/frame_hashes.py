@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from tiktokd import pdq
 from tiktokd.footage import CROPS, Bars, Floats, FrameHashes
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 STEP_S = 1.0
 """Spacing of the hashed frames, as in vPDQ."""
@@ -78,10 +78,6 @@ def _items(context: Context) -> list[Pictures]:
     return [Pictures(frames=[frames[i] for i in chosen], pts=pts[chosen], bars=context.features["letterbox"])]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Pictures]) -> list[FrameHashes]:
     return [hash_all(item) for item in batch]
 
@@ -91,7 +87,6 @@ ENCODER = Encoder(
     title="PDQ hashes of one frame per second, plain, mirrored and cropped",
     input="frames",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
     uses=("letterbox",),

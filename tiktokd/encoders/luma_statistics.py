@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders import _stillness as stillness
 from tiktokd.footage import Bars, Floats, LumaStatistics, Shots
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 FRAMES = 32
 """Full-size frames measured at most, spread over the video."""
@@ -169,10 +169,6 @@ def _items(context: Context) -> list[Item]:
     ]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Item]) -> list[LumaStatistics]:
     return [measure(item) for item in batch]
 
@@ -202,7 +198,6 @@ ENCODER = Encoder(
     title="Sharpness, exposure, noise, SI and TI, black and frozen stretches",
     input="frames",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
     signals=signals,

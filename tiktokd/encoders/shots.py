@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from tiktokd.encoders import _picture_change as differ
 from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.footage import Shot, Shots, Transition
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 Floats = NDArray[np.float32]
 CHANGE_MIN = 8.0
@@ -200,10 +200,6 @@ def _items(context: Context) -> list[Thumbnails]:
     return [Thumbnails(thumbs=thumbs, pts=context.arrays["thumbs_pts"], end_s=context.facts.duration_s)]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Thumbnails]) -> list[Shots]:
     return [find(item.thumbs, item.pts, item.end_s) for item in batch]
 
@@ -213,7 +209,6 @@ ENCODER = Encoder(
     title="Cuts, fades and dissolves at exact frame times, and the shots between them",
     input="thumbs",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
 )

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.footage import Bars, Divide, Floats, Flow, LumaStatistics, Shot, Shots, Staging
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 FRAMES, FRAMES_SURE = 12, 3
 STEP = 8
@@ -138,10 +138,6 @@ def _items(context: Context) -> list[Item]:
     return [Item(lumas=lumas, shots=shots.shots, frozen=luma.frozen, flow=context.features["flow"])]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Item]) -> list[Staging]:
     return [describe(item) for item in batch]
 
@@ -156,7 +152,6 @@ ENCODER = Encoder(
     title="Still shots, a standing camera, lines that divide the picture, flat surfaces",
     input="frames",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
     signals=signals,
