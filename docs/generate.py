@@ -65,7 +65,9 @@ def _overview(catalogue: graph.Catalogue) -> str:
 
 def _hub(encoder: str, catalogue: graph.Catalogue) -> str | None:
     spec = catalogue.encoders.get(encoder)
-    return spec.weights.hub_id if spec and spec.weights else None
+    if not spec or not spec.weights:
+        return None
+    return f"{spec.weights.hub_id} (put there by hand)" if spec.weights.by_hand else spec.weights.hub_id
 
 
 def _card(spec: Analyzer) -> str:

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests import tiny_models
+from tests.analysis import decode_file, media
 from tests.contexts import clip_of, facts
 from tests.integration.test_models import ctl
 from tests.unit.test_shots import scene
@@ -133,7 +134,7 @@ def test_a_window_gives_the_same_alone_in_a_batch_and_again(tmp_path):
 
 
 def planted(models):
-    """Write a narrow network that says 1 - cosine(colours of this frame, of the next) > 0.5 with both heads."""
+    """Write a narrow network that says 1 - cosine(colours of this frame, of the next) > 0.25 with both heads."""
     network = _transnetv2.TransNetV2(filters=2, hidden=16)
     tensors = {name: torch.zeros_like(tensor) for name, tensor in network.state_dict().items()}
     for name in tensors:
@@ -144,7 +145,7 @@ def planted(models):
     tensors["color_hist_layer.fc.weight"][0, here + 1] = -1.0
     tensors["fc1.weight"][0, 0] = 1.0
     for head in ("cls_layer1", "cls_layer2"):
-        tensors[f"{head}.weight"][0, 0] = 20.0
+        tensors[f"{head}.weight"][0, 0] = 40.0
         tensors[f"{head}.bias"][0] = -10.0
     save_file(tensors, directory_in(models) / "model.safetensors")
     return models
@@ -170,6 +171,22 @@ def test_a_flash_that_the_network_sees_twice_is_no_cut(planted_models):
     shot[15:18] = 255
     envelope = analyzed(video(shot, tinted(4, 20)), planted_models)
     assert [round(t * FPS) for t in envelope.summary["cut_times_s"]] == [30]
+
+
+@pytest.mark.parametrize(
+    ("folder", "name", "cuts"),
+    [
+        ("clips", "c02_hardcuts_music.mp4", 6),
+        ("clips", "c04_photo_slideshow.mp4", 8),
+        ("composites", "cuts_music.mp4", 5),
+    ],
+)
+def test_cuts_of_a_real_file_are_found_on_their_frames_and_nothing_else(folder, name, cuts, planted_models):
+    clip, arrays = decode_file(media(folder, name))
+    envelope = analyzed(Context(facts=clip.facts, arrays=arrays), planted_models)
+    known = json.loads(media(folder, "ground_truth.json").read_text())[name]["cuts_s"]
+    assert (envelope.tier, len(known)) == ("full", cuts)
+    assert envelope.summary["cut_times_s"] == pytest.approx(known, abs=1 / FPS + 1e-3)
 
 
 def test_a_result_names_the_weights_and_their_digest(planted_models):
