@@ -18,6 +18,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 WAIT_S = 30.0
 POLL_S = 0.02
+SLOTS = "/memfd:tiktokd-slots"
 SETTINGS = """
 [daemon]
 state_dir = "{state}"
@@ -186,6 +187,14 @@ class Live:
         pid = self.process.pid
         return [int(word) for word in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
+    def slots(self) -> int:
+        """Return the inode of the file of the frame slots, which has no name."""
+        assert self.process is not None
+        for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
+            if os.readlink(link).startswith(SLOTS):
+                return link.stat().st_ino
+        raise AssertionError("the daemon has no frame slots")
+
     def move(self, state: Path) -> None:
         """Move the state directory of a daemon that is not running, and tell the settings so."""
         state.parent.mkdir(parents=True, exist_ok=True)
@@ -230,6 +239,20 @@ def alive(pid: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def holders(slots: int) -> list[int]:
+    """Return the pids of those who have these frame slots open or in their memory, on the whole machine."""
+    return [int(process.name) for process in Path("/proc").glob("[0-9]*") if _holds(process, slots)]
+
+
+def _holds(process: Path, slots: int) -> bool:
+    try:
+        mapped = [line.split() for line in (process / "maps").read_text().splitlines() if SLOTS in line]
+        files = [link for link in (process / "fd").iterdir() if os.readlink(link).startswith(SLOTS)]
+        return any(int(words[4]) == slots for words in mapped) or any(f.stat().st_ino == slots for f in files)
+    except OSError:  # it has just ended
+        return False
 
 
 @contextmanager

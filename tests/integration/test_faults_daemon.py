@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.live import ROOT, Live, alive, live, until
+from tests.live import ROOT, Live, alive, holders, live, until
 from tests.nobody import owner_of
 from tiktokd.daemon import locked
 from tiktokd.errors import ConfigError
@@ -30,8 +30,11 @@ def test_after_kill_9_of_the_daemon_every_video_ends_once_and_nothing_is_left_be
     daemon.taken_up(1, "download")
     daemon.taken_up(2, "decode")
     daemon.taken_up(3, "gpu")
+    slots = daemon.slots()
+    until(lambda: len(holders(slots)) == 1 + 3, "the daemon, two CPU workers and a GPU worker hold the slots")
     children = daemon.kill()
     until(lambda: not any(map(alive, children)), "no orphan", timeout_s=3)
+    assert holders(slots) == [], "so the kernel has taken the memory back"
     daemon.start()
     daemon.taken_up(1, "download", times=2)
     until(lambda: daemon.states() == {"completed": 23}, "every acknowledged URL completed")
