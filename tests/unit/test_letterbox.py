@@ -47,6 +47,36 @@ def test_text_in_a_bar_does_not_hide_it():
     assert find(pictures).top * 512 == pytest.approx(120, abs=2)
 
 
+@pytest.mark.parametrize("wide", [False, True])
+def test_lines_of_text_in_a_bar_do_not_hide_it(wide):
+    pictures = framed(150, 150, 0, 0, level=235)
+    for i, picture in enumerate(pictures):
+        for row in range(3):
+            words = (
+                "WHEN THE CODE W" if wide else f"CAPTION {i}"
+            )  # one that stays and fills the width, one that changes
+            cv2.putText(picture, words, (2 if wide else 30, 40 + 42 * row), cv2.FONT_HERSHEY_SIMPLEX, 1.0, 16, 4)
+    assert find(pictures).top * 512 == pytest.approx(150, abs=2)
+
+
+def test_a_page_with_something_in_its_middle_has_no_bars():
+    def make(i):
+        page = np.full((512, 288), 235, np.uint8)
+        page[200 : 300 + 6 * i, 40:248] = content(512, 288, 6, 0)[: 100 + 6 * i, :208]  # grows, as a chat does
+        return page
+
+    assert find(clip(make)).fill is None
+
+
+def test_a_box_of_text_on_a_soft_photo_has_no_blurred_fill():
+    coarse = np.random.default_rng(7).integers(20, 235, (8, 5)).astype(np.uint8)
+    photo = cv2.resize(coarse, (288, 512), interpolation=cv2.INTER_CUBIC)
+    photo[180:330, 30:258] = 235
+    for row in range(5):
+        cv2.putText(photo, "many small words", (40, 205 + 26 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.7, 16, 2)
+    assert find([photo] * 8).fill is None
+
+
 def test_a_blurred_fill_is_found():
     def make(i):
         inner = content(162, 288, 2, i * 3)

@@ -27,8 +27,9 @@ STILL = 8
 """Range of a pixel over time, 0..255, up to which it is still; compression moves flat areas by 2-4."""
 NEAR = 10.0
 """Distance from the bar's colour."""
-LINE_STILL, LINE_COLOUR, TEXT_COLOUR = 0.85, 0.5, 0.35
-"""Shares of a row's pixels that must be still, and of the bar's colour, and of it where a line of text is."""
+LINE_STILL, LINE_COLOUR, TEXT_COLOUR, WIDE_TEXT_COLOUR = 0.85, 0.5, 0.35, 0.2
+"""Shares of a row's pixels that must be still, and of the bar's colour, and of it where a line of text is: one that
+fills the width has less of it, and is only taken for one where the picture moves and it does not."""
 EDGE = 10.0
 """Step of luma across the end of a bar."""
 EDGE_SHARE = 0.4
@@ -43,6 +44,13 @@ FILL_EDGE_SHARE = 0.55
 FILL_SMALLEST = 0.08
 TEXT_LARGEST = 0.08
 """Height of a line of text in a bar."""
+MARGIN, MARGIN_COLOUR = 0.04, 0.9
+"""Share of the width at either side that text in a bar leaves free, and share of it in the bar's colour."""
+PAGE = 0.8
+"""Share of the rows between two bars whose margins are of the bar's colour too: a page, and not a picture."""
+FILL_MARGIN, FILL_MARGIN_EDGE = 0.08, 0.25
+"""Share of the width at either side in which the end of a blurred fill is seen too, and in how much of it: a box of
+text does not reach that far."""
 UNEVEN = 0.02
 """How much the two bars of one direction may differ where nothing moves: a plain wall or sky is still as well."""
 FRAMES_SURE, MOVING = 3, 0.05
@@ -52,12 +60,17 @@ FRAMES_SURE, MOVING = 3, 0.05
 def find(lumas: Sequence[Array]) -> Bars:
     """Return the bars around the pictures `(H, W)` uint8, all of one size, at least one."""
     stack = np.stack([p for p in lumas if p.mean() >= DARK_FRAME] or [lumas[0]]).astype(np.int16)
+    across = stack.transpose(0, 2, 1)
     top, bottom = _plain(stack)
-    left, right = _plain(stack.transpose(0, 2, 1))
+    left, right = _plain(across)
+    if not (left or right) and _is_page(stack, (top, bottom)):
+        top = bottom = 0.0
+    if not (top or bottom) and _is_page(across, (left, right)):
+        left = right = 0.0
     if max(top, bottom, left, right) >= SMALLEST:
         return Bars(top=top, bottom=bottom, left=left, right=right, fill="plain")
     top, bottom = _blurred(stack)
-    left, right = _blurred(stack.transpose(0, 2, 1))
+    left, right = _blurred(across)
     if (top or left) and len(stack) >= FRAMES_SURE:
         return Bars(top=top, bottom=bottom, left=left, right=right, fill="blurred")
     return Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
@@ -68,22 +81,30 @@ def _plain(stack: NDArray[np.int16]) -> tuple[float, float]:
     height = stack.shape[1]
     still = (stack.max(0) - stack.min(0)) <= STILL
     steps = (np.abs(np.diff(stack, axis=1)).max(0) >= EDGE).mean(1)
+    moves = len(stack) >= FRAMES_SURE and float(still.mean()) < 1.0 - MOVING
     found = []
     for flip in (1, -1):
-        rows = _bar_rows(stack.mean(0)[::flip][: height // 2], still[::flip][: height // 2])
+        rows = _bar_rows(stack.mean(0)[::flip][: height // 2], still[::flip][: height // 2], moves)
         # Ringing and blur hide the last rows of a bar: its end is where most columns step.
         near = steps[::flip][max(0, rows - 3) : rows + 4]
         sharp = rows > 0 and float(near.max()) >= EDGE_SHARE
         share = (max(0, rows - 3) + int(near.argmax()) + 1) / height if sharp else 0.0
         found.append(share if SMALLEST <= share <= LARGEST else 0.0)
-    moves = len(stack) >= FRAMES_SURE and float(still.mean()) < 1.0 - MOVING
     alike = abs(float(np.median(stack[:, :4])) - float(np.median(stack[:, -4:]))) <= NEAR
     if not moves and (abs(found[0] - found[1]) > UNEVEN or not alike):
         return 0.0, 0.0
     return found[0], found[1]
 
 
-def _bar_rows(picture: NDArray[np.float64], still: NDArray[np.bool_]) -> int:
+def _is_page(stack: NDArray[np.int16], bars: tuple[float, float]) -> bool:
+    """Return whether the bars' colour goes on along both sides of what lies between them."""
+    picture, height = stack.mean(0), stack.shape[1]
+    colour = float(np.median(picture[:4] if bars[0] else picture[-4:]))
+    alike = ((stack.max(0) - stack.min(0)) <= STILL) & (np.abs(picture - colour) <= NEAR)
+    return float(_margins(alike)[round(bars[0] * height) : height - round(bars[1] * height)].mean()) >= PAGE
+
+
+def _bar_rows(picture: NDArray[np.float64], still: NDArray[np.bool_], moves: bool) -> int:
     """Return how many rows from the first belong to a bar; text inside it may interrupt it."""
     colour = float(np.median(picture[:4]))
     alike = (still & (np.abs(picture - colour) <= NEAR)).mean(1)
@@ -91,13 +112,22 @@ def _bar_rows(picture: NDArray[np.float64], still: NDArray[np.bool_]) -> int:
     if not bar[0] or bar.all():
         return 0
     rows, text = int(np.argmin(bar)), int(len(picture) * 2 * TEXT_LARGEST)
-    ahead = np.flatnonzero(bar[rows : rows + text])
-    if len(ahead):
-        # The last row of the bar in reach: text may touch it more than once.
+    margins = _margins(still & (np.abs(picture - colour) <= NEAR))
+    # The last row of the bar in reach: text may touch it more than once, and there may be several lines of it.
+    while len(ahead := np.flatnonzero(bar[rows : rows + text])) and not bar[rows:].all():
         again = rows + int(ahead[-1]) + 1
-        if float(alike[rows:again].min()) >= TEXT_COLOUR and not bar[rows:].all():
-            rows = again + (int(np.argmin(bar[again:])) if again < len(bar) and not bar[again:].all() else 0)
+        stands = moves and float(still[rows:again].mean(1).min()) >= LINE_STILL
+        least = WIDE_TEXT_COLOUR if stands else TEXT_COLOUR
+        if float(alike[rows:again].min()) < least and not margins[rows:again].all():
+            break
+        rows = again + (int(np.argmin(bar[again:])) if again < len(bar) and not bar[again:].all() else 0)
     return rows
+
+
+def _margins(alike: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return the rows that are of the bar's colour at both sides, whatever stands between."""
+    side = max(2, round(alike.shape[1] * MARGIN))
+    return np.asarray(np.minimum(alike[:, :side].mean(1), alike[:, -side:].mean(1)) >= MARGIN_COLOUR)
 
 
 def _blurred(stack: NDArray[np.int16]) -> tuple[float, float]:
@@ -105,7 +135,10 @@ def _blurred(stack: NDArray[np.int16]) -> tuple[float, float]:
     height = stack.shape[1]
     first, last = int(height * FILL_SMALLEST), int(height * LARGEST)
     steps = np.abs(stack[:, 2:] - stack[:, :-2])  # over two rows: an edge that fell between pixels stays whole
+    side = max(2, round(stack.shape[2] * FILL_MARGIN))
     share = np.median((steps >= EDGE).mean(2), axis=0)
+    margins = (steps[:, :, :side], steps[:, :, -side:])
+    share[np.minimum(*(np.median((m >= EDGE).mean(2), axis=0) for m in margins)) < FILL_MARGIN_EDGE] = 0.0
     before = first + int(np.argmax(share[first:last]))
     after = height - 2 - last + int(np.argmax(share[height - 2 - last : height - 2 - first]))
     if min(share[before], share[after]) < FILL_EDGE_SHARE:
