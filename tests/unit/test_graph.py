@@ -85,6 +85,12 @@ def test_an_encoder_whose_signals_are_wanted_runs_even_if_no_analyzer_of_the_gro
     assert graph.plan_level1(("hook",), "cpu", WORLD).publish == frozenset()
 
 
+def test_texts_publish_the_signals_that_they_have_for_the_corpus():
+    told = encoder("told", input="text", signals=lambda _features: {})
+    world = catalogue([told, encoder("silent", input="text")], [analyzer("late", "text", optional=("told", "silent"))])
+    assert graph.plan_level2(("late",), world).publish == {"told"}
+
+
 def test_what_an_analyzer_reads_runs_with_it():
     assert set(graph.with_read(["hook"], WORLD)) == {"hook", "text", "loud", "move"}
     assert names(graph.plan_level2(["hook"], WORLD)) == ["text", "hook"]

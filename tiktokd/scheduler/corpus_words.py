@@ -20,7 +20,7 @@ PICTURES, WORDS = "siglip2", "siglip2_text"
 """Encoders whose signals hold the vectors: `mean` and `vector`, both with their `space`."""
 FIELD = "visual_text_z"
 ALIKE = "no spread: the other videos' words are all alike"
-SAME_COSINE = 0.999
+SAME_COSINE = 0.9999
 """Of the vectors of one text, whose numbers are rounded on their way."""
 LATEST = 500
 """Videos whose words are compared with: 1.5 MiB, and a product of 0.2 ms."""
