@@ -100,9 +100,6 @@ class ToyRuntime:
             ),
         )  # fmt: skip
 
-    def analyzer_names(self) -> tuple[str, ...]:
-        return ("loudness",)
-
     async def subscribe(self) -> AsyncIterator[Event]:
         self.subscribed.set()
         while True:

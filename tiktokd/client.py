@@ -9,6 +9,7 @@ import http.client
 import json
 import os
 import socket
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -26,7 +27,6 @@ from tiktokd.protocol import (
     VERSION_HEADER,
     CleanupAnswer,
     Event,
-    ItemOutcome,
     Outcomes,
     Page,
     StatusAnswer,
@@ -234,11 +234,8 @@ def trouble(path: Path, error: OSError) -> str:
 
 def joined(parts: Sequence[Outcomes]) -> Outcomes:
     """Return the outcomes of several requests as those of one."""
-    items: tuple[ItemOutcome, ...] = tuple(item for part in parts for item in part.items)
-    counts: dict[str, int] = {}
-    for item in items:
-        counts[item.outcome] = counts.get(item.outcome, 0) + 1
-    return Outcomes(items=items, counts=counts)
+    items = tuple(item for part in parts for item in part.items)
+    return Outcomes(items=items, counts=dict(Counter(item.outcome for item in items)))
 
 
 def as_json(answer: Any) -> str:

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import IO, Any, Protocol
+from typing import IO, Any
 
 from tiktokd.errors import ConfigError
 from tiktokd.export_flat import Columns, Kind, Row, Value, fitted, segment_rows, video_row
@@ -18,18 +18,6 @@ BATCH_ROWS = 1000
 """Rows per row group of a Parquet file: 500 columns of them take some 10 MiB."""
 TIME_COLUMNS = ("enqueued_at", "finished_at")
 """ISO 8601 text in CSV, timestamps in Parquet."""
-
-Lines = Iterator[bytes]
-
-
-class Writer(Protocol):
-    """Writes one table."""
-
-    def rows(self, rows: list[Row]) -> None:
-        """Append rows."""
-
-    def close(self) -> None:
-        """Finish the file."""
 
 
 class Survey:
@@ -76,7 +64,7 @@ def write_segments(survey: Survey, out: IO[bytes], form: str) -> None:
     _write(survey.rows(segment_rows), first | survey.segments.ordered(), out, form)
 
 
-def lines_of(pieces: Iterator[bytes]) -> Lines:
+def lines_of(pieces: Iterator[bytes]) -> Iterator[bytes]:
     """Yield the lines in a stream of pieces, without their ends."""
     rest = b""
     for piece in pieces:
@@ -99,7 +87,7 @@ def require_parquet() -> None:
 
 
 def _write(batches: Iterator[list[Row]], columns: Mapping[str, Kind], out: IO[bytes], form: str) -> None:
-    writer: Writer = _Parquet(out, columns) if form == "parquet" else _Csv(out, columns)
+    writer = _Parquet(out, columns) if form == "parquet" else _Csv(out, columns)
     for batch in batches:
         writer.rows(batch)
     writer.close()

@@ -185,9 +185,6 @@ class Runtime(Protocol):
     def analyzers(self) -> "tuple[AnalyzerFacts, ...]":
         """Return what the workers said about their analyzers; empty before the first is ready."""
 
-    def analyzer_names(self) -> tuple[str, ...]:
-        """Return the analyzers that the configuration enables."""
-
     def subscribe(self) -> AsyncIterator[Event]:
         """Return the events from now on; bounded, a reader that is too slow gets one of kind `lag`."""
 

@@ -33,7 +33,6 @@ YT_DLP_OLD_DAYS = 60
 FREE_RATIO = 0.1
 """The daemon stops downloading below this share of free disk (DESIGN 3)."""
 TRY_S = 60.0
-PYTHON_MIN = (3, 11)
 CODECS = ("h264", "hevc", "vp9", "av1", "aac", "opus", "mp3")
 """What TikTok serves or has served, and what people's own files hold; the first and `aac` are essential."""
 
@@ -70,11 +69,8 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
 
 
 def python() -> Check:
-    """Check Python's version."""
-    version = platform.python_version()
-    if sys.version_info < PYTHON_MIN:
-        return Check("python", "fail", version, "install Python 3.11 or newer and run `make setup` with it")
-    return Check("python", "ok", version)
+    """Return Python's version; with one that is too old nothing of this would run."""
+    return Check("python", "ok", platform.python_version())
 
 
 def sqlite(version: tuple[int, int, int]) -> Check:

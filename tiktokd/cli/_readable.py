@@ -97,6 +97,11 @@ def title(name: str) -> str:
     return shortened(name.replace("_", " "), TEXT_CHARS)
 
 
+def unit_of(name: str) -> str:
+    """Return what stands behind the number in a field of this name; empty for one without a unit."""
+    return next((unit for suffix, unit in UNITS if name.endswith(suffix)), "")
+
+
 def said(name: str, value: Any, *, full: bool = False) -> str:
     """Return a value as people read it, with the unit that its name carries; `-` where it is not known."""
     match value:
@@ -173,8 +178,7 @@ def _text(name: str, value: str, limit: int) -> str:
 def _number(name: str, value: float) -> str:
     if name.endswith(SHARES) and 0 <= value <= 1:
         return f"{bar(value, 5)} {value:.0%}"
-    unit = next((unit for suffix, unit in UNITS if name.endswith(suffix)), "")
-    return number(value) + unit
+    return number(value) + unit_of(name)
 
 
 def _mapping(value: Mapping[str, Any], *, full: bool) -> str:
@@ -196,7 +200,6 @@ def _sequence(name: str, value: Sequence[Any], *, full: bool) -> str:
         counted = ", ".join(f"{count} {one_line(kind, TEXT_CHARS)}" for kind, count in kinds.items())
         return counted if kinds.total() == len(value) else str(len(value))
     shown = list(value) if full else list(value)[:FEW_VALUES]
-    unit = next((unit for suffix, unit in UNITS if name.endswith(suffix)), "")
     words = [number(each) if isinstance(each, int | float) else _text("", str(each), TEXT_CHARS) for each in shown]
     more = f" … {len(value)} in all" if len(shown) < len(value) else ""
-    return ", ".join(words) + (unit if isinstance(shown[0], int | float) else "") + more
+    return ", ".join(words) + (unit_of(name) if isinstance(shown[0], int | float) else "") + more

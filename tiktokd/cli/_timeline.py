@@ -11,7 +11,7 @@ from typing import Any
 from rich.text import Text
 
 from tiktokd.cli._format import timeline
-from tiktokd.cli._readable import UNITS, number, one_line, title
+from tiktokd.cli._readable import number, one_line, title, unit_of
 from tiktokd.printable import shortened
 
 Segment = Mapping[str, Any]
@@ -137,7 +137,7 @@ def _spark(segments: Sequence[Segment], field: str, end_s: float, cells: int) ->
 
 def _range(segments: Sequence[Segment], field: str) -> str:
     values = [each[field] for each in _measured(segments, field)]
-    unit = next((unit for suffix, unit in UNITS if field.endswith(suffix)), "")
+    unit = unit_of(field)
     scale = f"{number(min(values))} to {number(max(values))}{unit}"
     return scale if unit else f"{title(field)} {scale}"
 

@@ -105,10 +105,6 @@ class LiveRuntime:
         facts = self._supervisor.facts
         return tuple(self.costs.of(facts[name]) for name in sorted(facts))
 
-    def analyzer_names(self) -> tuple[str, ...]:
-        """Return the analyzers that the configuration enables; empty before the first worker is ready."""
-        return self._loop.state.analyzers
-
     def subscribe(self) -> AsyncIterator[Event]:
         """Return the events from now on."""
         return self._feed.subscribe()
