@@ -39,9 +39,10 @@ CLIP_S, SHORT_S = 30.0, 10.0
 LEAST_MS = 1.0
 ITEMS = {
     "siglip2": 32, "dfine": 16, "vitpose": 16, "nsfw": 8, "ast": 3, "whisper": 1, "captioner": 1, "ocr": 4,
-    "siglip2_text": 1, "e5": 20,
+    "siglip2_text": 1, "e5": 20, "transnetv2": 18,
 }  # fmt: skip
-"""Items of a 30 s clip; text models read about ten stretches, E5 their sentences and phrases too."""
+"""Items of a 30 s clip; text models read about ten stretches, E5 their sentences and phrases too; TransNet V2 takes
+50 frames at a time."""
 TEXT_ITEMS = 10
 RUNS = 3
 P, T = ParamSpec("P"), TypeVar("T")
