@@ -114,6 +114,39 @@ def load(path: Path | io.BytesIO, rate_hz: int = 16_000, *, stereo: bool = False
     return flat.reshape(-1, 2) if stereo else flat
 
 
+FORMANTS_HZ = ((730, 1090, 2440), (270, 2290, 3010), (300, 870, 2240), (530, 1840, 2480), (570, 840, 2410))
+"""Of the vowels a, i, u, e, o of a man (Peterson and Barney 1952)."""
+
+
+def voice(seconds: float, seed: int = 0, rate_hz: int = 16_000) -> Sound:
+    """Return nonsense syllables, about four and a half a second: falling pulses through gliding formants, and hiss."""
+    from scipy.signal import lfilter
+
+    random = np.random.default_rng(seed)
+    track = np.zeros(round(seconds * rate_hz))
+    hiss_n, at_s = round(0.06 * rate_hz), 0.0
+    while at_s < seconds - 0.3:
+        n = round(random.uniform(0.12, 0.22) * rate_hz)
+        share = np.linspace(0.0, 1.0, n)
+        f0_hz = random.uniform(110, 150) + share * random.uniform(-50, -5)
+        source = np.diff(np.floor(np.cumsum(f0_hz) / rate_hz), prepend=0.0)
+        syllable = np.zeros(n)
+        for weight, vowel in zip((1 - share, share), random.integers(0, len(FORMANTS_HZ), 2), strict=True):
+            through = lfilter([1.0], [1.0, -0.95], source)
+            for k, formant_hz in enumerate(FORMANTS_HZ[vowel]):
+                pole = np.exp(-np.pi * (60 + 40 * k) / rate_hz)
+                swing = 2 * pole * np.cos(2 * np.pi * formant_hz / rate_hz)
+                through = lfilter([1 - swing + pole**2], [1.0, -swing, pole**2], through)
+            syllable += weight * through
+        syllable = np.diff(syllable, prepend=0.0) * np.minimum(1.0, np.minimum(share, 1 - share) * n / (0.03 * rate_hz))
+        start = round(at_s * rate_hz)
+        track[start : start + n] += syllable / np.abs(syllable).max() * random.uniform(0.5, 1.0)
+        rest = track[start + n : start + n + hiss_n]
+        rest += (0.08 * np.diff(random.standard_normal(hiss_n + 1)) * np.hanning(hiss_n))[: len(rest)]
+        at_s += n / rate_hz + 0.06
+    return np.asarray(track / np.abs(track).max() * 0.5)
+
+
 def song(seed: int, seconds: float = 30.0, rate_hz: int = 16_000) -> Sound:
     """Return a made-up song: chords, bass, melody and drums; each seed has its own tempo, key, riff and timbre."""
     random = np.random.default_rng(seed)

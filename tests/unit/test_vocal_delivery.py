@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tests.sounds import analyze, chord, context_of, noise, note, sine
+from tests.sounds import analyze, chord, context_of, noise, note, sine, voice
 from tiktokd.analyzers.vocal_delivery import pauses_s, syllable_frames, words_per_minute
 from tiktokd.encoders import pitch, vad
 from tiktokd.sound import Transcript, Word
@@ -52,6 +52,21 @@ def test_a_click_of_speech_is_dropped():
 
 def test_spans_stay_inside_the_sound():
     assert vad.spans(probability((0.99, 1.0)), 0.99) == ((0.0, 0.99),)
+
+
+@pytest.mark.parametrize("snr_db", [None, 10, 0])
+def test_the_onset_of_a_made_up_voice_is_found(snr_db):
+    sound = np.concatenate((np.zeros(32_000), voice(4.0, seed=1), np.zeros(16_000)))
+    if snr_db is not None:
+        sound = sound + noise(7.0, 10 * np.log10(np.mean(sound[32_000:96_000] ** 2)) - snr_db)
+    result = analyze("vocal_delivery", context_of(audio16=sound))
+    assert result.summary["first_speech_s"] == pytest.approx(2.1, abs=0.2)
+
+
+def test_a_voice_at_the_very_start_is_speech():
+    result = analyze("vocal_delivery", context_of(audio16=voice(4.0, seed=2)))
+    assert result.summary["first_speech_s"] < 0.2
+    assert result.summary["speech_ratio"] > 0.9
 
 
 @pytest.mark.parametrize("level_db", [-10, -30])

@@ -102,5 +102,5 @@ ANALYZER = Analyzer(
     uses=("whisper",),
     needs=frozenset({"audio"}),
     lightweight=False,
-    version="2",
+    version="3",
 )

@@ -198,5 +198,5 @@ ANALYZER = Analyzer(
     uses=("vad", "pitch"),
     optional=("whisper",),
     needs=frozenset({"audio"}),
-    version="2",
+    version="3",
 )
