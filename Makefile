@@ -13,7 +13,7 @@ $(STAMP): pyproject.toml constraints.txt
 	touch $@
 
 run: setup   ## analyze sample clips, or real posts with URLS=urls.txt
-	$(BIN)/python -m bench.demo $(if $(URLS),--urls $(URLS))
+	$(BIN)/python -m bench.demo $(if $(URLS),--urls "$(URLS)")
 
 test: lint types unit   ## everything that must be green
 

@@ -66,6 +66,7 @@ def private_environment(directory: Path) -> dict[str, str]:
         "TIKTOKD_DAEMON__STATE_DIR": str(directory / "state"),
         "TIKTOKD_DAEMON__RUNTIME_DIR": str(directory / "run"),
         "TIKTOKD_DAEMON__LOG_DIR": str(directory / "log"),
+        "TIKTOKD_DAEMON__DRAIN_TIMEOUT_S": "2",  # what is in hand at the end is thrown away with the directory
         # Not the database and the port of a daemon that this user's settings belong to.
         "TIKTOKD_DATABASE__URL": "",
         "TIKTOKD_HTTP__LISTEN": "",
@@ -109,6 +110,9 @@ def analyze(args: argparse.Namespace, environment: dict[str, str], directory: Pa
         console.print(f"making {args.clips} sample clips …")
         clips = samples.make(directory / "clips", count=args.clips)
         control(environment, "add-files", *map(str, clips))
+    if json.loads(control(environment, "list", "--json", stdout=subprocess.PIPE)) == []:
+        console.print(Text(f"there is nothing to analyze; {args.output} is left as it was"))
+        return 1
     started = time.monotonic()
     control(environment, "wait", "--stalled", str(args.stalled))
     took_s = time.monotonic() - started
@@ -123,9 +127,9 @@ def analyze(args: argparse.Namespace, environment: dict[str, str], directory: Pa
     return 0 if videos and done == len(videos) else 1
 
 
-def control(environment: dict[str, str], *words: str) -> None:
-    """Run tiktokctl as a user would; it prints for itself."""
-    subprocess.run([BIN / "tiktokctl", *words], env=environment, check=False)
+def control(environment: dict[str, str], *words: str, stdout: int | None = None) -> bytes:
+    """Run tiktokctl as a user would, who sees what it prints; with `stdout` a pipe, return it instead."""
+    return subprocess.run([BIN / "tiktokctl", *words], env=environment, check=False, stdout=stdout).stdout
 
 
 def show(video: dict[str, Any], console: Console) -> None:

@@ -77,6 +77,15 @@ def test_without_a_network_it_says_so_and_ends(tmp_path):
     assert list((tmp_path / "tmp").iterdir()) == []
 
 
+def test_a_file_without_posts_leaves_earlier_results_alone(tmp_path):
+    (tmp_path / "results.json").write_text("earlier")
+    with demonstration(tmp_path, "", "# none yet") as child:
+        said, _ = child.communicate(timeout=TIMEOUT_S)
+    assert child.returncode == 1
+    assert "there is nothing to analyze" in said
+    assert (tmp_path / "results.json").read_text() == "earlier"
+
+
 def test_stopped_half_way_it_takes_its_daemon_along(tmp_path):
     with (
         Proxy(Site()) as proxy,
