@@ -1,5 +1,7 @@
 """The whole daemon with the real yt-dlp against the stand-in for TikTok: states, attempts, and the log of requests."""
 
+import os
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -125,6 +127,28 @@ def test_every_url_ends_in_one_final_state_and_only_what_may_mend_is_asked_again
         assert list((daemon.state / "tmp").iterdir()) == []
         ends = "SELECT COUNT(*) FROM job_events WHERE event IN ('complete', 'fail') GROUP BY seq"
         assert set(daemon.sql(ends)) == {(1,)}
+
+
+def test_kill_9_in_the_middle_of_a_media_file_costs_one_more_page_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with running(tmp_path, per_minute=600, min_gap_s=0.05) as daemon:
+        first, second = (daemon.site.video("media_hang_once") for _ in range(2))
+        for video in (first, second):
+            daemon.queue(video.url)
+            until(lambda: daemon.site.hits("media", id=video.id), "a media file that is on its way")  # noqa: B023
+            if video is first:
+                (holder,) = [w["pid"] for w in daemon.workers().values() if w["id"] == video.id]
+                os.kill(holder, signal.SIGKILL)
+                daemon.settle(40)
+            else:
+                daemon.kill()
+                assert list((daemon.state / "tmp").iterdir()), "the attempt was in the middle"
+                daemon.start()
+                daemon.settle(40)
+            assert daemon.asked(video) == ["page", "media"] * 2
+            assert list((daemon.state / "tmp").iterdir()) == []
+        assert [daemon.of(video.id) | {"failure": None} for video in (first, second)] == [
+            {"state": "completed", "download_attempts": 0, "crashes": crashes, "failure": None} for crashes in (1, 0)
+        ]
 
 
 def test_posts_are_asked_for_at_least_two_seconds_apart_with_the_default_settings(tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "truncated": Behaviour(media=lambda video, n: replace(video.media, body=video.data[: 2000 + n], fault="cut")),
     "media_reset": Behaviour(media=lambda video, n: _fault("media", "reset")(video)),
     "media_hang": Behaviour(media=lambda video, n: _fault("media", "hang")(video)),
+    "media_hang_once": Behaviour(media=once(_fault("media", "hang"), "media")),
     "media_429": Behaviour(media=_always(failure(429, Retry_After="3"))),
     "media_403_once": Behaviour(media=once(failure(403), "media")),
     "media_403": Behaviour(media=_always(failure(403))),
