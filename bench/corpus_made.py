@@ -13,16 +13,15 @@ from numpy.typing import NDArray
 
 from tiktokd.model import Envelope, Signals
 from tiktokd.scheduler import (
-    corpus_latest,
     corpus_pace,
     corpus_picture,
     corpus_semantic,
     corpus_sound,
-    corpus_words,
     schema,
     store_corpus,
 )
 from tiktokd.scheduler.corpus_index import Entry
+from tiktokd.scheduler.corpus_kind import kind_of_space
 from tiktokd.scheduler.database import Database
 from tiktokd.sketches import BITS, BYTES, share, sketches
 from tiktokd.sound_hashes import Landmarks
@@ -38,6 +37,7 @@ EMBEDDED, FRAME_NEAR = 32, 0.985
 """Frames of a video that have an embedding, and their cosine with the mean."""
 COPIED, EDITED = 0.99, 0.96
 """Cosine of a copy's embedding with the original's."""
+WORDS_KIND = kind_of_space(schema.WORDS_PREFIX, SPACE)
 KINDS = 5
 """Of questions: nothing, a copy with its sound, the sound at another speed, nothing, an edited copy."""
 NOW = 1_790_000_000.0
@@ -146,7 +146,7 @@ class Crowd:
         self._keys = np.concatenate([p.key for p in pool])
         self._pitch = np.concatenate([p.pitch for p in pool])
         self._exact = [base64.b64decode(music(rng).pack()) for _ in range(20)]
-        self._meanings: list[store_corpus.NewPrint] = []
+        self._batch: list[tuple[store_corpus.NewPrint, ...]] = []
 
     def prints(self) -> tuple[store_corpus.NewPrint, ...]:
         """Return one video's prints."""
@@ -165,29 +165,26 @@ class Crowd:
         return (
             _print("picture", shown, head + times + self._rng.bytes(FRAMES * 128)),
             _print("sound", sound, self._exact[int(self._rng.integers(len(self._exact)))]),
-            self._meaning(),
-            *standing_prints(self._rng),
+            *self._vectors(),
         )
 
-    def _meaning(self) -> store_corpus.NewPrint:
-        if not self._meanings:
-            vectors = embeddings(self._rng, BATCH)
-            kind = meaning_print(vectors[0], []).kind
+    def _vectors(self) -> tuple[store_corpus.NewPrint, ...]:
+        """Return the prints of pictures, words and pace, a batch of them made at once."""
+        if not self._batch:
+            pictures, words = embeddings(self._rng, BATCH), embeddings(self._rng, BATCH)
             frames = self._rng.bytes(EMBEDDED * BYTES)
-            self._meanings = [
-                store_corpus.NewPrint(kind=kind, cluster=0, entry=entry, exact=vector.astype("<f2").tobytes() + frames)
-                for vector, entry in zip(vectors, sketches(vectors), strict=True)
-            ]
-        return self._meanings.pop()
+            paces = self._rng.uniform(0, 5, (BATCH, len(corpus_pace.PARTS)))
+            for vector, entry, said, pace in zip(pictures, sketches(pictures), words, paces, strict=True):
+                self._batch.append((
+                    _vector(corpus_semantic.kind_of(SPACE), entry, vector.astype("<f2").tobytes() + frames),
+                    _vector(WORDS_KIND, b"", said.astype("<f4").tobytes()),
+                    _vector(schema.PACE_KIND, b"", pace.astype("<f4").tobytes()),
+                ))  # fmt: skip
+        return self._batch.pop()
 
 
-def standing_prints(rng: np.random.Generator) -> tuple[store_corpus.NewPrint, ...]:
-    """Return what is kept of a video's pace and words."""
-    paced = corpus_pace.read(pace_summary(rng), {})
-    words = corpus_words.read({"missing": {}}, signals(*[embeddings(rng, 1)[0], [], embeddings(rng, 1)[0]]))
-    assert paced is not None
-    assert words is not None
-    return corpus_latest.to_print(paced, 0), corpus_latest.to_print(words, 0)
+def _vector(kind: str, entry: bytes, exact: bytes) -> store_corpus.NewPrint:
+    return store_corpus.NewPrint(kind=kind, cluster=0, entry=entry, exact=exact)
 
 
 def pace_summary(rng: np.random.Generator) -> dict[str, Any]:

@@ -250,6 +250,16 @@ async def test_after_a_restart_everything_is_found_whatever_became_of_the_files(
     await finds_all(small, 3)
 
 
+async def test_files_that_are_gone_are_made_anew_before_a_video_wants_them(small):
+    await fill(small)
+    for path in small.files():
+        path.unlink()
+    small.restart()
+    await asyncio.wrap_future(small.corpus.warm())
+    assert [path.name for path in small.files()] == ["picture.index", "sound.index"]
+    await finds_all(small, 3)
+
+
 async def test_files_of_a_newer_state_than_the_database_are_made_anew(small):
     """A backup of the database was put back."""
     await fill(small)

@@ -15,7 +15,7 @@ All of it runs on one thread of its own. Knows no processes and no HTTP.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -76,9 +76,9 @@ class Corpus:
         self._latest = Latest()
         self._posts_seen = 0
 
-    def warm(self) -> None:
+    def warm(self) -> Future[None]:
         """Open the indexes before the first video wants them: one that must be made anew takes half a minute."""
-        self._thread.submit(self._open)
+        return self._thread.submit(self._open)
 
     def _open(self) -> None:
         for kind in schema.PRINT_KINDS:
