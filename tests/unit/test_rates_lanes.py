@@ -2,7 +2,7 @@
 
 import pytest
 
-from tiktokd.scheduler.lanes import Lanes
+from tiktokd.scheduler.lanes import SAID_S, Lanes
 from tiktokd.scheduler.rates import Counter, Load, bottleneck
 
 
@@ -56,9 +56,16 @@ def test_a_lane_rests_for_a_while_and_says_why_until_something_works() -> None:
     assert not lanes.hinder("download", "disk full", 12.0), "no news, no second line in the log"
     assert lanes.free_at("download", 5.0) == 12.0
     assert lanes.free_at("download", 20.0) == 20.0
-    assert [lane.reason for lane in lanes.snapshot()] == ["disk full", None]
+    assert [lane.reason for lane in lanes.snapshot(9.0)] == ["disk full", None]
     assert lanes.clear("download")
-    assert [lane.reason for lane in lanes.snapshot()] == [None, None]
+    assert [lane.reason for lane in lanes.snapshot(9.0)] == [None, None]
+
+
+def test_a_trouble_of_long_ago_is_not_said_where_nothing_is_left_to_be_tried() -> None:
+    lanes = Lanes()
+    lanes.hinder("download", "disk full", 5.0)
+    assert lanes.snapshot(5.0 + SAID_S - 1)[0].reason == "disk full"
+    assert lanes.snapshot(5.0 + SAID_S)[0].reason is None
 
 
 def test_rests_grow_with_each_local_failure_and_start_again_after_a_success() -> None:
@@ -81,4 +88,4 @@ def test_a_stored_pause_is_taken_over_and_nonsense_is_not(stored: object, paused
         assert lanes.with_paused("download", True) == ["download", "processing"]
         assert lanes.with_paused("processing", False) == []
         assert lanes.paused == paused, "nothing changes before it is stored"
-        assert lanes.snapshot()[1].reason == "paused by a person"
+        assert lanes.snapshot(0.0)[1].reason == "paused by a person"

@@ -12,6 +12,10 @@ REST_S = 5.0
 """First rest of a lane after a local failure; doubled by each further one up to what the policy says. Short, because a
 disk often has room again as soon as the failed attempt is cleared away."""
 
+SAID_S = 300.0
+"""For so long after a rest its reason is still said: what is tried then has this long to fail again
+(`download.timeout_s`). Where nothing is left to be tried, nobody would learn otherwise that the trouble is over."""
+
 
 @dataclass(slots=True)
 class Lanes:
@@ -52,12 +56,14 @@ class Lanes:
         hindered = self._hindered.get(lane)
         return now if hindered is None else max(hindered[1], now)
 
-    def snapshot(self) -> tuple[LaneSnapshot, ...]:
+    def snapshot(self, now: float) -> tuple[LaneSnapshot, ...]:
         """Return both lanes for people."""
-        return tuple(LaneSnapshot(lane=lane, paused=lane in self.paused, reason=self._reason(lane)) for lane in LANES)
+        return tuple(
+            LaneSnapshot(lane=lane, paused=lane in self.paused, reason=self._reason(lane, now)) for lane in LANES
+        )
 
-    def _reason(self, lane: Lane) -> str | None:
+    def _reason(self, lane: Lane, now: float) -> str | None:
         if lane in self.paused:
             return BY_A_PERSON
-        hindered = self._hindered.get(lane)
-        return hindered[0] if hindered else None
+        reason, until = self._hindered.get(lane, (None, 0.0))
+        return reason if now < until + SAID_S else None

@@ -91,7 +91,7 @@ class LiveRuntime:
             workers=tuple(self._worker(worker, now) for worker in self._supervisor.workers.values()),
             slots_free=state.slots.free_count(),
             slots_total=state.slots.count,
-            lanes=tuple(self._explained(lane) for lane in self._lanes.snapshot()),
+            lanes=tuple(self._explained(lane) for lane in self._lanes.snapshot(now)),
             rates=self._rates(now),
             gate=self._downloads.gate_snapshot(),
             gpus=self._gpus.snapshot(self._devices),
