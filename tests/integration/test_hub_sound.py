@@ -6,8 +6,9 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, odd_clips, sound
+from tests.sounds import context_of
 from tiktokd.analyzers import audio_events
-from tiktokd.encoders import _transcript, _whisper_fallback, ast, whisper
+from tiktokd.encoders import _transcript, _whisper_fallback, ast, level, whisper
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.sound import SoundScores
@@ -71,6 +72,37 @@ def test_neighbouring_windows_of_a_group_become_one_stretch():
     assert found == [("speech", 0.0, 20.48, 0.9), ("music", 20.48, 25.0, 0.8)]
     assert result.output.speech_ratio == pytest.approx(20.48 / 25.0, abs=1e-4)
     assert result.output.singing_ratio == 0.0
+
+
+def test_silence_is_that_of_the_loudness_meter_and_not_a_guess():
+    sound48 = np.concatenate((np.zeros(48_000), 0.2 * np.sin(np.arange(3 * 48_000) / 8), np.zeros(2 * 48_000)))
+    scores = SoundScores(
+        labels=("Speech", "Silence"), windows_s=((0.0, 6.0),), scores=np.array([[0.1, 0.9]], np.float32)
+    )
+    clip = context_of(audio48=sound48)
+    model = level.load(LoadContext())
+    measured = level.encode(model, level.items(clip))[0]
+    result = audio_events.analyze(Context(facts=clip.facts, features={"ast": scores, "level": measured}))
+    assert [(s.group, round(s.start_s, 1), round(s.end_s, 1), s.score) for s in result.segments] == [
+        ("silence", 0.0, 1.0, None),
+        ("silence", 4.0, 6.0, None),
+    ]
+    assert result.output.groups == {"silence": pytest.approx(0.5, abs=0.01)}
+
+
+def test_nothing_says_whether_a_man_a_woman_or_a_child_speaks():
+    names = ("Female speech, woman speaking", "Speech", "Child singing", "Music", "Male speech, man speaking")
+    rows = [
+        ast._Scores(
+            window=ast.Window(start_s=0.0, end_s=1.0, samples=np.zeros(16_000, np.int16)),
+            values=np.array([0.9, 0.4, 0.6, 0.2, 0.1], np.float32),
+            labels=names,
+        )
+    ]
+    found = ast.collect(noise_context(1.0), rows)
+    assert found.labels == ("Speech", "Singing", "Music")
+    np.testing.assert_allclose(found.scores, [[0.9, 0.6, 0.2]])
+    assert set(ast.signals(found)["labels"]) == {"Speech", "Singing", "Music"}
 
 
 def test_silence_is_no_audio_and_not_a_class(context):

@@ -1,12 +1,13 @@
 """Names of classes in the code are those that the checkpoints use: a wrong one would never match anything."""
 
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tiktokd.analyzers import _products, _sound_sources, audio_events, music_analysis, visual_moderation
-from tiktokd.encoders import dfine
+from tiktokd.encoders import ast, dfine
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 
@@ -33,6 +34,7 @@ def test_the_tables_are_whole():
         (set().union(*_sound_sources.SOURCES.values()), THINGS),
         (set(_sound_sources.SOURCES), SOUNDS),
         (set().union(*audio_events.GROUPS.values()), SOUNDS),
+        (set(ast.VOICES), SOUNDS),
         (set(music_analysis.GENRES), SOUNDS),
         (set(music_analysis.MOODS), SOUNDS),
     ],
@@ -47,3 +49,8 @@ def test_the_class_that_is_no_object_is_never_an_object():
     boxes = np.tile(np.array([[0.5, 0.5, 0.2, 0.2]], np.float32), (3, 1))
     found = dfine.decode(labels, np.array([0.9, 0.8, 0.7]), np.array([0, 1, 30]), boxes)
     assert [d.label for d in found] == ["person", "boots"]
+
+
+def test_every_class_that_judges_who_speaks_or_sings_counts_as_a_voice():
+    voices = {name for name in SOUNDS if re.search("(?i)male|female|child", name) and re.search("(?i)spe|sing", name)}
+    assert voices == set(ast.VOICES)

@@ -19,8 +19,8 @@ _BOATS = frozenset({"boat", "sailboat", "ship"})
 _KEYS = frozenset({"keyboard", "laptop"})
 SOURCES: Mapping[str, frozenset[str]] = {
     **dict.fromkeys(
-        ("Speech", "Male speech, man speaking", "Female speech, woman speaking", "Child speech, kid speaking",
-         "Conversation", "Singing", "Laughter", "Clapping", "Crying, sobbing", "Baby cry, infant cry", "Shout"),
+        ("Speech", "Conversation", "Singing", "Laughter", "Clapping", "Crying, sobbing", "Baby cry, infant cry",
+         "Shout"),
         _PERSON,
     ),
     **dict.fromkeys(("Dog", "Bark", "Bow-wow", "Growling"), frozenset({"dog"})),

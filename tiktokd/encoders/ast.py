@@ -39,6 +39,12 @@ MEAN, STD = -4.2677393, 4.5689974
 FLOOR = 1.192092955078125e-07
 """Kaldi's epsilon: float32's."""
 PRE_EMPHASIS = 0.97
+VOICES = {
+    "Male speech, man speaking": "Speech", "Female speech, woman speaking": "Speech",
+    "Child speech, kid speaking": "Speech", "Male singing": "Singing", "Female singing": "Singing",
+    "Child singing": "Singing",
+}  # fmt: skip
+"""AudioSet's classes that judge who speaks or sings, and what they count as: sex and age of a person leave no trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +149,15 @@ def encode(model: Ast, batch: Sequence[Window]) -> Sequence[_Scores]:
 
 
 def collect(_context: Context, results: Sequence[_Scores]) -> SoundScores:
-    """Return the scores window by window."""
+    """Return the scores window by window; a voice is a voice, whoever it may belong to (`VOICES`)."""
+    scores = np.stack([r.values for r in results]).astype(np.float32)
+    names = [VOICES.get(label, label) for label in results[0].labels]
+    labels = tuple(dict.fromkeys(names))
+    columns = [scores[:, [i for i, name in enumerate(names) if name == label]].max(axis=1) for label in labels]
     return SoundScores(
-        labels=results[0].labels,
+        labels=labels,
         windows_s=tuple((r.window.start_s, r.window.end_s) for r in results),
-        scores=np.stack([r.values for r in results]).astype(np.float32),
+        scores=np.stack(columns, axis=1),
     )
 
 
