@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from tests.sounds import voice
 from tiktokd.model import Clip, MediaFacts
 from tiktokd.plugins import Array, ClipArrays
 
@@ -99,3 +100,9 @@ def odd_clips() -> dict[str, tuple[Clip, ClipArrays]]:
     clips["silence_only"] = clip_of(facts(duration_s=3.0, frames=0, audio=True), sound(silence))
     clips["sound_of_one_sample"] = clip_of(facts(duration_s=0.01, frames=0, audio=True), sound(hiss[:3]))
     return clips
+
+
+def talk() -> tuple[Clip, ClipArrays]:
+    """Return three seconds of pictures and nonsense speech."""
+    arrays = pictures(30, 3.0, lambda i: _noise(i // 10, (144, 256)), (144, 256)) | sound(voice(3.0, rate_hz=48_000))
+    return clip_of(facts(duration_s=3.0, frames=30, audio=True, size=(144, 256)), arrays)

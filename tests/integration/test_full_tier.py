@@ -17,19 +17,14 @@ from tiktokd.runner import Runner
 
 CATALOGUE = graph.load()
 ANALYZERS = sorted(CATALOGUE.analyzers)
-WEIGHTS = sorted(name for name, spec in CATALOGUE.encoders.items() if spec.weights is not None)
 CLIPS = odd_clips()
 POST = Metadata(description="w20 w21 w22 w30 #w31 follow me for more!", title="w40 w41", fetched_at_s=1.0)
-TINY_ODDITIES = "ignore::UserWarning"
-"""transformers about generation settings of a model that is 16 numbers wide."""
 
 
 @pytest.fixture(scope="module")
 def runner(tmp_path_factory):
     models = tmp_path_factory.mktemp("models")
-    for name in WEIGHTS:
-        if name != "siglip2_text":  # the same weights as siglip2
-            tiny_models.write(name, models)
+    tiny_models.write_all(models)
     return Runner(LoadContext(models_dir=models, threads=1), CATALOGUE)
 
 
@@ -66,7 +61,7 @@ def results(runner):
     return of
 
 
-@pytest.mark.filterwarnings(TINY_ODDITIES)
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
 @pytest.mark.parametrize("clip_name", sorted(CLIPS))
 def test_with_all_weights_no_video_is_an_error_and_no_weights_are_asked_for(results, clip_name):
     outputs = results(clip_name)
@@ -83,7 +78,7 @@ def test_with_all_weights_no_video_is_an_error_and_no_weights_are_asked_for(resu
     assert {n: e.message for n, e in outputs.items() if e.reason == "model_missing"} == {}
 
 
-@pytest.mark.filterwarnings(TINY_ODDITIES)
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
 def test_the_full_tier_says_the_same_twice(runner, results):
     first, second = results("one_second"), analyzed(runner, "one_second")
     for name in ANALYZERS:
@@ -94,7 +89,7 @@ def test_the_full_tier_says_the_same_twice(runner, results):
 HUB_IDS = {name: spec.weights.hub_id for name, spec in CATALOGUE.encoders.items() if spec.weights is not None}
 
 
-@pytest.mark.filterwarnings(TINY_ODDITIES)
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
 def test_a_result_names_all_weights_that_went_into_it_also_by_signals(results):
     outputs = results("moving_noise")
     for name, read in {
@@ -111,7 +106,7 @@ def test_a_result_names_all_weights_that_went_into_it_also_by_signals(results):
     assert HUB_IDS["whisper"] not in {m.id for m in outputs["text_moderation"].models}, "nobody speaks"
 
 
-@pytest.mark.filterwarnings(TINY_ODDITIES)
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
 def test_a_file_without_sound_has_no_sound_to_judge(results):
     outputs = results("no_sound")
     for name in ("speech_transcription", "audio_events", "music_analysis", "vocal_delivery", "loudness"):
