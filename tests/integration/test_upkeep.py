@@ -99,6 +99,17 @@ def test_a_clock_that_was_ahead_makes_nobody_wait_longer_than_a_backoff(database
     assert waits == {"far": now + longest_s, "near": now + 60}
 
 
+def test_videos_added_while_the_clock_was_ahead_do_not_wait_behind_all_that_are_added_later(database: Database) -> None:
+    now, year_s, longest_s = 1_800_000_000.0, 365 * 86400.0, 100_000.0
+    database.write_blocking(store.add, [store.NewVideo(id="ahead", url="u")], now=now + year_s)
+    assert database.write_blocking(cap_waits, latest=now + longest_s) == 1
+    database.write_blocking(store.add, [store.NewVideo(id="later", url="u")], now=now + 2 * longest_s)
+    assert database.write_blocking(cap_waits, latest=now + 3 * longest_s) == 0
+    claim = database.write_blocking(store.claim_download, worker="d", incarnation="i", now=now + 2 * longest_s)
+    assert claim is not None
+    assert claim.id == "ahead"
+
+
 def test_free_pages_go_back_to_the_file_system_a_few_at_a_time(database: Database, tmp_path: Path) -> None:
     large = "INSERT INTO corpus_prints (seq, kind, cluster, entry, exact) VALUES (1, 'x', 1, zeroblob(24000000), x'')"
     for sql in (large, "DELETE FROM corpus_prints"):

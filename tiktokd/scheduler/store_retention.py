@@ -31,15 +31,17 @@ def drop_old_metrics(conn: Connection, *, older_than: float, most: int, limit: i
 
 
 def cap_waits(conn: Connection, *, latest: float) -> int:
-    """Let no video wait beyond `latest` (UTC seconds); return how many did.
+    """Let no video wait beyond `latest` (UTC seconds), nor behind those that come after it; return how many did.
 
-    Retries are stored as times. Where the clock was ahead when they were stored and has been set right since, they
-    would wait for as long as it was wrong.
+    Retries and ranks are stored as times. Where the clock was ahead when they were stored and has been set right
+    since, they would wait for as long as it was wrong: behind each video that is added meanwhile.
     """
     capped = 0
     for state in (State.PENDING, State.DOWNLOADED):
         beyond = (sa.text(schema.DELAYED[state]), _queue.c.not_before > latest)
         capped += conn.execute(sa.update(_queue).where(*beyond).values(not_before=latest)).rowcount
+        behind = (sa.text(schema.READY[state]), _queue.c.rank > latest)
+        capped += conn.execute(sa.update(_queue).where(*behind).values(rank=latest)).rowcount
     return capped
 
 
