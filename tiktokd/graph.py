@@ -122,8 +122,12 @@ def plan_level2(names: Iterable[str], catalogue: Catalogue) -> Plan:
     )
 
 
-def order(needed: Iterable[str], catalogue: Catalogue) -> tuple[Encoder, ...]:
-    """Return the needed encoders and those that they use, each after what it uses."""
+def order(needed: Iterable[str], catalogue: Catalogue, *, optional: bool = True) -> tuple[Encoder, ...]:
+    """Return the needed encoders and those that they use, each after what it uses.
+
+    Args:
+        optional: also those that an encoder reads where they are there.
+    """
     done: dict[str, Encoder] = {}
 
     def visit(name: str, path: tuple[str, ...]) -> None:
@@ -132,7 +136,7 @@ def order(needed: Iterable[str], catalogue: Catalogue) -> tuple[Encoder, ...]:
         encoder = catalogue.encoders.get(name)
         if encoder is None or name in done:
             return
-        for used in encoder.uses:
+        for used in (*encoder.uses, *(encoder.optional if optional else ())):
             visit(used, (*path, name))
         done[name] = encoder
 

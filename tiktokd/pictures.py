@@ -119,6 +119,9 @@ class WrittenCaption:
     raw: str
     """As the model wrote it."""
     prompt: str
+    """What it was asked, the pictures and the words of the video left out."""
+    heard: bool = False
+    """It was also given what is said."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

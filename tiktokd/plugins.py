@@ -155,6 +155,8 @@ class Encoder:
     """Small JSON-serialisable values for level 2, made from the features."""
     uses: tuple[str, ...] = ()
     """Encoders whose features `items` reads."""
+    optional: tuple[str, ...] = ()
+    """Those whose features `items` reads where there are any; without them it encodes all the same."""
     after: tuple[str, ...] = ()
     """Analyzers whose outputs `items` reads; only for `input="text"`."""
     weights: Weights | None = None

@@ -171,7 +171,7 @@ class Runner:
 
     def _nothing(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Result | None:
         """Return that the video has nothing for the encoders of the analyzer, found without their models."""
-        needed = graph.order(analyzer.uses or analyzer.optional, self.catalogue)
+        needed = graph.order(analyzer.uses or analyzer.optional, self.catalogue, optional=False)
         asked = {name for encoder in needed for name in encoder.uses}
         for encoder in needed:
             self._encode(

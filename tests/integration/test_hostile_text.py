@@ -150,7 +150,7 @@ def test_lines_and_tables_hold_one_video_in_one_record(home, tmp_path):
     assert row["metadata.description"] == PAYLOAD
 
 
-def test_what_the_captioner_is_given_does_not_depend_on_any_words(outputs):
+def test_what_the_captioner_is_given_does_not_depend_on_the_post_or_on_read_words(outputs):
     clip, arrays = odd_clips()["moving_noise"]
     plain = Context(facts=clip.facts, arrays=arrays)
     talking = Context(
@@ -160,5 +160,7 @@ def test_what_the_captioner_is_given_does_not_depend_on_any_words(outputs):
         outputs=outputs,
     )
     assert captioner.ENCODER.uses == captioner.ENCODER.after == ()
+    assert captioner.ENCODER.optional == ("whisper",), "speech is given, as tests of the captioner say in what frame"
     (one,), (other,) = captioner.ENCODER.items(plain), captioner.ENCODER.items(talking)
-    assert np.array_equal(np.asarray(one), np.asarray(other))
+    assert one.heard == other.heard == ""
+    assert np.array_equal(np.asarray(one.frames), np.asarray(other.frames))

@@ -1,9 +1,11 @@
 """One sentence that says what happens, a title and tags, as a small vision-language model writes them.
 
-Not a fact but a description by a model: use it for search and for a quick look, never as evidence.
+Not a fact but a description by a model: use it for search and for a quick look, never as evidence. It sees eight frames
+and, where somebody speaks, is given the transcript as quoted material; without Whisper's weights (tier lite) it sees
+the frames alone. The text in the picture and the post's caption are not given.
 
-Bad at reading, counting, names and everything that only sound tells; it invents plausible things, and text in the
-picture can mislead it. What it writes is stored and never acted on.
+Bad at reading, counting, names and sounds that are no words; it invents plausible things, and text in the picture or
+words said can mislead it. What it writes is stored and never acted on.
 Source: SmolVLM2 (arXiv 2504.05299), Apache-2.0; the prompt is in encoders/captioner.py.
 """
 
@@ -30,7 +32,10 @@ class VideoCaption(Output):
     tags: list[str]
     """At most five, lower case."""
     prompt_hash: str
-    """First 16 hex digits of the prompt's sha256: answers of different prompts do not compare."""
+    """First 16 hex digits of the sha256 of the fixed text of the prompt, which is another one where a transcript was
+    given; neither pictures nor words of the video are in it. Answers of different prompts do not compare."""
+    transcript_given: bool
+    """The model was also given what is said. `False`: no sound, no speech, or no Whisper on this machine."""
 
 
 def analyze(context: Context) -> Result:
@@ -46,6 +51,7 @@ def analyze(context: Context) -> Result:
         title=_clean(fields.get("title"), TITLE_MAX),
         tags=unique_tags(tags) if isinstance(tags, list) else [],
         prompt_hash=hashlib.sha256(written.prompt.encode()).hexdigest()[:16],
+        transcript_given=written.heard,
     )
     if not fields:
         return partial(output, "low_quality", "the model did not answer in JSON; its first sentence was taken")
@@ -91,6 +97,8 @@ ANALYZER = Analyzer(
     output=VideoCaption,
     analyze=analyze,
     uses=("captioner",),
+    optional=("whisper",),
     needs=frozenset({"video"}),
     lightweight=False,
+    version="2",
 )
