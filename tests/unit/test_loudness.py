@@ -130,6 +130,15 @@ def test_the_curve_has_one_value_per_second():
     assert curve[3]["momentary_max_lufs"] == pytest.approx(-20, abs=0.2)
 
 
+def test_the_short_term_curve_is_that_of_the_three_seconds_before():
+    segments = analyze("loudness", context_of(audio48=steps((-30, 3), (-20, 3.5)))).segments
+    curve = [s["short_term_lufs"] for s in segments if s["kind"] == "level"]
+    assert curve[:2] == [None, None]
+    assert curve[2] == pytest.approx(-30, abs=0.1)
+    assert curve[3] == pytest.approx(10 * np.log10((2 * 10**-3.0 + 10**-2.0) / 3), abs=0.2), "two soft, one loud"
+    assert curve[5:] == pytest.approx([-20, -20], abs=0.1)
+
+
 @pytest.mark.parametrize(
     ("seconds", "status", "reason"),
     [(0.3, "skipped", "too_short"), (0.5, "partial", "too_short"), (3.5, "ok", None)],

@@ -1,5 +1,7 @@
 """The tone of words and emoji, and honest silence about languages that cannot be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,7 @@ def test_english_words_and_emoji_have_a_tone(caption, label):
     assert envelope.summary["text"]["lang"] == "en"
     assert envelope.summary["valence"] == envelope.summary["text"]["valence"]
     assert envelope.summary["arousal"] is None
+    assert envelope.summary["parts"] == {"text": {"valence": envelope.summary["valence"], "arousal": None}}
 
 
 @pytest.mark.parametrize(
@@ -125,3 +128,15 @@ def test_moods_of_picture_and_music_must_stand_out():
     assert visual_moods({}) == []
     assert music_moods({"labels": {"Music": 0.9, "Sad music": 0.1, "Happy music": 0.01}}) == ["sad"]
     assert analyze(NAME, context_of(None)).status == "skipped"
+
+
+def test_valence_and_arousal_are_means_of_the_parts_that_are_listed():
+    moods = {"cosine": {"scary": 0.12, "calm": 0.05, "sad": 0.05, "joyful": 0.04, "cute": 0.06}, "floor": 0.1}
+    signals = {"siglip2": {"labels": {"moods": moods}}, "ast": {"labels": {"Happy music": 0.2, "Tender music": 0.1}}}
+    context = context_of("This is the best day of my life, I am so happy")
+    summary = both(replace(context, signals=signals)).summary
+    assert summary["parts"]["picture"] == {"valence": -0.8, "arousal": 0.7}
+    assert summary["parts"]["music"] == {"valence": 0.65, "arousal": 0.05}
+    valences = [part["valence"] for part in summary["parts"].values()]
+    assert (len(valences), summary["valence"]) == (3, pytest.approx(sum(valences) / 3, abs=1e-4))
+    assert summary["arousal"] == pytest.approx(0.375)

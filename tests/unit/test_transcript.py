@@ -7,7 +7,7 @@ import pytest
 
 from tiktokd.encoders import _transcript as t
 from tiktokd.encoders._whisper_decode import Decoded, token_ends
-from tiktokd.encoders.whisper import windows
+from tiktokd.encoders.whisper import languages, windows
 from tiktokd.sound import Sentence
 
 PIECES = {1: " ask", 2: " not", 3: "hing", 4: "秋", 5: "天", 6: "\ufffd", 7: "\ufffd"}
@@ -89,3 +89,7 @@ def test_the_cheapest_path_follows_the_attention():
     for token, (a, b) in enumerate([(0, 10), (10, 15), (15, 30)]):
         weights[:, token, a:b] = 1.0
     assert token_ends(weights, 3) == pytest.approx([0.2, 0.3, 0.6], abs=0.041)
+
+
+def test_languages_are_bcp_47():
+    assert languages({"<|en|>": 1, "<|yue|>": 2, "<|jw|>": 3}) == {1: "en", 2: "yue", 3: "jv"}

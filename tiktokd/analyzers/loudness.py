@@ -66,6 +66,8 @@ class LoudnessSegment(Segment):
     """`silence` or `level`."""
     momentary_max_lufs: float | None = None
     """Loudest 0.4 s that starts in this second; `None` below -70 LUFS and for silence."""
+    short_term_lufs: float | None = None
+    """Of the 3 s that end with this second, as a meter shows it; `None` earlier, below -70 LUFS and for silence."""
 
 
 def windows_lufs(power: NDArray[np.float64], length: int) -> NDArray[np.float64]:
@@ -130,16 +132,25 @@ def silences(level_db: NDArray[np.float64]) -> list[LoudnessSegment]:
 
 def curve(power: NDArray[np.float64]) -> list[LoudnessSegment]:
     """Return the loudness second by second."""
-    momentary = windows_lufs(power, MOMENTARY)
+    momentary, short_term = windows_lufs(power, MOMENTARY), windows_lufs(power, SHORT_TERM)
     per_second = round(1.0 / BLOCK_S)
     seconds = []
     for first in range(0, len(momentary), per_second):
-        loudest = float(momentary[first : first + per_second].max())
-        end_s = min(first + per_second, len(power)) * BLOCK_S
-        value = round(loudest, 2) if loudest > ABSOLUTE_GATE_LUFS else None
-        start_s = round(first * BLOCK_S, 1)
-        seconds.append(LoudnessSegment(start_s=start_s, end_s=round(end_s, 1), kind="level", momentary_max_lufs=value))
+        end = min(first + per_second, len(power))
+        seconds.append(
+            LoudnessSegment(
+                start_s=round(first * BLOCK_S, 1),
+                end_s=round(end * BLOCK_S, 1),
+                kind="level",
+                momentary_max_lufs=_gated(float(momentary[first : first + per_second].max())),
+                short_term_lufs=_gated(float(short_term[end - SHORT_TERM])) if end >= SHORT_TERM else None,
+            )
+        )
     return seconds
+
+
+def _gated(lufs: float | None) -> float | None:
+    return None if lufs is None or lufs <= ABSOLUTE_GATE_LUFS else round(lufs, 2)
 
 
 def _rounded(value: float | None, digits: int = 2) -> float | None:
@@ -154,7 +165,7 @@ def _summary(level: Loudness, quiet: list[LoudnessSegment]) -> LoudnessOutput:
         integrated_lufs=_rounded(integrated_lufs(level.power)),
         lra_lu=_rounded(loudness_range_lu(level.power)),
         true_peak_dbtp=_rounded(level.true_peak_dbtp),
-        max_short_term_lufs=_rounded(loudest if loudest is not None and loudest > ABSOLUTE_GATE_LUFS else None),
+        max_short_term_lufs=_gated(loudest),
         clip_ratio=round(level.clip_ratio, 6),
         silence_ratio=round(min(1.0, silent_s / max(LEVEL_STEP_S, len(level.level_db) * LEVEL_STEP_S)), 4),
         stereo_correlation=_rounded(level.correlation, 3),
@@ -190,4 +201,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("level",),
     needs=frozenset({"audio"}),
+    version="2",
 )

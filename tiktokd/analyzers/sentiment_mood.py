@@ -19,6 +19,7 @@ from tiktokd.text_features import TextScores, Tone
 from tiktokd.texts import Passage, blocks, passages, sentences
 
 Tendency = Literal["negative", "neutral", "positive"]
+Part = Literal["text", "picture", "music"]
 
 NEUTRAL = 0.05
 """VADER's own border between neutral and positive or negative."""
@@ -55,6 +56,17 @@ class TextTone(BaseModel):
     """BCP-47 of the words; `None`: not known."""
 
 
+class Affect(BaseModel):
+    """What one part of the video adds to the whole."""
+
+    model_config = ConfigDict(frozen=True)
+
+    valence: float
+    """-1 (negative) .. 1 (positive)."""
+    arousal: float | None
+    """-1 (calm) .. 1 (excited); `None` for words, which say too little."""
+
+
 class SentimentMood(Output):
     """Summary."""
 
@@ -68,6 +80,8 @@ class SentimentMood(Output):
     """-1..1, mean over words, picture and music as far as they are there; `None`: none is."""
     arousal: float | None
     """-1 (calm) .. 1 (excited), from picture and music; `None` in the lite tier: words say too little."""
+    parts: dict[Part, Affect]
+    """What valence and arousal are means of; parts that are not there or have no mood are not listed."""
 
 
 class ToneSegment(Segment):
@@ -91,15 +105,15 @@ def analyze(context: Context) -> Result:
     if not tones and not visual and not music:
         return _nothing(found, language)
     text = _text(tones, language.primary if language else None)
-    parts = [[AFFECT[mood] for mood in moods if mood in AFFECT] for moods in (visual, music)]
-    means = [(fmean(v for v, _ in part), fmean(a for _, a in part)) for part in parts if part]
-    valences = ([text.valence] if text else []) + [v for v, _ in means]
+    parts = _parts(text, visual, music)
+    arousals = [part.arousal for part in parts.values() if part.arousal is not None]
     output = SentimentMood(
         text=text,
         visual_mood=visual,
         music_mood=music,
-        valence=round(fmean(valences), 4) if valences else None,
-        arousal=round(fmean(a for _, a in means), 4) if means else None,
+        valence=round(fmean(part.valence for part in parts.values()), 4) if parts else None,
+        arousal=round(fmean(arousals), 4) if arousals else None,
+        parts=parts,
     )
     segments = list(_segments(tones))
     if text is None and found:
@@ -111,6 +125,17 @@ def analyze(context: Context) -> Result:
             calibrated=False,
         )
     return ok(output, segments, calibrated=False)
+
+
+def _parts(text: TextTone | None, visual: Sequence[str], music: Sequence[str]) -> dict[Part, Affect]:
+    """Return valence and arousal of each part, moods by their mean."""
+    parts: dict[Part, Affect] = {} if text is None else {"text": Affect(valence=text.valence, arousal=None)}
+    moods: tuple[tuple[Part, Sequence[str]], ...] = (("picture", visual), ("music", music))
+    for part, names in moods:
+        if known := [AFFECT[mood] for mood in names if mood in AFFECT]:
+            valence, arousal = (round(fmean(values), 4) for values in zip(*known, strict=True))
+            parts[part] = Affect(valence=valence, arousal=arousal)
+    return parts
 
 
 def _nothing(found: Sequence[Passage], language: LanguageIdentification | None) -> Result:
@@ -229,5 +254,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
-    version="2",
+    version="3",
 )

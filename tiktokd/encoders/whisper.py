@@ -9,7 +9,7 @@ Bad at: lyrics against speech, two people at once, code switching inside a windo
 Source: Radford et al. 2022, arXiv 2212.04356; openai/whisper-large-v3-turbo, MIT.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +36,8 @@ PAD_S = 0.2
 SPEECH_MIN_S = 0.5
 FRAME_SAMPLES = 320
 """One frame of the encoder's output: 20 ms."""
+BCP47 = {"jw": "jv"}
+"""Javanese is jw only in whisper/tokenizer.py; all its other codes are BCP-47."""
 TOKENS_MAX = 224
 """Per window, as in whisper's decoder: half of the text context."""
 
@@ -80,11 +82,17 @@ def load(context: LoadContext) -> Whisper:
         end=end[0] if isinstance(end, list) else end,
         transcribe=config.task_to_id["transcribe"],
         no_timestamps=config.no_timestamps_token_id,
-        languages={i: token.strip("<|>") for token, i in config.lang_to_id.items()},
+        languages=languages(config.lang_to_id),
         no_speech=known[0] if known else None,
     )
     extractor = transformers.WhisperFeatureExtractor(feature_size=hub.model.config.num_mel_bins)
     return Whisper(hub=hub, tokenizer=tokenizer, extractor=extractor, special=special)
+
+
+def languages(lang_to_id: Mapping[str, int]) -> dict[int, str]:
+    """Return token id → BCP-47 code for a checkpoint's tokens such as <|en|>."""
+    codes = ((i, token.strip("<|>")) for token, i in lang_to_id.items())
+    return {i: BCP47.get(code, code) for i, code in codes}
 
 
 def items(context: Context) -> Sequence[Window]:
