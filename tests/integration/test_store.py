@@ -43,6 +43,14 @@ def test_a_file_that_is_here_already_is_not_downloaded(queue: Queue):
     assert queue.process().media_path == "/videos/own.mp4"
 
 
+def test_a_file_that_has_moved_is_found_where_it_was_added_again(queue: Queue):
+    queue.put_files("file-1")
+    moved = store.NewVideo(id="file-1", url="file:///new/own.mp4", media_path="/new/own.mp4", downloaded=True)
+    (again,) = queue.add([moved], now=NOW)
+    assert (again.outcome, again.url) == ("duplicate", "file:///new/own.mp4")
+    assert queue.process().media_path == "/new/own.mp4"
+
+
 # --- order ---
 
 

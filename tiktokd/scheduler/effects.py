@@ -155,7 +155,8 @@ class Effects:
             message = f"{claim.media_path} is gone from the spool; downloading again"
             lost, ended = Failure(failure_class="transient", stage="decode", message=message), store_mishaps.media_gone
         else:
-            message = f"{claim.media_path} is gone; put it back and run `tiktokctl requeue {claim.id}`"
+            again = f"put it back, or add it where it is now, then `tiktokctl requeue {claim.id}`"
+            message = f"{claim.media_path} is gone; {again}"
             lost, ended = Failure(failure_class="permanent", stage="decode", message=message), store.fail
         _logger.warning(message, extra={"video": claim.id})
         await self._write("processing", ended, claim.token, failure=lost, now=self._utc())

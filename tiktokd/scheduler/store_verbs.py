@@ -27,6 +27,8 @@ CHUNK = 500
 def add(conn: Connection, items: Sequence[NewVideo], *, now: float) -> list[Added]:
     """Queue videos; one answer per item, in order. An id that is here already is a duplicate and is left as it is.
 
+    But for the place of a person's file: the same bytes have just been read at the new one.
+
     Raises:
         ValueError: a priority outside 1..10, or a file without its path; nothing was added.
     """
@@ -131,6 +133,9 @@ def _add_chunk(conn: Connection, items: Sequence[NewVideo], now: float) -> list[
     added = []
     for item, ref in zip(items, real, strict=True):
         duplicate = ref.id in here
+        if duplicate and item.downloaded:
+            place = sa.update(_queue).where(_queue.c.id == ref.id, _queue.c.media_path != item.media_path)
+            conn.execute(place.values(media_path=item.media_path, url=item.url))
         if not duplicate:
             new[ref.id] = _row(item, ref, now)
             here[ref.id] = new[ref.id]["state"]
