@@ -7,6 +7,9 @@ from tiktokd.model import Metadata
 MAX_TEXT_CHARS = 10_000
 """TikTok allows 4,000 characters in a caption."""
 MAX_ARTISTS = 50
+TEXTS = ("title", "description", "uploader", "uploader_id", "channel", "channel_id", "track", "album", "format_id")
+COUNTS = ("view_count", "like_count", "repost_count", "comment_count", "save_count")
+"""Fields that yt-dlp calls as we do."""
 
 
 def metadata(info: dict[str, Any], item: dict[str, Any]) -> Metadata:
@@ -17,27 +20,16 @@ def metadata(info: dict[str, Any], item: dict[str, Any]) -> Metadata:
         item: TikTok's record of the post; may be empty.
     """
     music = item.get("music")
+    alike: dict[str, Any] = {name: _text(info.get(name)) for name in TEXTS}
+    alike |= {name: _count(info.get(name)) for name in COUNTS}
     return Metadata(
-        title=_text(info.get("title")),
-        description=_text(info.get("description")),
+        **alike,
         created_at_s=_amount(info.get("timestamp")),
         duration_s=_amount(info.get("duration")),
-        uploader=_text(info.get("uploader")),
-        uploader_id=_text(info.get("uploader_id")),
-        channel=_text(info.get("channel")),
-        channel_id=_text(info.get("channel_id")),
-        track=_text(info.get("track")),
         artists=[text for each in (info.get("artists") or [])[:MAX_ARTISTS] if (text := _text(each))],
-        album=_text(info.get("album")),
         music_id=_text(music.get("id")) if isinstance(music, dict) else None,
-        view_count=_count(info.get("view_count")),
-        like_count=_count(info.get("like_count")),
-        repost_count=_count(info.get("repost_count")),
-        comment_count=_count(info.get("comment_count")),
-        save_count=_count(info.get("save_count")),
         width_px=_count(info.get("width")),
         height_px=_count(info.get("height")),
-        format_id=_text(info.get("format_id")),
         fetched_at_s=_amount(info.get("epoch")),
     )
 

@@ -215,30 +215,16 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StatusAnswer:
+class StatusAnswer(RuntimeSnapshot):
     """`GET /api/status`."""
 
     counts: dict[str, int]
     """Videos per state; every state is there."""
-    workers: tuple[WorkerSnapshot, ...]
-    gpus: tuple[GpuSnapshot, ...]
-    rates: Rates
-    lanes: tuple[LaneSnapshot, ...]
-    slots_free: int
-    slots_total: int
-    gate: GateSnapshot | None
     next_download_at: float | None
     """When the next pending video is due: the gate and the earliest backoff; `None`: now, or nothing waits."""
-    spool: SpoolSnapshot | None
-    draining: bool
-    incarnation: str
-    started_at: float
-    uptime_s: float
-    stale_results: int
     version: str
     api_version: int
     pid: int
-    versions: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ from tiktokd.protocol import (
     Outcomes,
     Page,
     Runtime,
+    RuntimeSnapshot,
     StatusAnswer,
 )
 from tiktokd.scheduler import intake, store
@@ -51,25 +52,12 @@ class Control:
         counts, due_at = await self._database.read(_counts_and_due, now=now)
         here = self._runtime.snapshot()
         return StatusAnswer(
+            **{name: getattr(here, name) for name in RuntimeSnapshot.__dataclass_fields__},
             counts={state.value: number for state, number in counts.items()},
-            workers=here.workers,
-            gpus=here.gpus,
-            rates=here.rates,
-            lanes=here.lanes,
-            slots_free=here.slots_free,
-            slots_total=here.slots_total,
-            gate=here.gate,
             next_download_at=_next_download(now, due_at, here.gate.next_at if here.gate else None),
-            spool=here.spool,
-            draining=here.draining,
-            incarnation=here.incarnation,
-            started_at=here.started_at,
-            uptime_s=here.uptime_s,
-            stale_results=here.stale_results,
             version=__version__,
             api_version=API_VERSION,
             pid=os.getpid(),
-            versions=here.versions,
         )
 
     async def metrics(self, since_s: float) -> dict[str, Any]:
