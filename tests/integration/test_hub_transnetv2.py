@@ -223,6 +223,14 @@ def test_missing_weights_name_the_file_and_where_it_goes(tmp_path):
     assert "models pull" not in str(caught.value)
 
 
+def test_a_repository_of_the_users_own_is_pulled_and_needs_no_settings_file(tmp_path):
+    own = LoadContext(models_dir=tmp_path, models={"soCzech/TransNetV2": "me/cuts"})
+    with pytest.raises(ModelMissing, match="run: tiktokctl models pull me/cuts"):
+        transnetv2.load(own)
+    tiny_models.write("transnetv2", tmp_path).rename(tmp_path / "me--cuts")
+    assert transnetv2.load(own).used[0].id == "me/cuts"
+
+
 def test_a_pickle_is_never_loaded(tmp_path):
     torch.save(scrambled_weights(), directory_in(tmp_path) / "transnetv2-pytorch-weights.pth")
     with pytest.raises(ModelMissing, match="is not on this machine"):

@@ -1,11 +1,13 @@
 """From what TransNet V2 says of each frame to cuts, fades and dissolves on their frames. No network runs here."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
 from tests.contexts import clip_of, facts
 from tests.unit.test_shots import scene
-from tiktokd.encoders import transnetv2
+from tiktokd.encoders import shots, transnetv2
 from tiktokd.plugins import Context
 
 FPS = 30.0
@@ -68,12 +70,43 @@ def test_a_dissolve_reaches_from_the_last_old_frame_to_the_first_new_one():
     assert [(s.kind, s.before, s.after) for s in spans] == [("dissolve", 30, 50)]
 
 
-def test_a_change_by_way_of_black_is_a_fade():
+def test_a_change_by_way_of_black_is_a_fade_out_and_a_fade_in_around_one_boundary():
     light = np.abs(np.linspace(-1, 1, 21))
     thumbs = np.concatenate([scene(1, 40), scene(2, 40)]).astype(float)
     thumbs[30:51] *= light[:, None, None, None]
     spans = found(said(80, [40], range(31, 50)), thumbs.astype(np.uint8))
-    assert [(s.kind, s.before, s.after) for s in spans] == [("fade", 30, 50)]
+    assert [(s.kind, s.before, s.after) for s in spans] == [("fade", 30, 40), ("fade", 40, 50)]
+
+
+def test_black_between_two_fades_is_left_to_neither():
+    light = np.concatenate([np.linspace(1, 0, 11), np.zeros(9), np.linspace(0, 1, 11)])
+    thumbs = np.concatenate([scene(1, 45), scene(2, 45)]).astype(float)
+    thumbs[30:61] *= light[:, None, None, None]
+    spans = found(said(90, [45], range(31, 60)), thumbs.astype(np.uint8))
+    assert [(s.kind, s.before, s.after) for s in spans] == [("fade", 30, 40), ("fade", 50, 60)]
+
+
+def test_a_fade_from_black_is_one_fade():
+    light = np.clip((np.arange(60) - 20) / 20, 0, 1)[:, None, None, None]
+    spans = found(said(60, [30], range(21, 40)), (scene(1, 60) * light).astype(np.uint8))
+    assert [(s.kind, s.before, s.after) for s in spans] == [("fade", 20, 40)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_the_network_says_transitions_follow_one_another_and_shots_cover_the_video(seed):
+    random = np.random.default_rng(seed)
+    thumbs = np.concatenate([scene(i, int(random.integers(1, 25)), pan_px=i % 3) for i in range(seed, seed + 5)])
+    if seed % 2:
+        thumbs[5:8] = 0
+    pts = np.arange(len(thumbs)) / FPS
+    sure = np.clip(random.normal(0.4, 0.3, (len(thumbs), 2)), 0, 1).astype(np.float32)
+    spans = transnetv2.transitions(sure, thumbs, pts)
+    assert all(s.before < s.after < len(thumbs) for s in spans)
+    assert all(one.after <= next_.before for one, next_ in pairwise(spans))
+    assert all(0.5 <= s.score <= 1 for s in spans)
+    parts = shots.split(thumbs, pts, [transnetv2.timed(s, pts) for s in spans], len(thumbs) / FPS)
+    assert [p.first for p in parts[1:]] == [p.last + 1 for p in parts[:-1]]
+    assert (parts[0].first, parts[-1].last) == (0, len(thumbs) - 1)
 
 
 @pytest.mark.parametrize("middle", [(29, 32), (31,)])

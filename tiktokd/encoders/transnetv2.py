@@ -48,6 +48,8 @@ JUMP = 0.5
 """Share of the whole change in one step from which a transition is a cut; fades and dissolves move in small steps."""
 BLENDED_FRAMES = 3
 """A cut may have this many mixed frames, from a change of the frame rate; fewer than in any edited dissolve."""
+SAME_CONTRAST = 1.0
+"""Levels of 255 within which frames are as plain as the plainest: what compression leaves."""
 
 
 class Span(NamedTuple):
@@ -117,12 +119,13 @@ def collect(context: Context, results: Sequence[Floats]) -> Shots:
     measured: Shots = context.features["shots"]
     thumbs = context.arrays["thumbs"]
     sure = np.concatenate(results)[: len(thumbs)]
-    found = [_timed(span, measured.pts) for span in transitions(sure, thumbs, measured.pts)]
+    found = [timed(span, measured.pts) for span in transitions(sure, thumbs, measured.pts)]
     parts = shots.split(thumbs, measured.pts, found, context.facts.duration_s)
     return replace(measured, transitions=tuple(found), shots=parts)
 
 
-def _timed(span: Span, pts: NDArray[np.float64]) -> Transition:
+def timed(span: Span, pts: NDArray[np.float64]) -> Transition:
+    """Return a transition in seconds, `pts` being the times of the thumbnails."""
     start = span.after if span.kind == "cut" else span.before
     return Transition(kind=span.kind, start_s=float(pts[start]), end_s=float(pts[span.after]), score=span.score)
 
@@ -138,10 +141,11 @@ def transitions(sure: Floats, thumbs: Array, pts: NDArray[np.float64]) -> list[S
     small = soft.shrink(thumbs)
     picture = differ.Pictures(thumbs, differ.active_cells(thumbs))
     kept: list[Span] = []
-    for first, last, score in _runs(sure):
-        span = _span(small, first, last, score)
-        if kept and span.after <= kept[-1].after:
+    for seen in (span for first, last, score in _runs(sure) for span in _spans(small, first, last, score)):
+        free = kept[-1].after if kept else 0
+        if seen.after <= free:
             continue  # two runs led to one and the same step of the picture
+        span = seen._replace(before=max(seen.before, free))
         if _flashes(picture, pts, span.before, (span.before + span.after) // 2, span.after):
             continue
         if kept and _flashes(picture, pts, kept[-1].before, (kept[-1].after + span.after) // 2, span.after):
@@ -173,8 +177,11 @@ def _runs(sure: Floats) -> Iterator[tuple[int, int, float]]:
             yield first, last, round(float(sure[start:stop, 0].max()), 3)
 
 
-def _span(small: Floats, first: int, last: int, score: float) -> Span:
-    """Return the transition with the frames `first` to `last` (of a cut: its last old one), its kind by the picture."""
+def _spans(small: Floats, first: int, last: int, score: float) -> list[Span]:
+    """Return the transition with the frames `first` to `last` (of a cut: its last old one), its kind by the picture.
+
+    A way through black or white is two fades, as `shots` has it.
+    """
     for beside in (1, 2):  # a frame further where the picture stays the same: the network may be one off
         before, after = max(first - beside, 0), min(last + beside, len(small) - 1)
         alpha = soft.line(small, before, after)[0]
@@ -183,13 +190,18 @@ def _span(small: Floats, first: int, last: int, score: float) -> Span:
     steps = np.diff(alpha)
     if len(steps) and steps.max() >= JUMP:
         cut = before + int(steps.argmax()) + 1
-        return Span("cut", cut - 1, cut, score)
+        return [Span("cut", cut - 1, cut, score)]
     if last - first < BLENDED_FRAMES:
         # Mixed frames belong to whom they show more of; where nothing is seen to change the network alone is asked.
         cut = before + int((alpha >= JUMP).argmax()) if len(alpha) else min(last + 1, len(small) - 1)
-        return Span("cut", cut - 1, cut, score)
-    plain = min(soft.contrast(picture) for picture in small[before : after + 1]) < soft.PLAIN_STD
-    return Span("fade" if plain else "dissolve", before, after, score)
+        return [Span("cut", cut - 1, cut, score)]
+    contrast = np.array([soft.contrast(picture) for picture in small[before : after + 1]])
+    if contrast.min() >= soft.PLAIN_STD:
+        return [Span("dissolve", before, after, score)]
+    if min(contrast[0], contrast[-1]) < soft.PLAIN_STD:
+        return [Span("fade", before, after, score)]
+    plainest = before + np.flatnonzero(contrast <= contrast.min() + SAME_CONTRAST)
+    return [Span("fade", before, int(plainest[0]), score), Span("fade", int(plainest[-1]), after, score)]
 
 
 ENCODER = Encoder(
