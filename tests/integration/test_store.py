@@ -9,8 +9,9 @@ from tests.store_fixtures import NOW, TRANSIENT, Queue, envelope
 from tests.store_fixtures import queue as queue  # noqa: PLC0414  a fixture
 from tiktokd.errors import Failure
 from tiktokd.model import MediaFacts, Metadata, State, VideoRef
+from tiktokd.protocol import WorkerSnapshot
 from tiktokd.scheduler import schema, store, store_mishaps
-from tiktokd.scheduler.store import NewVideo, Sample, WorkerRow
+from tiktokd.scheduler.store import NewVideo, Sample
 
 # --- adding ---
 
@@ -568,14 +569,13 @@ def test_settings_keep_their_json(queue: Queue):
 
 
 def test_worker_rows_are_replaced_as_a_whole(queue: Queue):
-    row = WorkerRow(
-        name="cpu-0", kind="cpu", pid=1, state="idle", video_id=None, incarnation="one", since=NOW, jobs_done=0,
-        restarts=0, rss_mib=None,
-    )  # fmt: skip
-    queue.save_workers([row], now=NOW)
-    queue.save_workers([row], now=NOW + 1)
+    row = WorkerSnapshot(name="cpu-0", kind="cpu", pid=1, state="busy", id="7", since_at=NOW)
+    queue.save_workers([row], incarnation="one", now=NOW)
+    queue.save_workers([row], incarnation="two", now=NOW + 1)
     rows = queue.db.read_blocking(lambda conn: conn.execute(sa.select(schema.worker_status)).all())
-    assert [(r.name, r.updated_at) for r in rows] == [("cpu-0", NOW + 1)]
+    assert [(r.name, r.video_id, r.incarnation, r.since, r.updated_at) for r in rows] == [
+        ("cpu-0", "7", "two", NOW, NOW + 1)
+    ]
 
 
 def test_metrics_come_back_oldest_first_and_the_latest_where_there_are_too_many(queue: Queue):

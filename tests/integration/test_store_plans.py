@@ -9,6 +9,7 @@ from sqlalchemy.dialects import postgresql
 from tests.store_fixtures import NOW, TRANSIENT, Queue
 from tests.store_fixtures import queue as queue  # noqa: PLC0414  a fixture
 from tiktokd.model import State
+from tiktokd.protocol import WorkerSnapshot
 from tiktokd.scheduler import schema, store
 from tiktokd.scheduler.prepared import Prepared
 
@@ -139,11 +140,7 @@ def exercise(queue):
     queue.follow_spool("/spool")
     queue.cleanup(older_than=NOW + 1, dry_run=True), queue.cleanup(older_than=NOW + 1, dry_run=False)
     queue.set_setting("a", 1), queue.set_setting("a", 2), queue.setting("a"), queue.known_short(["short-a"])
-    row = store.WorkerRow(
-        name="c", kind="cpu", pid=1, state="idle", video_id=None, incarnation="i", since=NOW, jobs_done=0, restarts=0,
-        rss_mib=None,
-    )  # fmt: skip
-    queue.save_workers([row], now=NOW)
+    queue.save_workers([WorkerSnapshot(name="c", kind="cpu", pid=1, state="idle")], incarnation="i", now=NOW)
     queue.add_metrics([store.Sample(name="n", value=1.0)], now=NOW), queue.metrics(since=NOW, name="n")
 
 

@@ -38,7 +38,6 @@ from tiktokd.scheduler.store_rows import (
     Sample,
     SpoolUsage,
     Video,
-    WorkerRow,
 )
 from tiktokd.scheduler.store_transition import transition
 from tiktokd.scheduler.store_upkeep import (
@@ -68,7 +67,6 @@ __all__ = [
     "Sample",
     "SpoolUsage",
     "Video",
-    "WorkerRow",
     "add",
     "add_metrics",
     "cancel",

@@ -143,23 +143,6 @@ class SpoolUsage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerRow:
-    """What a worker is doing, for people who look into the database."""
-
-    name: str
-    kind: str
-    pid: int | None
-    state: str
-    video_id: str | None
-    incarnation: str
-    since: float
-    """UTC seconds of the last change of state."""
-    jobs_done: int
-    restarts: int
-    rss_mib: float | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Sample:
     """One measurement."""
 

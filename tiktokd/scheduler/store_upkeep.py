@@ -8,8 +8,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiktokd.model import FINAL
+from tiktokd.protocol import WorkerSnapshot
 from tiktokd.scheduler import schema
-from tiktokd.scheduler.store_rows import Cleanup, Media, Sample, SpoolUsage, WorkerRow
+from tiktokd.scheduler.store_rows import Cleanup, Media, Sample, SpoolUsage
 from tiktokd.scheduler.stored_json import Damaged
 
 _queue = schema.processing_queue
@@ -106,12 +107,16 @@ def set_setting(conn: Connection, key: str, value: Any) -> None:
         conn.execute(sa.insert(schema.settings).values(key=key, value=value))
 
 
-def save_workers(conn: Connection, workers: Sequence[WorkerRow], *, now: float) -> None:
+def save_workers(conn: Connection, workers: Sequence[WorkerSnapshot], *, incarnation: str, now: float) -> None:
     """Replace the rows of all workers."""
     conn.execute(sa.delete(schema.worker_status))
     if workers:
-        fields = WorkerRow.__dataclass_fields__
-        rows = [{**{name: getattr(worker, name) for name in fields}, "updated_at": now} for worker in workers]
+        alike = ("name", "kind", "pid", "state", "jobs_done", "restarts", "rss_mib")
+        more = {"incarnation": incarnation, "updated_at": now}
+        rows = [
+            {**{name: getattr(w, name) for name in alike}, "video_id": w.id, "since": w.since_at or now, **more}
+            for w in workers
+        ]
         conn.execute(sa.insert(schema.worker_status), rows)
 
 

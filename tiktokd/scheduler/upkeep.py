@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy.engine import Connection
@@ -87,12 +86,11 @@ class Upkeep:
     async def _store_metrics(self) -> None:
         await self._downloads.look()
         here = self._runtime.snapshot()
-        rows = [_row(worker, here.incarnation) for worker in here.workers]
         now = self._utc()
         costs = self._runtime.costs.stored()
         changed = costs if costs != self._costs else None
         counts, capped = await self._database.write(
-            _store, rows, samples(here), costs=changed, now=now, latest=now + self._longest_wait_s
+            _store, here, costs=changed, now=now, latest=now + self._longest_wait_s
         )
         self._costs = costs
         if capped:
@@ -128,34 +126,13 @@ def status_line(here: RuntimeSnapshot, counts: dict[State, int]) -> str:
 
 
 def _store(
-    conn: Connection,
-    rows: list[store.WorkerRow],
-    measured: list[store.Sample],
-    *,
-    costs: dict[str, Any] | None,
-    now: float,
-    latest: float,
+    conn: Connection, here: RuntimeSnapshot, *, costs: dict[str, Any] | None, now: float, latest: float
 ) -> tuple[dict[State, int], int]:
     """Write what is known now and keep every bound; return videos per state, and how many waits were cut short."""
-    store.save_workers(conn, rows, now=now)
-    store.add_metrics(conn, [replace(sample, at=now) for sample in measured], now=now)
+    store.save_workers(conn, here.workers, incarnation=here.incarnation, now=now)
+    store.add_metrics(conn, samples(here), now=now)
     drop_old_metrics(conn, older_than=now - METRICS_KEPT_S, most=METRICS_KEPT, limit=DROPPED_AT_ONCE)
     if costs is not None:
         store.set_setting(conn, COSTS_SETTING, costs)
     give_back_pages(conn)
     return store.counts(conn), cap_waits(conn, latest=latest)
-
-
-def _row(worker: WorkerSnapshot, incarnation: str) -> store.WorkerRow:
-    return store.WorkerRow(
-        name=worker.name,
-        kind=worker.kind,
-        pid=worker.pid,
-        state=worker.state,
-        video_id=worker.id,
-        incarnation=incarnation,
-        since=worker.since_at or 0.0,
-        jobs_done=worker.jobs_done,
-        restarts=worker.restarts,
-        rss_mib=worker.rss_mib,
-    )
