@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.footage import Bars
-from tiktokd.plugins import Array, Context, Encoder, LoadContext
+from tiktokd.plugins import Array, Context, Encoder
 
 FRAMES = 12
 """Pictures looked at, spread over the video."""
@@ -160,10 +160,6 @@ def _items(context: Context) -> list[list[Array]]:
     return [[frames[i, :height] for i in chosen]]
 
 
-def _load(_context: LoadContext) -> None:
-    """There is nothing to load."""
-
-
 def _encode(_model: None, batch: Sequence[Sequence[Array]]) -> list[Bars]:
     return [find(pictures) for pictures in batch]
 
@@ -178,7 +174,6 @@ ENCODER = Encoder(
     title="Bars around the picture, plain or blurred",
     input="frames",
     place="cpu",
-    load=_load,
     encode=_encode,
     items=_items,
     signals=signals,

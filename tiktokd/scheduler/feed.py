@@ -49,7 +49,8 @@ class Feed:
         )
         for queue in self.listeners:
             if queue.full():
-                _empty(queue)
+                while not queue.empty():
+                    queue.get_nowait()
                 queue.put_nowait(Event(seq=self._seq, at=moment, kind="lag"))
             else:
                 queue.put_nowait(event)
@@ -86,9 +87,3 @@ class Feed:
             )
             self._seen = line.event_id
         return len(lines)
-
-
-def _empty(queue: "asyncio.Queue[Event]") -> None:
-    with suppress(asyncio.QueueEmpty):
-        while True:
-            queue.get_nowait()
