@@ -4,7 +4,7 @@ Put together from what shot_boundaries, motion, music_analysis, vocal_delivery a
 be missing, its part is then `None` and left out of the index.
 
 `pace_index` compares with the user's own corpus and is filled in once the video is finished: the mean of robust
-z-scores of the known parts among those of the latest 5,000 videos; 0 for a video as fast as the middle one, 1 for one
+z-scores of the known parts among those of the latest 2,000 videos; 0 for a video as fast as the middle one, 1 for one
 that is a usual distance faster. It wants 20 other videos, and stays what it was when the video was finished.
 Until then, and for comparing beyond one's own videos, there is `pace_level`, a fixed scale (`level_formula`) whose four
 speeds are chosen, not fitted (`calibrated: false`). Neither says what is good.
@@ -86,7 +86,7 @@ class Pacing(Output):
     pace_parts: list[PacePart]
     """What the index is made of; empty: not compared (yet). Syllables take the place of words without a transcript."""
     pace_videos: int
-    """Other videos that it was compared with, at most 5,000; 0: none (yet)."""
+    """Other videos that it was compared with, at most 2,000; 0: none (yet)."""
     pace_level: float
     """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]

@@ -46,11 +46,11 @@ def judge(summary: Summary, vector: Vector, mean: Vector, others: Vector) -> dic
 
     Other videos with the very same words say nothing, and are left out: the copies of a post bring its caption along.
     """
-    others = others[others @ vector < SAME_COSINE * float(vector @ vector)]
-    z = robust_z(float(vector @ mean), others @ mean) if len(others) >= VIDEOS_MIN else None
+    near = (others @ mean)[others @ vector < SAME_COSINE * float(vector @ vector)]
+    z = robust_z(float(vector @ mean), near) if len(near) >= VIDEOS_MIN else None
     missing = {name: why for name, why in summary["missing"].items() if name != FIELD}
     if z is None:
-        missing[FIELD] = ALIKE if len(others) >= VIDEOS_MIN else too_few(len(others))
+        missing[FIELD] = ALIKE if len(near) >= VIDEOS_MIN else too_few(len(near))
     return {FIELD: None if z is None else round(z, 2), "missing": missing}
 
 
