@@ -190,3 +190,8 @@ def test_the_tail_of_a_log_keeps_tracebacks_with_their_line(tmp_path):
     entries, end = _tail(log, 2)
     assert entries == [["2026-01-08Z line"], ["2026-01-09Z bad\\x1b[31m", "  Trace", "  Error"]]
     assert end == log.stat().st_size
+
+
+def test_the_list_of_verbs_fits_a_terminal_of_80_columns(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert [line for line in build(verbs()).format_help().splitlines() if len(line) > 80] == []

@@ -49,14 +49,14 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
         rows.append((escape(each["name"]), tier, *map(escape, texts)))
     session.show(fitting(columns, rows, session.console.width))
     if any(each["cost_ms"] is not None for each in found):
-        session.say(
+        session.show(
             "\ncost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
         )
     if any(each["tier"] != "full" for each in found):
-        session.say(
-            "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer"
+        session.show(
+            "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer "
+            "lacks, NAME may be the analyzer; `tiktokctl models list` shows licences and sizes"
         )
-        session.say("lacks, NAME may be the analyzer; `tiktokctl models list` shows licences and sizes")
     return EXIT_OK
 
 
@@ -130,7 +130,7 @@ VERBS = (
     Verb(
         name="analyzers",
         section="Machine",
-        title="Show what each analyzer can do on this machine, and what would make it do more",
+        title="Show what each analyzer can do here, and what it lacks",
         run=_analyzers,
         examples=(("analyzers", "tiers and reasons"),),
     ),

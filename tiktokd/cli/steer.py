@@ -30,7 +30,7 @@ def _requeue(session: Session, args: argparse.Namespace) -> int:
 
 
 def _cancel(session: Session, args: argparse.Namespace) -> int:
-    """Take videos out of the queue; work on them has stopped when this returns."""
+    """Take videos out of the queue. Work on them has stopped when this returns."""
     return _report(session, [session.client.cancel(ids) for ids in _batches(args.ids)])
 
 
@@ -41,7 +41,7 @@ def _set_priority(session: Session, args: argparse.Namespace) -> int:
 
 
 def _pause(session: Session, args: argparse.Namespace) -> int:
-    """Start no new work, over restarts too; work in hand is finished."""
+    """Start no new work. This holds over restarts too; work in hand is finished."""
     return _set_paused(session, args.lane, paused=True)
 
 
@@ -65,7 +65,7 @@ def _set_paused(session: Session, lane: str, *, paused: bool) -> int:
 
 
 def _cleanup(session: Session, args: argparse.Namespace) -> int:
-    """Remove media, events, metrics and logs of videos that finished long ago; results stay."""
+    """Remove the media of videos that finished long ago. Their old events, metrics and logs go too; results stay."""
     age = args.days if args.days is not None else session.config.cleanup.days
     answer = session.client.cleanup(age, dry_run=args.dry_run)
     if session.json:

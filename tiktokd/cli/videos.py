@@ -98,7 +98,7 @@ VERBS = (
     Verb(
         name="show",
         section="Look",
-        title="Show one video: facts, error, every analysis, timeline, history",
+        title="Show one video: facts, error, analyses, timeline, history",
         run=_show,
         arguments=_show_arguments,
         examples=(
