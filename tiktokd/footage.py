@@ -235,7 +235,7 @@ class Staging:
     shown_shots: int
     """Shots that are not black."""
     still_shots: int
-    """Of those, shots of one repeated or flatly moved picture."""
+    """Photographs: shots of one repeated or flatly moved picture, more where several come in one shot without a cut."""
     still_ratio: float
     """0..1, share of the shown time that these take."""
     steady_ratio: float | None

@@ -1,6 +1,7 @@
 """Formats of made-up clips: each rule finds its own, and a plain clip has none."""
 
 import json
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -90,6 +91,35 @@ def test_a_plain_clip_has_no_format():
 def test_still_photos_one_after_another_are_a_slideshow():
     slides = [view(scene(seed)) for seed in (3, 4, 5)]
     assert formats([s for slide in slides for s in [slide] * 15]) == {"slideshow"}
+
+
+def mixed(before, after, frames):
+    return [
+        cv2.addWeighted(after, (i + 1) / (frames + 1), before, 1 - (i + 1) / (frames + 1), 0) for i in range(frames)
+    ]
+
+
+def pushed(before, after, frames):
+    edges = [round(WIDTH * (i + 1) / (frames + 1)) for i in range(frames)]
+    return [np.hstack([before[:, x:], after[:, :x]]) for x in edges]
+
+
+@pytest.mark.parametrize(("between", "frames"), [(mixed, 6), (pushed, 3)])
+def test_photos_that_dissolve_or_push_one_another_out_are_a_slideshow(between, frames):
+    slides = [view(scene(seed)) for seed in (3, 4, 5, 6)]
+    pictures = [slides[0]] * 15
+    for before, after in pairwise(slides):
+        pictures += between(before, after, frames) + [after] * 15
+    assert formats(pictures) == {"slideshow"}
+
+
+def test_a_chat_that_grows_line_by_line_is_no_slideshow():
+    page, pictures = np.full((HEIGHT, WIDTH), 225, np.uint8), []
+    for row in range(4):
+        page = page.copy()
+        cv2.putText(page, "are you there", (10, 40 + 40 * row), cv2.FONT_HERSHEY_SIMPLEX, 0.5, 40, 1)
+        pictures += [page] * 20
+    assert "slideshow" not in formats(pictures)
 
 
 def test_photos_under_a_slow_zoom_are_a_slideshow():

@@ -117,6 +117,23 @@ def test_a_slow_zoom_on_a_photo_is_not_frozen():
     assert stillness.frozen_spans(clip, np.arange(90) / 30.0, 3.0, ()) == ()
 
 
+def test_a_key_frame_that_draws_the_picture_afresh_does_not_end_a_freeze():
+    thumbs = np.repeat(moving_thumbs(1), 90, axis=0).astype(np.int16)
+    thumbs[40:] += np.random.default_rng(1).integers(-2, 3, thumbs.shape[1:])
+    thumbs = thumbs.clip(0, 255).astype(np.uint8)
+    assert stillness.frozen_spans(thumbs, np.arange(90) / 30.0, 3.0, ()) == ((0.0, 3.0),)
+
+
+def test_a_freeze_begins_where_the_motion_ends_though_the_encoder_needs_some_frames_for_it():
+    thumbs = moving_thumbs(100)
+    thumbs[40:] = thumbs[40]
+    pixels = np.random.default_rng(2).permutation(27 * 48)[:300].reshape(3, 100)
+    for i, some in enumerate(pixels):
+        flat = thumbs[40 : 41 + i].reshape(1 + i, -1, 3)
+        flat[:, some] = np.where(flat[:, some] > 127, flat[:, some] - 1, flat[:, some] + 1)
+    assert stillness.frozen_spans(thumbs, np.arange(100) / 30.0, 100 / 30.0, ()) == ((40 / 30.0, 100 / 30.0),)
+
+
 def test_a_caption_that_pops_up_does_not_end_a_freeze():
     thumbs = np.repeat(moving_thumbs(1), 90, axis=0)
     thumbs[40:, 20:23, 10:40] = 240

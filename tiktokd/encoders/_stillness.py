@@ -2,8 +2,10 @@
 
 A frozen picture is not a still scene: a camera always adds a little noise, an encoder repeats a frozen picture without
 any. So nearly all changes must be zero, and the last picture must equal the first. Overlays that pop up for a moment
-do not end a freeze.
+do not end a freeze, nor do key frames, which draw the same picture afresh.
 """
+
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +28,13 @@ FROZEN_TYPICAL = 0.015
 FROZEN_DRIFT = 0.3
 """Mean |last - first| over the calmest 85 % of the picture: frozen <= 0.05, a slow zoom or a static camera >= 0.5."""
 POP_FRAMES = 4
-"""Frames without change that must lie on both sides of an overlay's change."""
+"""Frames without change that must lie on both sides of an overlay's or a key frame's change."""
+REFRESH = 1.5
+"""Largest mean |change| of a key frame within a frozen picture (x264 at CRF 23: 0.5-0.75), and from the first picture
+to the last with key frames between them; a cut to another picture is 30 and more."""
+SETTLE_FRAMES, SETTLE, MOTION = 5, 0.2, 0.5
+"""An encoder may take this many frames, of at most this mean |change| each, to draw a picture that froze after motion
+of this much: they belong to the freeze."""
 CHUNK = 256
 
 
@@ -46,18 +54,39 @@ def frozen_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float, black: t
     change, wide = _changes(thumbs)
     still = change <= FROZEN_CHANGE
     bridged = still.copy()
-    for i in np.flatnonzero(~still & ~wide):
+    for i in np.flatnonzero(~still & (~wide | (change <= REFRESH))):
         beside = np.concatenate([still[max(0, i - POP_FRAMES) : i], still[i + 1 : i + 1 + POP_FRAMES]])
         bridged[i] = len(beside) == 2 * POP_FRAMES and bool(beside.all())
     runs = []
     for first, after in _runs(bridged):
         # Change i lies between thumbnails i and i + 1: the run shows pictures first..after.
-        apart = np.abs(thumbs[after].astype(np.int16) - thumbs[first]).mean(-1).ravel()
-        drift = float(np.sort(apart)[: int(0.85 * apart.size)].mean())
-        if np.median(change[first:after]) <= FROZEN_TYPICAL and drift <= FROZEN_DRIFT:
+        if np.median(change[first:after]) <= FROZEN_TYPICAL and _stays(thumbs, first, after, ~still & wide):
             runs.append((first, after + 1))
-    spans = _spans(runs, pts, end_s, FROZEN_S)
+    sure = [run for run in runs if _spans([run], pts, end_s, FROZEN_S)]
+    spans = _spans([(_settled(change, first), after) for first, after in sure], pts, end_s, FROZEN_S)
     return tuple(s for s in spans if not any(b[0] < s[1] and s[0] < b[1] for b in black))
+
+
+def _stays(thumbs: Array, first: int, after: int, afresh: NDArray[np.bool_]) -> bool:
+    """Return whether the pictures `first..after` show one thing, also where key frames drew it afresh."""
+    ends = [first, *(i for i in range(first, after) if afresh[i]), after]
+    parts = [(a if a == first else a + 1, b) for a, b in pairwise(ends)]
+    return _drift(thumbs, first, after) <= (REFRESH if len(parts) > 1 else FROZEN_DRIFT) and all(
+        _drift(thumbs, a, b) <= FROZEN_DRIFT for a, b in parts
+    )
+
+
+def _drift(thumbs: Array, first: int, last: int) -> float:
+    apart = np.abs(thumbs[last].astype(np.int16) - thumbs[first]).mean(-1).ravel()
+    return float(np.sort(apart)[: int(0.85 * apart.size)].mean())
+
+
+def _settled(change: NDArray[np.float32], first: int) -> int:
+    """Return the first picture of a freeze, those included in which the encoder still worked on it."""
+    for i in range(first - 1, max(first - 2 - SETTLE_FRAMES, -1), -1):
+        if change[i] > SETTLE:
+            return i + 1 if change[i] >= MOTION else first
+    return first
 
 
 def _changes(thumbs: Array) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
