@@ -15,7 +15,12 @@ SAID = "ask not what your country can do for you"
 def test_the_same_words_agree_fully():
     context = context_of(ocr=[(SAID, 1.0, 4.0)], speech=[(SAID, 1.2, 4.1)])
     summary = analyze(NAME, context).summary
-    assert summary["ocr_speech"] == {"token_f1": 1.0, "semantic": None, "verbatim_caption_ratio": 1.0}
+    assert summary["ocr_speech"] == {
+        "token_f1": 1.0,
+        "edit_similarity": 1.0,
+        "semantic": None,
+        "verbatim_caption_ratio": 1.0,
+    }
     assert summary["mismatch_flags"] == []
 
 
@@ -25,6 +30,13 @@ def test_subtitles_in_pieces_of_a_long_sentence_agree_fully():
     found = analyze(NAME, context_of(ocr=pieces, speech=said)).summary["ocr_speech"]
     assert found["verbatim_caption_ratio"] == 1.0
     assert found["token_f1"] >= 0.95
+
+
+def test_a_letter_that_was_misread_costs_a_word_but_only_one_letter():
+    context = context_of(ocr=[("ask not what vour country can do", 1.0, 4.0)], speech=[(SAID, 1.0, 4.0)])
+    found = analyze(NAME, context).summary["ocr_speech"]
+    assert found["token_f1"] < 0.9
+    assert found["edit_similarity"] == pytest.approx(1 - 1 / 26, abs=1e-4)
 
 
 def test_disjoint_words_disagree():

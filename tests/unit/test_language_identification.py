@@ -13,6 +13,7 @@ def primary(caption: str) -> str | None:
 
 
 def test_at_least_61_of_64_short_phrases_in_16_languages_are_told_apart():
+    assert (len(PHRASES), sum(len(texts) for texts in PHRASES.values())) == (16, 64)
     wrong = [(code, text, primary(text)) for code, texts in PHRASES.items() for text in texts if primary(text) != code]
     assert len(wrong) <= 3, wrong
 

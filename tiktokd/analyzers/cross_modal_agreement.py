@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _sound_sources
-from tiktokd.analyzers._word_overlap import best_f1, coverage, token_f1
+from tiktokd.analyzers._word_overlap import coverage, letters_alike, nearest, token_f1
 from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.robust import robust_z
@@ -57,6 +57,9 @@ class OcrSpeech(BaseModel):
 
     token_f1: float
     """0 (no word in common) .. 1 (the same words), mean over blocks weighted by length."""
+    edit_similarity: float
+    """1 - edit distance / length of the longer text, 0..1, letter by letter, mean over the same blocks: misread letters
+    and other endings cost little here."""
     semantic: float | None
     """Cosine of the meanings, -1..1, mean over the same pairs; unrelated texts lie around 0.75. `None`: lite tier."""
     verbatim_caption_ratio: float
@@ -212,9 +215,12 @@ def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVector
         return None
     shares = [coverage(block.text, " ".join(one.text for one in said)) for block, said in pairs]
     weights = [len(words(block.text)) for block, _ in pairs]
-    f1 = [best_f1(block.text, [one.text for one in said], ignored) for block, said in pairs]
+    fits = [(block.text, nearest(block.text, [one.text for one in said], ignored)) for block, said in pairs]
+    f1 = [token_f1(shown, said, ignored) for shown, said in fits]
+    alike = [letters_alike(shown, said) for shown, said in fits]
     return OcrSpeech(
-        token_f1=round(sum(w * v for w, v in zip(weights, f1, strict=True)) / sum(weights), 4),
+        token_f1=round(float(np.average(f1, weights=weights)), 4),
+        edit_similarity=round(float(np.average(alike, weights=weights)), 4),
         semantic=_semantic(pairs, vectors),
         verbatim_caption_ratio=round(sum(share >= VERBATIM for share in shares) / len(shares), 4),
     )
@@ -279,5 +285,5 @@ ANALYZER = Analyzer(
     optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "dfine", "ast"),
-    version="3",
+    version="4",
 )
