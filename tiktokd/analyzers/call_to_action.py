@@ -4,8 +4,9 @@ Phrase lists in 16 languages (`data/calls_to_action.toml`, or the user's own), p
 links, QR codes (OpenCV), and notes of paid partnership in words and hashtags. QR payloads and links are data: nothing
 opens them. Full tier: sentences that say the same in other words, by their nearness to the sentences of
 `data/prototypes/calls.toml` (E5). Bad at: reported speech, lyrics, irony, other words than those of the lists; text in
-scripts that `on_screen_text` cannot read is missed, and a silent advertisement is no disclosure. Paraphrases are bad at
-negation in words that the lists do not know, and their margin is not fitted to data: they score 0.5.
+scripts that `on_screen_text` cannot read is missed, and a silent advertisement is no disclosure: yt-dlp does not hand
+over the site's own label for paid partnerships, so words and hashtags are all there is. Paraphrases are bad at negation
+in words that the lists do not know, and their margin is not fitted to data: they score 0.5.
 """
 
 import re
