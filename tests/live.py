@@ -191,7 +191,7 @@ class Live:
         """Return the inode of the file of the frame slots, which has no name."""
         assert self.process is not None
         for link in Path(f"/proc/{self.process.pid}/fd").iterdir():
-            if os.readlink(link).startswith(SLOTS):
+            if str(link.readlink()).startswith(SLOTS):
                 return link.stat().st_ino
         raise AssertionError("the daemon has no frame slots")
 
@@ -249,7 +249,7 @@ def holders(slots: int) -> list[int]:
 def _holds(process: Path, slots: int) -> bool:
     try:
         mapped = [line.split() for line in (process / "maps").read_text().splitlines() if SLOTS in line]
-        files = [link for link in (process / "fd").iterdir() if os.readlink(link).startswith(SLOTS)]
+        files = [link for link in (process / "fd").iterdir() if str(link.readlink()).startswith(SLOTS)]
         return any(int(words[4]) == slots for words in mapped) or any(f.stat().st_ino == slots for f in files)
     except OSError:  # it has just ended
         return False
