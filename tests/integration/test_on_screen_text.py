@@ -2,6 +2,8 @@
 
 import itertools
 import json
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from PIL import Image, ImageOps
 from tests.analysis import analyze_arrays, analyze_file, media
 from tests.contexts import clip_of, facts
 from tests.lettering import backdrop, full_font, planes, small_luma, write
+from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders.ocr import ENCODER
 from tiktokd.model import Envelope
 from tiktokd.plugins import ClipArrays, LoadContext
@@ -88,6 +91,61 @@ def test_a_static_caption_is_read_once_and_its_time_is_known_to_a_tenth_of_a_sec
     (line,) = features.lines
     assert line.start_s == pytest.approx(2.0, abs=0.11)
     assert line.end_s == pytest.approx(6.0, abs=0.11)
+
+
+WORDS = ("coffee", "without", "machine", "fresh", "beans", "small", "grinder", "some", "patience", "first", "water")
+
+
+def single_words() -> ClipArrays:
+    """Return a moving picture under one caption that changes with every word, twice a second."""
+    times = np.arange(5 * len(WORDS)) / 10
+    pages = [
+        write(backdrop(SIZE, 4, shift_px=3 * i), [(WORDS[(i + 2) // 5 % len(WORDS)], 600, 48)])
+        for i in range(len(times))
+    ]
+    full = {"frames": np.stack([planes(p) for p in pages[::5]]), "frames_pts": times[::5]}
+    return ClipArrays(full | {"low": np.stack([small_luma(p) for p in pages]), "low_pts": times})
+
+
+@dataclass
+class Weighed:
+    """An engine of the reader, and how much it was given to look at."""
+
+    engine: Any
+    pixels: list[int] = field(default_factory=list)
+
+    def __call__(self, picture: np.ndarray, **how: bool) -> Any:
+        self.pixels.append(picture.shape[0] * picture.shape[1])
+        return self.engine(picture, **how)
+
+
+def test_of_a_caption_that_changes_with_every_word_most_are_read_and_little_else_is_searched(reader):
+    detector = Weighed(reader.detector)
+    (features,) = ENCODER.encode(replace(reader, detector=detector), [single_words()])
+    read = {line.text: line for line in features.lines}
+    assert read.keys() <= set(WORDS)
+    assert len(read) >= len(WORDS) / 2
+    for number, word in enumerate(WORDS):
+        if word in read:
+            shown = read[word].start_s, read[word].end_s
+            assert shown == pytest.approx((max(number / 2 - 0.2, 0), number / 2 + 0.3), abs=0.11)
+    whole = detector.pixels[0]
+    assert sum(detector.pixels) <= 0.6 * whole * len(WORDS)
+
+
+def test_a_band_gives_the_lines_of_the_whole_picture_and_leaves_out_what_its_edge_cuts(reader):
+    page = write(backdrop((288, 512), 1), [("first line", 112, 24), ("second line", 190, 24), ("third line", 244, 24)])
+    whole = reader.boxes(page, Band())
+    band = reader.boxes(page, Band(130 / 512, 240 / 512))
+    assert (len(whole), len(band)) == (3, 1)
+    assert band[0] == pytest.approx(whole[1], abs=3)
+
+
+def test_a_short_word_is_not_filled_up_to_the_width_of_a_sentence(reader):
+    read = reader.recognizer.text_rec
+    crop = write(backdrop((96, 48), 1), [("so", 2, 30)])
+    wide = read.resize_norm_img(crop, max(read.rec_image_shape[2] / read.rec_image_shape[1], 96 / 48))
+    assert wide.shape == (3, 48, 96)
 
 
 def test_a_clip_reads_the_same_alone_and_in_a_batch(reader):

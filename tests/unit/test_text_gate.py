@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from tiktokd.encoders._text_gate import LOOK_AGAIN_S, samples_to_read
+from tiktokd.encoders._text_gate import LOOK_AGAIN_S, Band, Look, samples_to_read
 from tiktokd.encoders._text_tracks import Followed, follow, join
 from tiktokd.texts import TextLine
 
@@ -31,41 +31,61 @@ def clip(texts: dict[int, tuple[float, float]], *, moving: bool) -> np.ndarray:
     return frames
 
 
+def searched(low: np.ndarray) -> np.ndarray:
+    """Return the times of the samples that are searched."""
+    return PTS[[look.index for look in samples_to_read(low, LOW_PTS, PTS)]]
+
+
 def test_a_picture_that_never_changes_is_searched_once():
-    assert samples_to_read(clip({1: (0.0, 10.0)}, moving=False), LOW_PTS, PTS) == [0]
+    assert samples_to_read(clip({1: (0.0, 10.0)}, moving=False), LOW_PTS, PTS) == [Look(0)]
 
 
 def test_a_black_clip_is_searched_once():
-    assert samples_to_read(np.full((100, 160, 90), 16, np.uint8), LOW_PTS, PTS) == [0]
+    assert samples_to_read(np.full((100, 160, 90), 16, np.uint8), LOW_PTS, PTS) == [Look(0)]
 
 
 @pytest.mark.parametrize("moving", [False, True])
 @pytest.mark.parametrize(("start", "end"), [(2.0, 3.0), (4.2, 9.9), (6.4, 7.2)])
 def test_text_that_comes_up_is_searched_for_while_it_is_there(moving, start, end):
-    chosen = PTS[samples_to_read(clip({2: (start, end)}, moving=moving), LOW_PTS, PTS)]
+    chosen = searched(clip({2: (start, end)}, moving=moving))
     assert any(start <= t < end for t in chosen)
 
 
 def test_each_of_several_captions_at_the_same_place_is_searched_for():
     spans = {seed: (1.0 * seed, 1.0 * seed + 1.0) for seed in range(1, 8)}
-    chosen = PTS[samples_to_read(clip(spans, moving=False), LOW_PTS, PTS)]
+    chosen = searched(clip(spans, moving=False))
     assert all(any(start <= t < end for t in chosen) for start, end in spans.values())
     assert len(chosen) <= 10
 
 
+def test_only_the_rows_in_which_text_came_up_are_searched():
+    whole, look = samples_to_read(clip({2: (1.9, 10.0)}, moving=False), LOW_PTS, PTS)[:2]
+    assert whole == Look(0)
+    (band,) = look.bands
+    assert (PTS[look.index], band.top <= 40 / 160, band.bottom >= 56 / 160) == (2.0, True, True)
+    assert band.bottom - band.top <= 0.31
+    assert all(0.2 <= x <= 0.8 and band.top <= y <= band.bottom for x, y in band.news)
+
+
+def test_a_video_too_small_for_a_band_is_searched_whole():
+    low = np.zeros((100, 16, 16), np.uint8)
+    low[50:, 4:12] = np.where(np.arange(16) % 4 < 2, 250, 10)
+    assert all(look.bands == (Band(),) for look in samples_to_read(low, LOW_PTS, PTS))
+
+
 def test_a_moving_picture_is_searched_at_a_bounded_rate():
-    chosen = PTS[samples_to_read(clip({}, moving=True), LOW_PTS, PTS)]
+    chosen = searched(clip({}, moving=True))
     assert len(chosen) <= 9
     assert np.diff(chosen).max() <= LOOK_AGAIN_S + 0.5
 
 
 def test_a_flickering_picture_stays_within_the_bound():
     noise = np.random.default_rng(0).integers(0, 255, (100, 160, 90), np.uint8)
-    assert len(samples_to_read(noise, LOW_PTS, PTS)) <= 9
+    assert sum(look.cost for look in samples_to_read(noise, LOW_PTS, PTS)) <= 10.5
 
 
 def test_a_clip_without_small_frames_is_searched_at_its_first_samples():
-    assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), PTS) == list(range(8))
+    assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), PTS) == [Look(i) for i in range(8)]
     assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), np.zeros(0)) == []
 
 
@@ -147,6 +167,13 @@ def test_a_moving_line_read_twice_or_in_part_is_one_line():
     again = line("Camera by Mary", 4.0, 11.0, y=0.1, still=False)
     (joined,) = join([whole, part, again])
     assert (joined.text, joined.start_s, joined.end_s) == ("Camera by Mary", 1.0, 11.0)
+
+
+def test_a_shape_that_is_read_as_one_letter_does_not_lend_a_word_its_time():
+    shape, word = line("O", 0.0, 5.0, y=0.2, still=False), line("almost", 1.4, 1.7, y=0.7)
+    assert join([shape, word]) == [shape, word]
+    both_move = [shape, line("almost", 1.4, 1.7, y=0.7, still=False)]
+    assert join(both_move) == both_move
 
 
 def test_text_on_a_thing_that_is_lost_and_found_again_is_one_line():

@@ -1,10 +1,12 @@
-"""Decides at which samples the picture is searched for text, from edge maps of the small luma frames. Pure numpy.
+"""Decides at which samples, and where in them, the picture is searched for text, from edges in the small luma frames.
 
 Overlaid text has strong edges that stay where they are while it is shown, whatever moves behind it. A sample is worth
-reading when edges that stand still have come up since the last one that was read; a static caption is read once.
+reading when edges that stand still have come up since the last one that was read, and only the rows in which they came
+up: a static caption is read once, and of a caption that changes with every word only its band is searched. Pure numpy.
 """
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,12 +24,51 @@ LOOK_AGAIN_S = 2.5
 MOVING_LEVEL = 4.0
 """Mean absolute luma difference above which the picture moves."""
 READS_PER_S = 1.0
-"""Upper bound for the rate of searches; 30 in 30 s are 2 s of CPU (measured at 0.055-0.075 s each)."""
+"""Upper bound for the rate of searches, in whole pictures: 30 in 30 s are 1.5 s of CPU (0.05 s each)."""
 READS_MIN, READS_MAX = 8, 60
+MARGIN_BLOCKS = 1
+"""Rows of blocks searched above and below new edges, at least: bands go on to the detector's next cell."""
+WHOLE_SHARE = 0.7
+"""From this share of the picture on it is searched whole: nothing is saved, and no line is cut."""
+LOOK_COST = 0.05
+"""What a search costs beside its area, in whole pictures."""
+Places = tuple[tuple[float, float], ...]
 
 
-def samples_to_read(low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample_pts: NDArray[np.float64]) -> list[int]:
-    """Return the indices of the samples to search for text, ascending; the first is always there.
+@dataclass(frozen=True, slots=True)
+class Band:
+    """Rows to search, shares 0..1 of the height."""
+
+    top: float = 0.0
+    bottom: float = 1.0
+    news: Places = ()
+    """Middles (x, y) of the blocks in which edges came up, shares 0..1 of the picture; empty: search in any case."""
+
+    @property
+    def whole(self) -> bool:
+        """Everything is searched."""
+        return self.bottom - self.top >= 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One sample to search."""
+
+    index: int
+    """Of the sample."""
+    bands: tuple[Band, ...] = (Band(),)
+    """Top to bottom, apart from one another."""
+
+    @property
+    def cost(self) -> float:
+        """In searches of a whole picture."""
+        return sum(LOOK_COST + band.bottom - band.top for band in self.bands)
+
+
+def samples_to_read(
+    low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample_pts: NDArray[np.float64]
+) -> list[Look]:
+    """Return the samples to search for text, ascending; the first is always there, and whole.
 
     Args:
         low: (M, h, w) uint8 luma.
@@ -37,7 +78,7 @@ def samples_to_read(low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample
     if len(sample_pts) == 0:
         return []
     if len(low) == 0:
-        return list(range(min(len(sample_pts), READS_MIN)))
+        return [Look(i) for i in range(min(len(sample_pts), READS_MIN))]
     at = np.array([int(np.abs(low_pts - t).argmin()) for t in sample_pts])
     standing = [_standing_edges(low, int(i)) for i in at]
     span_s = float(sample_pts[-1] - sample_pts[0])
@@ -45,11 +86,11 @@ def samples_to_read(low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample
     blocks = NEW_BLOCKS
     while True:
         chosen = _choose(low, at, standing, sample_pts, blocks)
-        if len(chosen) <= most:
+        if sum(look.cost for look in chosen) <= most * (1 + LOOK_COST):
             return chosen
         blocks += 1
         if blocks > low[0].size // BLOCK_PX**2:
-            keep = np.linspace(0, len(chosen) - 1, most).round().astype(int)
+            keep = np.linspace(0, len(chosen) - 1, min(most, len(chosen))).round().astype(int)
             return [chosen[i] for i in keep]
 
 
@@ -59,16 +100,38 @@ def _choose(
     standing: list[NDArray[np.bool_]],
     pts: NDArray[np.float64],
     blocks: int,
-) -> list[int]:
-    chosen = [0]
+) -> list[Look]:
+    chosen = [Look(0)]
+    whole = 0
     known = _dilate(standing[0])
     for i in range(1, len(pts)):
         new = _new_blocks(standing[i] & ~known)
-        late = pts[i] - pts[chosen[-1]] >= LOOK_AGAIN_S
-        if new >= blocks or (late and _moved(low[at[i]], low[at[chosen[-1]]])):
-            chosen.append(i)
-            known = _dilate(standing[i])
+        late = pts[i] - pts[whole] >= LOOK_AGAIN_S
+        if late and _moved(low[at[i]], low[at[whole]]):
+            chosen.append(Look(i))
+        elif new.sum() >= blocks:
+            chosen.append(Look(i, _bands(new)))
+        else:
+            continue
+        whole = i if chosen[-1].bands[0].whole else whole
+        known = _dilate(standing[i])
     return chosen
+
+
+def _bands(new: NDArray[np.bool_]) -> tuple[Band, ...]:
+    """Return the rows with new blocks and those beside them; the whole picture where that is most of it."""
+    count, across = new.shape
+    wanted = np.zeros(count, bool)
+    for row in np.flatnonzero(new.any(axis=1)):
+        wanted[max(0, row - MARGIN_BLOCKS) : row + MARGIN_BLOCKS + 1] = True
+    edges = np.flatnonzero(np.diff(wanted.astype(np.int8), prepend=0, append=0)).reshape(-1, 2).tolist()
+    bands = []
+    for first, after in edges:
+        places = tuple(
+            ((x + 0.5) / across, (y + first + 0.5) / count) for y, x in np.argwhere(new[first:after]).tolist()
+        )
+        bands.append(Band(first / count, after / count, places))
+    return (Band(),) if Look(0, tuple(bands)).cost >= WHOLE_SHARE else tuple(bands)
 
 
 def _standing_edges(low: NDArray[np.uint8], i: int) -> NDArray[np.bool_]:
@@ -100,12 +163,12 @@ def _dilate(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return grown
 
 
-def _new_blocks(new: NDArray[np.bool_]) -> int:
-    """Return how many blocks hold enough new edges of any direction."""
+def _new_blocks(new: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return which blocks hold enough new edges of any direction."""
     any_way = np.asarray(new.any(axis=0))
     h, w = (n - n % BLOCK_PX for n in any_way.shape)
     counts = any_way[:h, :w].reshape(h // BLOCK_PX, BLOCK_PX, w // BLOCK_PX, BLOCK_PX).sum(axis=(1, 3))
-    return int((counts >= BLOCK_EDGES).sum())
+    return np.asarray(counts >= BLOCK_EDGES)
 
 
 def _moved(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:

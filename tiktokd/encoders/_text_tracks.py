@@ -29,6 +29,8 @@ LOST_GAP_S = 2.6
 """For text on things, which is lost and found again: just above `LOOK_AGAIN_S` of the gate."""
 DRIFT = 0.25
 """Text on things moves between two readings by at most this share of the picture."""
+PART_LETTERS = 3
+"""Letters that a part of a line needs to be taken for it."""
 SEARCH_PX = 6
 """Text on things moves by at most this much between two small frames (0.1 s): 1.1 picture heights in 5 s."""
 MATCH = 0.65
@@ -129,9 +131,15 @@ def _same(a: TextLine, b: TextLine) -> bool:
     if still:
         return False
     if gap_s <= 0:  # both are chased over the picture, so their places at their first readings say nothing
-        return alike or squeezed(b.text) in squeezed(a.text) or squeezed(a.text) in squeezed(b.text)
+        return alike or (not a.still and not b.still and _is_part(a.text, b.text))
     moved = max(abs(a.box[0] - b.box[0]), abs(a.box[1] - b.box[1]))
     return alike and gap_s <= LOST_GAP_S and moved <= DRIFT
+
+
+def _is_part(a: str, b: str) -> bool:
+    """Return whether one reading is a part of the other, and long enough to mean it: an O is in many words."""
+    short, long = sorted((squeezed(a), squeezed(b)), key=len)
+    return len(short) >= PART_LETTERS and short in long
 
 
 def _grows(a: str, b: str) -> bool:
