@@ -51,8 +51,8 @@ class Requeue(Body):
 
     @model_validator(mode="after")
     def _which(self) -> "Requeue":
-        if not self.ids and not self.failed:
-            raise ValueError('give "ids", or "failed": true for all failed videos')
+        if bool(self.ids) == self.failed:
+            raise ValueError('give "ids", or "failed": true for all failed videos, one of the two')
         return self
 
 

@@ -76,6 +76,15 @@ def test_one_request_in_ndjson_takes_strings_objects_and_plain_text(daemon):
     assert daemon.client.video(ID)["priority"] == 9
 
 
+@pytest.mark.parametrize("body", [{}, {"ids": []}, {"ids": [ID], "failed": True}])
+def test_requeue_wants_ids_or_all_that_failed_and_not_both(daemon, body):
+    response, answer = ask(
+        daemon, "POST", "/api/queue/requeue", json.dumps(body).encode(), Content_Type="application/json"
+    )
+    assert response.status == 400
+    assert "one of the two" in answer["error"]["message"]
+
+
 @pytest.mark.parametrize("priority", ["nan", "inf", "5.9", "-1", "11"])
 def test_a_priority_of_a_query_that_is_none_is_refused_too(daemon, priority):
     path = f"/api/queue/add?priority={priority}"
