@@ -36,6 +36,8 @@ CALLS: list[tuple[str, str, str]] = [
     ("like", "ko", "좋아요 눌러주세요"),
     ("like", "zh", "点个赞再走"),
     ("comment", "en", "Comment below what you think"),
+    ("comment", "en", "Comment YES below"),
+    ("comment", "en", 'comment "recipe" and I will send it'),
     ("comment", "en", "tag a friend who needs this"),
     ("comment", "de", "Schreibt es in die Kommentare"),
     ("comment", "fr", "Dis-moi en commentaire"),
@@ -160,6 +162,7 @@ CALLS: list[tuple[str, str, str]] = [
 ]
 
 NO_CALLS = [
+    "he had no comment for the press",
     "I like this song a lot",
     "she followed her dream to Paris",
     "the comments were turned off",

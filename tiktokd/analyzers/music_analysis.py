@@ -4,7 +4,9 @@ Tempo in beats per minute, beats in seconds, key as a note name and a mode, conf
 full tier adds genres and moods, AudioSet classes of the AST model, and lets it vouch for music without steady tones.
 
 Bad at: half and double tempo (`tempo_candidates_bpm` has all), rubato, songs that change key, a minor key against its
-relative major, speech over music, drums alone (a beat, but `music_present` only where it is very regular).
+relative major (four-chord loops are in both, and may be given the wrong one with full confidence), single tones that
+recur, such as beeps (count as music), speech over music, drums alone (a beat, but `music_present` only where it is very
+regular).
 
 Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
 `partial/low_quality` with tempo and beats left out.
@@ -81,7 +83,7 @@ class MusicAnalysisOutput(Output):
     mode: str | None
     """`major` or `minor`."""
     key_confidence: float | None = Field(ge=0, le=1)
-    """Lead over the second best key; low between relative keys."""
+    """Lead over the second best key; mostly low between relative keys, but see above."""
     genres: list[str] | None
     """AudioSet's names, best first, uncalibrated; `None` in the lite tier."""
     moods: list[str] | None

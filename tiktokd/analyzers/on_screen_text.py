@@ -2,8 +2,9 @@
 
 Lines come from encoder `ocr` (PP-OCRv6; Apache-2.0). Start and end are those of the small frames: to 0.1 s for text
 laid over the picture, a little worse for text on things that move. Roles are rules over place, time and size. Bad at:
-Cyrillic, Arabic, Greek and Vietnamese letters, words shown for less than half a second, rotated or curved writing;
-logos are read as text.
+Cyrillic, Arabic, Greek and Vietnamese letters, Korean, Thai and Indic ones (it has no signs for them: such a video has
+`no_text`, or a short garbled line), words that fill more than a fifth of the picture's height, words shown for less
+than half a second, rotated or curved writing; logos are read as text.
 """
 
 from collections.abc import Iterable, Sequence

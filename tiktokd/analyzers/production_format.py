@@ -4,9 +4,10 @@ The lite tier's labels come from rules over what the picture encoders measured; 
 rule rests on, not a probability. With SigLIP2 the labels of data/prompts/formats.toml join them (`zero_shot`), and with
 D-FINE the share of time with one person who speaks. A plain video has no label.
 
-Bad at: templates that mix formats, photo slideshows with strong animated zooms or moving overlays, split screens with a
-decorated divider or equal brightness on both sides, screen recordings of videos, animation on a plain ground (looks
-like a screen recording).
+Bad at: templates that mix formats, photo slideshows with strong animated zooms, moving overlays or zooms
+under 3 % a second, split screens with a decorated divider or equal brightness on both sides, screen recordings of
+videos, animation on a plain ground (looks like a screen recording), cuts between pictures with a straight edge at one
+height, such as a shelf or a wall's end (may look split).
 
 Source: own rules; thresholds measured on 50 videos.
 """
