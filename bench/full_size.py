@@ -206,6 +206,14 @@ def _ner(directory: Path) -> None:
     _tokenizer(directory, 250_002)
 
 
+def _privacy_filter(directory: Path) -> None:
+    """Published in bfloat16; the defaults of its configuration are its sizes."""
+    config = transformers.OpenAIPrivacyFilterConfig()
+    model = transformers.OpenAIPrivacyFilterForTokenClassification(config).to(torch.bfloat16)
+    model.save_pretrained(directory, max_shard_size="10GB")
+    _tokenizer(directory, 200_000)
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "siglip2": _siglip2,
     "siglip2_text": _siglip2,
@@ -220,5 +228,6 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "sentiment": _sentiment,
     "toxicity": _toxicity,
     "ner": _ner,
+    "privacy_filter": _privacy_filter,
 }
 """Encoder → writer of its model."""

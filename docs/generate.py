@@ -67,7 +67,8 @@ def _hub(encoder: str, catalogue: graph.Catalogue) -> str | None:
     spec = catalogue.encoders.get(encoder)
     if not spec or not spec.weights:
         return None
-    return f"{spec.weights.hub_id} (put there by hand)" if spec.weights.by_hand else spec.weights.hub_id
+    how = " (put there by hand)" if spec.weights.by_hand else " (extra)" if spec.weights.extra else ""
+    return f"{spec.weights.hub_id}{how}"
 
 
 def _card(spec: Analyzer) -> str:

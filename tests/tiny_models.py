@@ -243,6 +243,16 @@ def _ner(directory: Path) -> None:
     tokenizer(directory)
 
 
+def _privacy_filter(directory: Path) -> None:
+    config = transformers.OpenAIPrivacyFilterConfig(
+        hidden_size=64, intermediate_size=16, num_hidden_layers=2, num_attention_heads=2, num_key_value_heads=1,
+        head_dim=16, num_local_experts=4, num_experts_per_tok=2, sliding_window=8, vocab_size=512, pad_token_id=1,
+        eos_token_id=1,
+    )  # fmt: skip
+    transformers.OpenAIPrivacyFilterForTokenClassification(config).save_pretrained(directory)
+    tokenizer(directory)
+
+
 def _transnetv2(directory: Path) -> None:
     """No settings beside the tensors: their sizes say all."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -281,5 +291,6 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "sentiment": _sentiment,
     "toxicity": _toxicity,
     "ner": _ner,
+    "privacy_filter": _privacy_filter,
 }
 """Encoder → writer of its tiny model."""

@@ -165,10 +165,10 @@ def own_models(settings: Mapping[str, str], catalogue: Catalogue) -> dict[str, s
 def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> AnalyzerFacts:
     """Return what a user may expect of an analyzer on this machine, now."""
     extra = (*analyzer.optional, *analyzer.signals)
-    lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra)}
+    lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)}
     hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
-    soft = [lacks[name] for name in extra if lacks[name]]
-    weighty = [name for name in extra if name not in catalogue.encoders or catalogue.encoders[name].weights]
+    soft = [lacks[name] for name in extra if lacks.get(name)]
+    weighty = [n for n in extra if n in lacks and (n not in catalogue.encoders or catalogue.encoders[n].weights)]
     if analyzer.needs_model and len(soft) == len(weighty):
         hard, soft = soft, []
     return AnalyzerFacts(
@@ -207,6 +207,12 @@ def _after_order(analyzers: Mapping[str, Analyzer]) -> list[Analyzer]:
     for name in sorted(analyzers):
         visit(name, ())
     return list(done.values())
+
+
+def is_extra(name: str, catalogue: Catalogue) -> bool:
+    """Return whether an encoder's weights are an extra, without which no result is less."""
+    encoder = catalogue.encoders.get(name)
+    return encoder is not None and encoder.weights is not None and encoder.weights.extra
 
 
 def missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:

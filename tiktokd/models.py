@@ -99,8 +99,13 @@ def _model(spec: Weights, encoders: list[str], catalogue: graph.Catalogue, confi
     return Model(weights=spec, encoders=tuple(encoders), analyzers=tuple(sorted(users)), path=path, size_bytes=size)
 
 
-def pick(models: Iterable[Model], names: Iterable[str]) -> list[Model]:
+def pick(models: Iterable[Model], names: Iterable[str], *, extras: bool = True) -> list[Model]:
     """Return the models named by hub id, encoder or analyzer; all of them for "all".
+
+    Args:
+        models: those there are.
+        names: what was asked for.
+        extras: also those that are extras by the name of an analyzer or "all"; by their own name always.
 
     Raises:
         ConfigError: a name fits nothing.
@@ -111,7 +116,8 @@ def pick(models: Iterable[Model], names: Iterable[str]) -> list[Model]:
         fits = [m for m in known if name == "all" or name in (m.weights.hub_id, *m.encoders, *m.analyzers)]
         if not fits:
             raise ConfigError(f'"{name}" is no model, encoder or analyzer here; see: tiktokctl models list')
-        chosen |= {m.weights.hub_id: m for m in fits}
+        own = [m for m in fits if extras or not m.weights.extra or name in (m.weights.hub_id, *m.encoders)]
+        chosen |= {m.weights.hub_id: m for m in own}
     return list(chosen.values())
 
 

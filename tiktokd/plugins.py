@@ -46,6 +46,8 @@ class Weights:
     """A `config.json` lies beside the tensors; False: the architecture is fixed and tensors are all there is."""
     by_hand: str | None = None
     """How a person gets the tensors where no hub has them as safetensors; `None`: `tiktokctl models pull`."""
+    extra: bool = False
+    """Large, and for more than an analysis promises: fetched only by its own name, and no result is less without."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +233,7 @@ class Analyzer:
     uses: tuple[str, ...] = ()
     """Encoders it cannot do without: where one has no weights the result is skipped/model_missing."""
     optional: tuple[str, ...] = ()
-    """Encoders that raise it from tier lite to full."""
+    """Encoders that raise it from tier lite to full; of those with extra weights the absence lowers nothing."""
     after: tuple[str, ...] = ()
     """Analyzers whose outputs it reads; level 2 only (text, fusion, metadata). What level 1 shares is an encoder."""
     signals: tuple[str, ...] = ()

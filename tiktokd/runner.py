@@ -118,7 +118,8 @@ class Runner:
             try:
                 self._models[encoder.name] = encoder.load(self.load)
             except ModelMissing as exc:
-                log.warning("%s: %s", encoder.name, exc)
+                extra = encoder.weights is not None and encoder.weights.extra
+                log.log(logging.INFO if extra else logging.WARNING, "%s: %s", encoder.name, exc)
                 self._missing[encoder.name] = exc
                 raise
         return self._models[encoder.name]
@@ -137,7 +138,7 @@ class Runner:
             analyzer=analyzer.name,
             version=analyzer.version,
             status=result.status,
-            tier=result.tier or _tier(analyzer, features, result),
+            tier=result.tier or self._tier(analyzer, features, result),
             reason=result.reason,
             message=result.message,
             models=self._models_used(analyzer, context, result.status != "skipped"),
@@ -146,6 +147,18 @@ class Runner:
             summary=summary,
             segments=segments,
         )
+
+    def _tier(self, analyzer: Analyzer, features: _Features, result: Result) -> Tier:
+        """Return full unless a model could not run, optional or needed; one with nothing to encode is no loss."""
+        if result.reason in ("model_missing", "cpu_fallback"):
+            return "lite"
+        due = [n for n in analyzer.optional if n not in features.values and not self._left_out(n, features)]
+        return "lite" if any(features.absent.get(n, (None, ""))[0] in (None, "model_missing") for n in due) else "full"
+
+    def _left_out(self, name: str, features: _Features) -> bool:
+        """Return whether an encoder is an extra that nobody put here; one that failed is missed like any other."""
+        told = features.absent.get(name)
+        return graph.is_extra(name, self.catalogue) and (told is None or told[0] is not None)
 
     def _no_gpu(self, analyzer: Analyzer, context: Context, features: _Features, report: Report) -> Envelope:
         """Return why nothing runs: what the video lacks, then weights that can be fetched, then the absent device.
@@ -265,14 +278,6 @@ def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result 
         if lack := context.lack(name):
             return skipped(*lack)
     return None
-
-
-def _tier(analyzer: Analyzer, features: _Features, result: Result) -> Tier:
-    """Return full unless a model could not run, optional or needed; one with nothing to encode is no loss."""
-    if result.reason in ("model_missing", "cpu_fallback"):
-        return "lite"
-    reasons = {n: features.absent.get(n, (None, ""))[0] for n in analyzer.optional if n not in features.values}
-    return "lite" if any(r is None or r == "model_missing" for r in reasons.values()) else "full"
 
 
 def _raise_if_out_of_memory(exc: Exception) -> None:

@@ -103,6 +103,21 @@ class TextEntities:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PrivateSpan:
+    """One stretch of private data in a text. Holds no text itself: what leaves an analyzer is masked."""
+
+    start: int
+    """First character."""
+    end: int
+    """After the last character."""
+    type: str
+    """private_person, private_email, private_phone, private_address, private_date, private_url, account_number, secret,
+    or another kind of the checkpoint."""
+    score: float
+    """0..1, mean over its tokens; not calibrated."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Tone:
     """Features of encoder `vader` for one sentence."""
 

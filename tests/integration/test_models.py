@@ -168,6 +168,18 @@ def test_a_pull_tells_of_every_piece_that_arrives(hub, tmp_path, monkeypatch):
     assert done.stderr == ""
 
 
+def test_an_extra_is_never_fetched_along_with_others_and_that_is_said(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{toxicity = "{REPO}"}}')  # all that this hub has
+    done = ctl(hub, tmp_path, "models", "pull", "text_moderation")
+    assert done.returncode == 0, done.stderr
+    extra = "openai/privacy-filter"
+    assert f"left out: {extra} is an extra; run: tiktokctl models pull {extra}" in done.stderr
+    assert [path for path in hub.asked if REPO in path]
+    assert not [path for path in hub.asked if "privacy-filter" in path]
+    ctl(hub, tmp_path, "models", "pull", "openai/privacy-filter")
+    assert [path for path in hub.asked if "privacy-filter" in path]
+
+
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
     done = ctl(hub, tmp_path, "models", "pull", "gpt-17")
     assert done.returncode == 2

@@ -5,14 +5,22 @@ E.164.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from tiktokd.analyzers._parsing import EMAIL, URL, masked_email, trimmed
+from tiktokd.text_features import PrivateSpan
 
-PiiType = Literal["email", "phone", "credit_card", "iban", "address"]
-
+PiiType = Literal[
+    "email", "phone", "credit_card", "iban", "address", "person", "date", "url", "account", "secret", "other"
+]
+"""Those from `person` on are found by a model alone."""
+KINDS: Mapping[str, PiiType] = {
+    "private_person": "person", "private_email": "email", "private_phone": "phone", "private_address": "address",
+    "private_date": "date", "private_url": "url", "account_number": "account", "secret": "secret",
+}  # fmt: skip
+"""Name in a checkpoint → our name."""
 IBAN_LENGTHS = {
     "AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "BY": 28,
     "CH": 21, "CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18,
@@ -85,6 +93,29 @@ def private_data(text: str) -> list[Found]:
     for kind, pattern in (("email", EMAIL), ("iban", _IBAN), ("credit_card", _CARD), ("address", _ADDRESS)):
         text = pattern.sub(lambda m, kind=kind: _take(kind, m.group(), found), text)  # type: ignore[misc]
     return found + list(_phones(text))
+
+
+def told(text: str, spans: Iterable[PrivateSpan]) -> list[Found]:
+    """Return what a model calls private in a text, masked, without what the shapes found in the same text.
+
+    A stretch in which the shapes see something is named by them: they check sums and keep the last digits.
+    """
+    known = private_data(text)
+    found: list[Found] = []
+    for span in spans:
+        inside = text[span.start : span.end]
+        kind = KINDS.get(span.type, "other")
+        by_shape = private_data(inside)
+        found += [one for one in by_shape or [Found(type=kind, masked=_hidden(kind, inside))] if one not in known]
+    return found
+
+
+def _hidden(kind: PiiType, text: str) -> str:
+    """Return the mask of free text: of a name the first letter, of a phone number two digits, of all else nothing."""
+    digits = re.sub(r"\D", "", text)
+    if kind == "phone" and len(digits) >= PHONE_DIGITS.start:
+        return f"***{digits[-2:]}"
+    return f"{text[:1]}***" if kind == "person" and len(text) > 1 else "***"
 
 
 def scams(text: str) -> list[str]:

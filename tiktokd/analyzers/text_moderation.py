@@ -1,9 +1,11 @@
 """What in the words of a video a person should look at: private data, wording of scams, hidden links, toxicity.
 
-Private data are found by shape and checksum and stored masked; scams by wording; shortened links by host; toxicity, in
-the full tier only, by a model (`toxicity`) on the text in plain words (spellings such as "unalive" undone). This is a
-signal for review: there is no verdict "safe". Bad at: reclaimed slurs, quotations and dialects (toxicity models score
-some dialects higher without reason), scams in other words or languages, private data spelled out in words.
+Private data are found by shape and checksum, and, where the extra `openai/privacy-filter` was fetched, in free text by
+a model (names, addresses, dates, links, accounts, secrets); all are stored masked. Scams are found by wording;
+shortened links by host; toxicity, in the full tier only, by a model (`toxicity`) on the text in plain words (spellings
+such as "unalive" undone). This is a signal for review: there is no verdict "safe". Bad at: reclaimed slurs, quotations
+and dialects (toxicity models score some dialects higher without reason), scams in other words or languages, private
+data spelled out in words (without the extra), names of public people (with it).
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +13,10 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from tiktokd.analyzers._private_data import PiiType, private_data, scams, shorteners
+from tiktokd.analyzers._private_data import Found, PiiType, private_data, scams, shorteners, told
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.text_features import TextScores
+from tiktokd.text_features import PrivateSpan, TextScores
 from tiktokd.texts import Kind, Passage, blocks, passages
 
 REVIEW_SCORE = 0.5
@@ -25,6 +27,10 @@ LABELS: Mapping[str, str] = {
     "identity_hate": "identity_attack", "sexual_explicit": "sexual", "sexual": "sexual",
 }  # fmt: skip
 """Name in a checkpoint → our name."""
+UNTOLD = frozenset({"person", "date", "url"})
+"""Kinds of private data that are in many harmless posts: by themselves they ask for no review. Chosen, not measured."""
+Spans = Mapping[str, Sequence[PrivateSpan]]
+"""Text of a passage → what the model calls private in it."""
 
 
 class ToxicityScores(BaseModel):
@@ -52,7 +58,8 @@ class PrivateData(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     type: PiiType
-    """By shape; cards and IBANs by checksum too."""
+    """By shape, cards and IBANs by checksum too; person, date, url, account, secret and other by the extra model alone,
+    which also finds further addresses, e-mails and phone numbers."""
     source: Kind
     """Where it stands."""
     start_s: float | None
@@ -87,7 +94,8 @@ class TextModeration(Output):
     suspicions: list[Suspicion]
     """In the same order."""
     needs_review: bool
-    """A person should look: private data, a suspicion other than a spelling, a score of 0.5. `False` is no verdict."""
+    """A person should look: private data other than a name, a date or a link, a suspicion other than a spelling, a
+    score of 0.5. `False` is no verdict."""
 
 
 class ReviewSegment(Segment):
@@ -104,10 +112,11 @@ def analyze(context: Context) -> Result:
     found = blocks(passages(context))
     if not found:
         return skipped("no_sources", "no caption, no text in the picture, no transcript")
+    spans: Spans = context.features.get("privacy_filter") or {}
     pii = [
         PrivateData(type=one.type, source=passage.kind, start_s=passage.start_s, masked=one.masked)
         for passage in found
-        for one in private_data(passage.text)
+        for one in _private(passage, spans)
     ]
     plain: Mapping[str, tuple[str, Sequence[str]]] = context.features["algospeak"]
     suspicions = [one for passage in found for one in _suspicions(passage, plain)]
@@ -117,9 +126,15 @@ def analyze(context: Context) -> Result:
         scores=scores,
         pii=pii,
         suspicions=suspicions,
-        needs_review=toxic or bool(pii) or any(one.type != "hidden_spelling" for one in suspicions),
+        needs_review=toxic
+        or any(one.type not in UNTOLD for one in pii)
+        or any(one.type != "hidden_spelling" for one in suspicions),
     )
-    return ok(output, _segments(found, plain), calibrated=False)
+    return ok(output, _segments(found, plain, spans), calibrated=False)
+
+
+def _private(passage: Passage, spans: Spans) -> list[Found]:
+    return private_data(passage.text) + told(passage.text, spans.get(passage.text, ()))
 
 
 def _suspicions(passage: Passage, plain: Mapping[str, tuple[str, Sequence[str]]]) -> list[Suspicion]:
@@ -146,12 +161,14 @@ def _scores(found: TextScores | None) -> ToxicityScores | None:
     return ToxicityScores(**best) if best else None
 
 
-def _segments(found: Sequence[Passage], plain: Mapping[str, tuple[str, Sequence[str]]]) -> list[ReviewSegment]:
+def _segments(
+    found: Sequence[Passage], plain: Mapping[str, tuple[str, Sequence[str]]], spans: Spans
+) -> list[ReviewSegment]:
     segments = []
     for passage in found:
         if passage.start_s is None or passage.kind == "caption":
             continue
-        kinds = [one.type for one in private_data(passage.text)] + [one.type for one in _suspicions(passage, plain)]
+        kinds = [one.type for one in _private(passage, spans)] + [one.type for one in _suspicions(passage, plain)]
         end = max(passage.end_s or passage.start_s, passage.start_s)
         segments += [
             ReviewSegment(start_s=passage.start_s, end_s=end, type=kind, source=passage.kind)
@@ -167,7 +184,7 @@ ANALYZER = Analyzer(
     output=TextModeration,
     analyze=analyze,
     uses=("algospeak",),
-    optional=("toxicity",),
+    optional=("toxicity", "privacy_filter"),
     after=("on_screen_text", "speech_transcription"),
-    version="2",
+    version="3",
 )

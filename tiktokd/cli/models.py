@@ -18,11 +18,11 @@ def _run(session: Session, args: argparse.Namespace) -> int:
     return action(session, args)
 
 
-def _chosen(session: Session, args: argparse.Namespace) -> "list[Model]":
+def _chosen(session: Session, args: argparse.Namespace, *, extras: bool = True) -> "list[Model]":
     from tiktokd import models
 
     found = models.wanted(session.config)
-    return models.pick(found, args.names) if args.names else found
+    return models.pick(found, args.names, extras=extras) if args.names else found
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
@@ -40,18 +40,26 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     rows = []
     for model in found:
         bytes_ = model.size_bytes / MIB if model.path else model.weights.size_mib
-        names = escape(model.weights.hub_id), f"{bytes_:,.0f} MiB", "yes" if model.path else "no"
+        names = escape(model.weights.hub_id), f"{bytes_:,.0f} MiB", _here(model)
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
     for model in found:
         if model.path is None and model.weights.by_hand:
             session.say(f"{model.weights.hub_id} cannot be pulled: {model.weights.by_hand}")
-    missing = [m for m in found if m.path is None and not m.weights.by_hand]
+    for model in found:
+        if model.path is None and model.weights.extra:
+            session.say(f"{model.weights.hub_id} is an extra, only by its own name: {_how_to_get(model)}")
+    missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.weights.extra]
     if missing:
         total = sum(m.weights.size_mib for m in missing)
         session.say(f"fetch all {len(missing)} that are missing (about {total:.0f} MiB): tiktokctl models pull all")
     return EXIT_OK
+
+
+def _here(model: "Model") -> str:
+    absent = "no, an extra" if model.weights.extra else "no"
+    return "yes" if model.path else absent
 
 
 def _as_dict(model: "Model") -> dict[str, object]:
@@ -63,6 +71,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
         "size_bytes": model.size_bytes,
         "download_mib": model.weights.size_mib,
         "by_hand": model.weights.by_hand,
+        "extra": model.weights.extra,
         "encoders": list(model.encoders),
         "analyzers": list(model.analyzers),
     }
@@ -78,7 +87,8 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     target: Path = session.config.models_dir
     failed = 0
     orders = []
-    for model in _chosen(session, args):
+    chosen = _chosen(session, args, extras=False)
+    for model in chosen:
         if model.weights.by_hand and (model.path or "all" in args.names):
             session.complain(f"{model.weights.hub_id}: {'is here' if model.path else model.weights.by_hand}")
             continue
@@ -90,6 +100,8 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
         except TiktokdError as exc:
             session.complain(f"✗ {exc}")
             failed += 1
+    for extra in (m for m in _chosen(session, args) if m not in chosen and m.path is None):
+        session.complain(f"left out: {extra.weights.hub_id} is an extra; {_how_to_get(extra)}")
     try:
         need = models.check_room(orders, target)
     except TiktokdError as exc:
@@ -127,6 +139,12 @@ def _place(model: "Model", target: Path) -> Path:
     return target / weights.directory_name(model.weights)
 
 
+def _how_to_get(model: "Model") -> str:
+    from tiktokd import weights
+
+    return f"{weights.how_to_get(model.weights)} ({model.weights.size_mib:,.0f} MiB)"
+
+
 def _verify(session: Session, args: argparse.Namespace) -> int:
     from tiktokd import models
 
@@ -157,7 +175,8 @@ VERBS = (
         examples=(
             ("models list", "which models there are, for what, under which licence"),
             ("models pull speech_transcription", "fetch what one analyzer needs"),
-            ("models pull all", "fetch everything that is missing"),
+            ("models pull all", "fetch everything that is missing, extras left out"),
+            ("models pull openai/privacy-filter", "fetch one extra: what is large and not needed, by its own name"),
             ("models verify", "read every file again and compare it with models.lock"),
         ),
     ),

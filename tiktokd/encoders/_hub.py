@@ -31,8 +31,11 @@ class HubModel:
     """What the encoder keeps beside the model: a tokenizer, a prompt matrix."""
 
 
-def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubModel:
+def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = None, **options: Any) -> HubModel:
     """Return the model of transformers' class `kind`, in evaluation mode on the context's device.
+
+    Args:
+        dtype: torch's name of the number format on every device; `None`: that of the device, see `HubModel.dtype`.
 
     Raises:
         ModelMissing: not on this machine, no safetensors, or tensors missing from the checkpoint.
@@ -44,7 +47,7 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
     from safetensors import SafetensorError
 
     transformers.utils.logging.disable_progress_bar()
-    dtype = torch.float32 if context.device == "cpu" else torch.bfloat16
+    form = getattr(torch, dtype or ("float32" if context.device == "cpu" else "bfloat16"))
     if context.device == "cpu":
         torch.set_num_threads(max(1, context.threads))
     try:
@@ -54,13 +57,13 @@ def load(spec: Weights, context: LoadContext, kind: str, **options: Any) -> HubM
             use_safetensors=True,
             trust_remote_code=False,
             output_loading_info=True,
-            dtype=dtype,
+            dtype=form,
             **options,
         )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
         raise _broken(spec, path, exc) from exc
     _refuse(spec, path, [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))])
-    return _ready(spec, path, model, context, dtype)
+    return _ready(spec, path, model, context, form)
 
 
 def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[str, Any]], Any]) -> HubModel:
