@@ -138,6 +138,14 @@ def test_a_trembling_hand_shows_as_shake_and_a_smooth_pan_does_not():
     assert rough["shake"] > 0.005
 
 
+def test_a_camera_that_is_known_for_less_than_half_a_second_has_no_shake_and_not_none_of_it():
+    scene = texture(7)
+    brief = clip_from([view(scene, right=-2.0 * i) for i in range(4)])
+    camera = analyze_arrays(*brief, ["motion"])["motion"].summary["camera"]
+    assert camera["pan"] > 0
+    assert camera["shake"] is None
+
+
 def test_a_static_picture_is_static():
     still = view(texture(8))
     envelope = analyze_arrays(*clip_from([still] * 15), ["motion"])["motion"]

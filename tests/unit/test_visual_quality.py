@@ -167,6 +167,40 @@ def test_a_black_video_has_nulls_and_a_reason():
     assert [(s["start_s"], s["end_s"], s["kind"]) for s in envelope.segments] == [(0.0, 2.0, "black")]
 
 
+def test_every_null_of_a_black_or_white_video_says_why_and_no_noise_is_made_up():
+    for level in (16, 235):
+        plain = np.full((256, 144), level, np.uint8)
+        arrays = {
+            "frames": np.stack([np.concatenate([plain, np.full((128, 144), 128, np.uint8)])] * 4),
+            "frames_pts": np.arange(4) / 2.0,
+            "low": np.stack([plain] * 20),
+            "low_pts": np.arange(20) / 10.0,
+            "thumbs": np.full((60, 27, 48, 3), 0 if level == 16 else 255, np.uint8),
+            "thumbs_pts": np.arange(60) / 30.0,
+        }
+        clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=(144, 256)), arrays)
+        found = analyze_arrays(*clip, ["visual_quality"])["visual_quality"].summary
+        nulls = {name for name, value in found.items() if value is None}
+        assert found["noise_sigma"] is None
+        assert nulls == found["unknown"].keys()
+
+
+def test_black_frames_do_not_count_as_frames_without_noise():
+    noisy = np.clip(np.random.default_rng(0).normal(120, 6, (256, 144)), 0, 255).astype(np.uint8)
+    black = np.full((256, 144), 16, np.uint8)
+    shown = [noisy, black, black, black]
+    arrays = {
+        "frames": np.stack([np.concatenate([p, np.full((128, 144), 128, np.uint8)]) for p in shown]),
+        "frames_pts": np.arange(4) / 2.0,
+        "low": np.stack([shown[i // 5] for i in range(20)]),
+        "low_pts": np.arange(20) / 10.0,
+        "thumbs": np.zeros((60, 27, 48, 3), np.uint8),
+        "thumbs_pts": np.arange(60) / 30.0,
+    }
+    clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=(144, 256)), arrays)
+    assert analyze_arrays(*clip, ["visual_quality"])["visual_quality"].summary["noise_sigma"] > 4
+
+
 def quality(luma, siglip2=None):
     signals = {
         "luma_statistics": luma,

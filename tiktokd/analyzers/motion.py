@@ -53,8 +53,9 @@ class Camera(Output):
     """Relative growth or shrinkage per second, 0 or more; 0.03 is a slow zoom."""
     roll: float
     """Degrees per second, 0 or more."""
-    shake: float
-    """RMS distance of the camera from its own path smoothed over 0.5 s, short sides; 0.002 is a steady hand."""
+    shake: float | None
+    """RMS distance of the camera from its own path smoothed over 0.5 s, short sides; 0.002 is a steady hand. `None`:
+    too_short, the camera is not known for 0.5 s at a stretch."""
 
 
 class Curator(Output):
@@ -134,12 +135,12 @@ def _camera(flow: Flow, known: NDArray[np.bool_], rate: Floats) -> Camera:
         tilt=_digits(float(shift[:, 1].mean())),
         zoom=_digits(float((np.abs(flow.scale[known] - 1.0) * rate[known]).mean())),
         roll=_digits(float((np.abs(np.degrees(flow.angle_rad[known])) * rate[known]).mean())),
-        shake=_digits(_shake(flow, known)),
+        shake=_shake(flow, known),
     )
 
 
-def _shake(flow: Flow, known: NDArray[np.bool_]) -> float:
-    """Return the RMS distance of the camera from its smoothed path, over stretches without a gap."""
+def _shake(flow: Flow, known: NDArray[np.bool_]) -> float | None:
+    """Return the RMS distance of the camera from its smoothed path, over stretches without a gap; `None`: no such."""
     squares: list[float] = []
     for first, after in _stretches(flow, known):
         if after - first < SMOOTH_STEPS:
@@ -147,7 +148,7 @@ def _shake(flow: Flow, known: NDArray[np.bool_]) -> float:
         path = np.cumsum(flow.shift[first:after].astype(np.float64), axis=0)
         off = (path - _smooth(path))[SMOOTH_STEPS // 2 : after - first - SMOOTH_STEPS // 2]
         squares += (off**2).sum(axis=1).tolist()
-    return float(np.sqrt(np.mean(squares))) if squares else 0.0
+    return _digits(float(np.sqrt(np.mean(squares)))) if squares else None
 
 
 def _stretches(flow: Flow, known: NDArray[np.bool_]) -> list[tuple[int, int]]:
@@ -230,4 +231,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("flow",),
     needs=frozenset({"video"}),
+    version="2",
 )

@@ -60,7 +60,7 @@ class VisualQuality(Output):
     exposure_clip_ratio: float | None
     """Share 0..1 of pixels that are fully black or white, mean over frames that are not black. `None`: all black."""
     noise_sigma: float | None
-    """Standard deviation of the noise in smooth areas, levels of 255. `None`: all black."""
+    """Standard deviation of the noise in smooth areas, levels of 255. `None`: all of it is black or white."""
     black_ratio: float
     """Share 0..1 of the time."""
     frozen_ratio: float
@@ -71,6 +71,9 @@ class VisualQuality(Output):
     """0..1, higher is nearer to "a good photo"; not a probability. `None` without SigLIP2."""
     cover_frame_s: float | None
     """The sharpest well exposed frame (the nicest of the sharp ones, with SigLIP2). `None`: all black."""
+    unknown: dict[str, str]
+    """Field that is null → why: low_quality (black, or nothing but black and white), too_short (one picture),
+    no_sources (the container does not say), model_missing or cpu_fallback (`aesthetic`)."""
 
 
 class QualitySegment(Segment):
@@ -87,6 +90,7 @@ def analyze(context: Context) -> Result:
         return skipped("too_short", "no picture was kept to measure")
     shown = np.array(luma["mean"]) >= NOT_BLACK
     aesthetic = _aesthetic(context.signals.get("siglip2", {}))
+    noise = luma["noise_sigma"] if shown.any() else None
     duration_s = max(context.facts.duration_s, 1e-3)
     output = VisualQuality(
         width_px=context.facts.width_px,
@@ -97,13 +101,15 @@ def analyze(context: Context) -> Result:
         si=luma["si"],
         ti=luma["ti"],
         exposure_clip_ratio=_over(np.mean, luma["clipped"], shown, 4),
-        noise_sigma=luma["noise_sigma"] if shown.any() else None,
+        noise_sigma=noise,
         black_ratio=_share(luma["black"], duration_s),
         frozen_ratio=_share(luma["frozen"], duration_s),
         letterbox=_letterbox(context),
         aesthetic=None if aesthetic is None else round(float(aesthetic[1].mean()), 4),
         cover_frame_s=_cover(luma, shown, aesthetic),
+        unknown={},
     )
+    output = output.model_copy(update={"unknown": _unknown(output, context)})
     segments = [_segment(s, "black") for s in luma["black"]] + [_segment(s, "frozen") for s in luma["frozen"]]
     segments.sort(key=lambda s: s.start_s)
     tier: Tier = "lite" if aesthetic is None else "full"
@@ -112,6 +118,15 @@ def analyze(context: Context) -> Result:
     if why is not None:
         return partial(output, *why, segments, calibrated=calibrated, tier=tier)
     return ok(output, segments, calibrated=calibrated, tier=tier)
+
+
+def _unknown(output: VisualQuality, context: Context) -> dict[str, str]:
+    """Return each null field with its reason."""
+    no_model: tuple[Reason, str] = context.lack("siglip2") or ("low_quality", "no frame was embedded")
+    why: dict[str, str] = {"ti": "too_short", "aesthetic": no_model[0]}
+    why |= dict.fromkeys(("width_px", "height_px", "fps", "bitrate_kbps"), "no_sources")
+    nulls = [name for name in type(output).model_fields if getattr(output, name) is None]
+    return {name: why.get(name, "low_quality") for name in nulls}
 
 
 def _what_is_missing(shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason, str] | None:
@@ -179,4 +194,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
+    version="2",
 )

@@ -47,7 +47,6 @@ STANDING_PX, STANDING_MAX = 0.3, 0.35
 """Where more than this share of the picture stands still, what moves is not the camera."""
 PATCHES = 16
 """Patches per side: 256, as in cosmos-curate's motion filter."""
-SIGNAL_S = 1499
 SMALLEST_PX = 40
 """Pictures must be larger inside their bars."""
 
@@ -238,19 +237,6 @@ def _signals(flow: Flow) -> dict[str, Any]:
     for second in np.unique(at[known]):
         speeds[int(second)] = round(float(speed[known & (at == second)].mean()), 4)
     return {"speed_per_s": speeds}
-
-
-def signals(features: Flow) -> dict[str, Any]:
-    """Return `speed_per_s`: the mean speed of all pixels in each second, short sides per second; null: not measured.
-
-    At most 1500 seconds.
-    """
-    if not len(features.start_s):
-        return {"speed_per_s": []}
-    second = np.minimum(features.start_s, SIGNAL_S).astype(np.int64)
-    speed = features.magnitude / features.seconds
-    total, count = np.bincount(second, speed), np.bincount(second)
-    return {"speed_per_s": [round(float(t / n), 4) if n else None for t, n in zip(total, count, strict=True)]}
 
 
 ENCODER = Encoder(

@@ -128,12 +128,12 @@ def _calm(frame_s: NDArray[np.float64], shots: Shots) -> NDArray[np.bool_]:
 
 
 def _noise(picture: Array) -> float:
-    """Return the standard deviation of the noise where the picture is smoothest and not clipped."""
+    """Return the standard deviation of the noise where the picture is smoothest; NaN where all of it is clipped."""
     import cv2
 
     rows, columns = (n // NOISE_BLOCK for n in picture.shape)
     if not rows or not columns:
-        return 0.0
+        return float("nan")
     picture = np.ascontiguousarray(picture[: rows * NOISE_BLOCK, : columns * NOISE_BLOCK])
     apart = np.abs(cv2.filter2D(picture, cv2.CV_16S, np.array(NOISE_KERNEL, np.float32)))
 
@@ -144,7 +144,7 @@ def _noise(picture: Array) -> float:
     level, rough = blocks(picture), blocks(apart)
     usable = rough[(level > CLIPPED_LOW + 4) & (level < CLIPPED_HIGH - 4)]
     if not usable.size:
-        return 0.0
+        return float("nan")
     return float(np.quantile(usable, NOISE_QUANTILE)) * float(np.sqrt(np.pi / 2)) / 6.0 * TO_FULL
 
 
@@ -174,7 +174,7 @@ def _encode(_model: None, batch: Sequence[Item]) -> list[LumaStatistics]:
 
 
 def signals(features: LumaStatistics) -> dict[str, Any]:
-    """Return the measurements per frame as lists, `noise_sigma` as their median, `si` and `ti` as P.910's maxima.
+    """Return the measurements per frame as lists, `noise_sigma` as the median of known ones, `si` and `ti` as maxima.
 
     `black` and `frozen` are lists of (start, end); at most 500 of each.
     """
@@ -182,10 +182,10 @@ def signals(features: LumaStatistics) -> dict[str, Any]:
         name: [round(float(v), 4) for v in getattr(features, name)]
         for name in ("frame_s", "mean", "contrast", "sharpness", "clipped")
     }
-    ti = features.temporal_information
+    ti, noise = features.temporal_information, features.noise_sigma[np.isfinite(features.noise_sigma)]
     return per_frame | {
         "calm": features.calm.tolist(),
-        "noise_sigma": round(float(np.median(features.noise_sigma)), 4),
+        "noise_sigma": round(float(np.median(noise)), 4) if len(noise) else None,
         "si": round(float(features.spatial_information.max()), 3),
         "ti": round(float(ti.max()), 3) if len(ti) else None,
         "black": [[round(a, 3), round(b, 3)] for a, b in features.black[:500]],
