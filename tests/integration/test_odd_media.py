@@ -60,6 +60,7 @@ MAKERS = {
     ),
     "one_frame": lambda p: mediafiles.write(p, seconds=0.04, fps=25, size=TALL),
     "one_second": lambda p: mediafiles.write(p, seconds=1, fps=25, size=TALL, sound=hiss(1)),
+    "tiny": lambda p: mediafiles.write(p, seconds=3, fps=10, size=(16, 16), picture=mediafiles.quarters(16, 16)),
     "square": lambda p: mediafiles.write(p, seconds=3, fps=10, size=(96, 96), sound=hiss(3)),
 }
 

@@ -34,6 +34,8 @@ EDGE = 10.0
 """Step of luma across the end of a bar."""
 EDGE_SHARE = 0.4
 """Share of the columns in which it must be seen in some frame."""
+SMALLEST_PX = 48
+"""Short side under which an edge cannot be told from a bar: of 16 x 16 px nothing would be left inside."""
 SMALLEST = 0.012
 """Bars under this share are encoder padding or nothing (12 rows of 1024)."""
 LARGEST = 0.45
@@ -59,6 +61,8 @@ FRAMES_SURE, MOVING = 3, 0.05
 
 def find(lumas: Sequence[Array]) -> Bars:
     """Return the bars around the pictures `(H, W)` uint8, all of one size, at least one."""
+    if min(lumas[0].shape) < SMALLEST_PX:
+        return Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
     stack = np.stack([p for p in lumas if p.mean() >= DARK_FRAME] or [lumas[0]]).astype(np.int16)
     across = stack.transpose(0, 2, 1)
     top, bottom = _plain(stack)
