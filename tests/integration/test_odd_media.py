@@ -231,6 +231,14 @@ def test_every_null_of_pacing_and_categories_says_why(results):
             assert nulls <= found.get("unknown", {}).keys(), (clip, name)
 
 
+def test_every_null_of_quality_and_loops_says_why(results):
+    for clip in MAKERS:
+        for name in ("visual_quality", "loopability"):
+            found = results(clip)[name].summary
+            nulls = {field for field, value in found.items() if value is None} - {"repeat_period_s"}  # none: an answer
+            assert nulls == found.get("unknown", {}).keys(), (clip, name)
+
+
 def test_a_still_picture_meets_itself_at_the_seam(results):
     found = results("static")["loopability"].summary
     assert found["visual_score"] == 1.0

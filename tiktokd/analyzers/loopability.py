@@ -22,7 +22,7 @@ Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow; SigLIP2 (arXiv 
 """
 
 from tiktokd.footage import Seam
-from tiktokd.model import Output, Tier
+from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.sound import ONLY_SILENCE
 
@@ -61,6 +61,9 @@ class Loopability(Output):
     """-1..1, SigLIP2's cosine of the last and the first of up to 32 sampled pictures; `None`: no model."""
     usual_cosine: float | None
     """The median of the same between neighbouring pictures; the seam of a loop is not below it. `None` as above."""
+    unknown: dict[str, str]
+    """Field that is null → why: no_audio, truncated (a long video), low_quality (too little to hash), model_missing,
+    cpu_fallback, too_short (under three sampled pictures); `repeat_period_s` is null where nothing repeats."""
 
 
 def analyze(context: Context) -> Result:
@@ -94,7 +97,9 @@ def analyze(context: Context) -> Result:
         repeat_period_s=seam.period_s,
         seam_cosine=ends.get("seam_cosine"),
         usual_cosine=ends.get("usual_cosine"),
+        unknown={},
     )
+    output = output.model_copy(update={"unknown": _unknown(output, context, silent=seam.silent)})
     if audio is None:
         if seam.silent:
             return partial(output, "no_audio", f"{ONLY_SILENCE}: pictures only", calibrated=False, tier=tier)
@@ -112,6 +117,17 @@ def analyze(context: Context) -> Result:
             tier=tier,
         )
     return ok(output, calibrated=False, tier=tier)
+
+
+def _unknown(output: Loopability, context: Context, *, silent: bool) -> dict[str, str]:
+    """Return each null field with its reason; nothing that repeats is an answer and has none."""
+    no_sound: Reason = "no_audio" if silent or not context.facts.has_audio else "truncated"
+    lack = context.lack("siglip2")
+    no_model: Reason = lack[0] if lack else "too_short"
+    why: dict[str, Reason] = {"seam_pdq_bits": "low_quality", "motion_continuity": "truncated"}
+    why |= dict.fromkeys(("audio_score", "log_mel_distance_db", "level_jump_db", "click"), no_sound)
+    why |= dict.fromkeys(("seam_cosine", "usual_cosine"), no_model)
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def _visual(seam: Seam, motion: float | None) -> float:
@@ -145,5 +161,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="5",
+    version="6",
 )

@@ -180,4 +180,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
+    version="2",
 )
