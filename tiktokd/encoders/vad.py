@@ -49,7 +49,7 @@ COMPANY_S = 1.5
 WARM_UP_S = 10.0
 """The network carries a state, and where it has heard nothing yet it takes solo brass and saxophone for a voice: 80 of
 2,633 excerpts of instrumental music had speech in them. What it finds this early must be found again when it has
-listened to the sound once already; then 12 do."""
+listened to the sound once already; then one has."""
 FOUND_AGAIN = 0.25
 """Share of a span that must be speech at the second listening."""
 
