@@ -129,9 +129,9 @@ def flop(encoders: set[str], catalogue: graph.Catalogue) -> float:
 
 
 def closure(name: str, catalogue: graph.Catalogue) -> set[str]:
-    """Return every encoder that an analyzer needs, also through the analyzers whose outputs it reads."""
+    """Return every encoder that an analyzer needs, no extras, also through the analyzers whose outputs it reads."""
     spec = catalogue.analyzers[name]
-    found = {*spec.uses, *spec.optional, *spec.signals}
+    found = {n for n in (*spec.uses, *spec.optional, *spec.signals) if not graph.is_extra(n, catalogue)}
     for earlier in spec.after:
         if earlier in catalogue.analyzers:
             found |= closure(earlier, catalogue)

@@ -214,6 +214,12 @@ def _privacy_filter(directory: Path) -> None:
     _tokenizer(directory, 200_000)
 
 
+def _videoprism(directory: Path) -> None:
+    config = transformers.VideoPrismConfig(text_config={"vocab_size": 64_000})
+    transformers.VideoPrismClipModel(config).save_pretrained(directory, max_shard_size="10GB")
+    _tokenizer(directory, 64_000)
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "siglip2": _siglip2,
     "siglip2_text": _siglip2,
@@ -229,5 +235,6 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "toxicity": _toxicity,
     "ner": _ner,
     "privacy_filter": _privacy_filter,
+    "videoprism": _videoprism,
 }
 """Encoder → writer of its model."""

@@ -61,15 +61,10 @@ def _siglip2(directory: Path) -> None:
 
 def _nsfw(directory: Path) -> None:
     config = transformers.ViTConfig(
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        intermediate_size=64,
-        image_size=32,
-        patch_size=16,
+        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=32, patch_size=16,
         id2label={0: "normal", 1: "nsfw"},
         label2id={"normal": 0, "nsfw": 1},
-    )
+    )  # fmt: skip
     transformers.ViTForImageClassification(config).save_pretrained(directory)
 
 
@@ -213,15 +208,10 @@ def _e5(directory: Path) -> None:
 
 def _sentiment(directory: Path) -> None:
     config = transformers.DistilBertConfig(
-        vocab_size=512,
-        max_position_embeddings=64,
-        dim=32,
-        n_layers=2,
-        n_heads=2,
-        hidden_dim=64,
+        vocab_size=512, max_position_embeddings=64, dim=32, n_layers=2, n_heads=2, hidden_dim=64,
         id2label={0: "positive", 1: "neutral", 2: "negative"},
         label2id={"positive": 0, "neutral": 1, "negative": 2},
-    )
+    )  # fmt: skip
     transformers.DistilBertForSequenceClassification(config).save_pretrained(directory)
     tokenizer(directory)
 
@@ -250,6 +240,17 @@ def _privacy_filter(directory: Path) -> None:
         eos_token_id=1,
     )  # fmt: skip
     transformers.OpenAIPrivacyFilterForTokenClassification(config).save_pretrained(directory)
+    tokenizer(directory)
+
+
+def _videoprism(directory: Path) -> None:
+    size = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+    layers = {"num_spatial_layers": 1, "num_temporal_layers": 1, "num_auxiliary_layers": 1}
+    config = transformers.VideoPrismConfig(
+        vision_config=size | layers | {"image_size": 36, "num_frames": 4},
+        text_config=size | {"num_hidden_layers": 1, "vocab_size": 512, "pad_token_id": 1},
+    )
+    transformers.VideoPrismClipModel(config).save_pretrained(directory)
     tokenizer(directory)
 
 
@@ -292,5 +293,6 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "toxicity": _toxicity,
     "ner": _ner,
     "privacy_filter": _privacy_filter,
+    "videoprism": _videoprism,
 }
 """Encoder → writer of its tiny model."""

@@ -3,10 +3,14 @@
 Zero-shot by SigLIP2 on single frames, pooled over time: an activity is named only where it stands out among the others
 and beats prompts that describe nothing. Dancing has a second witness that single frames do not give: movement where
 people are that keeps to the beat (`dance_sync`, as in `people_framing`); from 0.3 on it names dancing by itself.
+Where the extra VideoPrism was fetched, it names activities of the same list over 16 frames seen as one moving picture:
+a third witness, for the whole clip.
 
-Bad at actions that only motion defines (opening against closing a door), at hands without a body, and at anything
-small in the picture; clapping, jumping and workouts to music keep time as dancing does. Scores are not probabilities.
-Source: SigLIP2 (arXiv 2502.14786, Apache-2.0); prompts in data/prompts/activities.toml; the beat measure is our own.
+Bad at actions that only motion defines (opening against closing a door; less so with the extra), at hands without a
+body, and at anything small in the picture; clapping, jumping and workouts to music keep time as dancing does. Scores
+are not probabilities.
+Source: SigLIP2 (arXiv 2502.14786, Apache-2.0); VideoPrism (arXiv 2402.13217, Apache-2.0); prompts in
+data/prompts/activities.toml; the beat measure is our own.
 """
 
 from typing import Any, Literal
@@ -29,19 +33,20 @@ class Activity(Output):
     label: str
     """For people."""
     score: float
-    """0..1: for pictures the share among all activities and background prompts, for motion alone `dance_sync`; not a
-    probability."""
+    """0..1: for pictures and video the share among all activities and background prompts, for motion alone
+    `dance_sync`; not a probability, and scores of different sources do not compare."""
     z: float | None
     """Robust z-score among the activities of this clip, at least 2; `None`: named by its motion alone."""
-    source: Literal["pictures", "motion", "both"]
-    """Frames that look like it, movement on the beat, or both."""
+    source: Literal["pictures", "motion", "both", "video"]
+    """Frames that look like it, movement on the beat, or both; video: the extra model of moving pictures, by itself."""
 
 
 class ActivityRecognition(Output):
     """What people do."""
 
     labels: list[Activity]
-    """Best first, at most five from pictures; empty where none stands out."""
+    """Best first, at most five from pictures; empty where none stands out. At most five from the extra model follow,
+    best first, so that an activity with both witnesses stands twice."""
     dance_sync: float | None
     """0..1, how much of the movement of people keeps to the beat beyond chance; `None`: see `unknown`."""
     unknown: dict[str, str]
@@ -66,6 +71,7 @@ def analyze(context: Context) -> Result:
     labels = [_activity(found) for found in seen["labels"]]
     if sync is not None and sync >= DANCE_MIN and seen["dancing"] is not None:
         labels = with_dancing(labels, sync, seen["dancing"])
+    labels += [_activity(found, "video") for found in context.signals.get("videoprism", {}).get("labels", [])]
     segments = [
         ActivitySegment(start_s=s["start_s"], end_s=s["end_s"], label=s["name"], score=s["score"])
         for s in seen["shots"]
@@ -81,8 +87,8 @@ def with_dancing(labels: list[Activity], sync: float, name: str) -> list[Activit
     return [f.model_copy(update={"source": "both"}) if f.id == DANCING else f for f in labels]
 
 
-def _activity(found: dict[str, Any]) -> Activity:
-    return Activity(id=found["id"], label=found["name"], score=found["score"], z=found["z"], source="pictures")
+def _activity(found: dict[str, Any], source: Literal["pictures", "video"] = "pictures") -> Activity:
+    return Activity(id=found["id"], label=found["name"], score=found["score"], z=found["z"], source=source)
 
 
 ANALYZER = Analyzer(
@@ -91,8 +97,8 @@ ANALYZER = Analyzer(
     group="fusion",
     output=ActivityRecognition,
     analyze=analyze,
-    signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats"),
+    signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats", "videoprism"),
     needs_signals=("siglip2", "picture_labels"),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )
