@@ -236,6 +236,8 @@ def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     entry = read_lock(models_dir).get(model.weights.hub_id)
     if entry is None or model.path.parent != models_dir:
         return "unlocked", "not fetched by tiktokctl: there is no checksum to compare with"
+    if not _whole(entry):
+        return "unlocked", f"{weights.LOCK_NAME} was damaged or edited; pull it again to have checksums"
     for name, expected in entry["files"].items():
         path = model.path / name
         if _size(path) != expected["size_bytes"]:
@@ -243,6 +245,16 @@ def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
         if sha256(path) != expected["sha256"]:
             return "damaged", f"{name} is not the file that was fetched (sha256 differs)"
     return "present", f"{len(entry['files'])} files as fetched at revision {entry['revision'][:12]}"
+
+
+def _whole(entry: Any) -> bool:
+    """Return whether an entry of the lock has what it is made of."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("revision"), str):
+        return False
+    files = entry.get("files")
+    return isinstance(files, dict) and all(
+        isinstance(file, dict) and {"size_bytes", "sha256"} <= set(file) for file in files.values()
+    )
 
 
 def sha256(path: Path) -> str:

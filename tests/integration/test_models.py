@@ -111,6 +111,16 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
     assert "sha256 differs" in bad.stdout
 
 
+def test_verify_says_that_the_lock_is_damaged(hub, tmp_path):
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    lock = tmp_path / "state" / "models" / "models.lock"
+    for entry in ({"revision": REVISION}, {"revision": REVISION, "files": {"config.json": {}}}, ["nonsense"], None):
+        lock.write_text(json.dumps({REPO: entry}))
+        found = ctl(hub, tmp_path, "models", "verify", "nsfw")
+        assert "unlocked" in found.stdout, entry
+        assert "Traceback" not in found.stderr
+
+
 def test_list_says_what_is_here_and_what_for(hub, tmp_path):
     ctl(hub, tmp_path, "models", "pull", "nsfw")
     found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}

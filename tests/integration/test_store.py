@@ -362,6 +362,20 @@ def test_a_short_link_becomes_its_video_and_is_remembered(queue: Queue):
     assert (added.id, added.outcome) == ("77", "duplicate")
 
 
+def test_every_verb_finds_the_video_of_a_resolved_short_link(queue: Queue):
+    queue.put("short-abc", "short-new")
+    claim = queue.download()
+    queue.resolve_short(claim.token, id="77", url="https://www.tiktok.com/@a/video/77", now=NOW)
+    done = [
+        *queue.set_priority(["short-abc"], 9, now=NOW),
+        *queue.cancel(["short-abc", "77", "short-new"], now=NOW),
+        *queue.requeue(ids=["short-abc"], now=NOW),
+    ]
+    assert [(each.id, each.outcome) for each in done] == [
+        ("77", "done"), ("77", "done"), ("short-new", "done"), ("77", "done"),
+    ]  # fmt: skip
+
+
 def test_a_short_link_of_a_known_video_is_dropped_as_its_duplicate(queue: Queue):
     queue.put("77", "short-abc")
     queue.has_downloaded(queue.download())

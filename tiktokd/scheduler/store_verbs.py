@@ -20,6 +20,8 @@ _queue = schema.processing_queue
 _short = schema.short_links
 _T = TypeVar("_T")
 
+SHORT_PREFIX = "short-"
+"""Of the id of a short link, until its video is known (`url.ShortLink`)."""
 CHUNK = 500
 """Ids per statement: below the 999 parameters that old SQLite allows."""
 
@@ -125,7 +127,7 @@ def set_priority(conn: Connection, ids: Sequence[str], priority: int, *, now: fl
 
 
 def _add_chunk(conn: Connection, items: Sequence[NewVideo], now: float) -> list[Added]:
-    refs = known_short(conn, [item.id for item in items if item.id.startswith("short-")])
+    refs = known_short(conn, [item.id for item in items if item.id.startswith(SHORT_PREFIX)])
     real = [refs.get(item.id, VideoRef(id=item.id, url=item.url)) for item in items]
     rows = conn.execute(sa.select(_queue.c.id, _queue.c.state).where(_queue.c.id.in_({ref.id for ref in real})))
     here = {row.id: State(row.state) for row in rows}
@@ -161,9 +163,13 @@ def _row(item: NewVideo, ref: VideoRef, now: float) -> dict[str, Any]:
 
 
 def _for_ids(conn: Connection, ids: Sequence[str], move: Any) -> list[Outcome]:
-    """Read the rows of `ids`, let `move` change those it applies to, and answer for each id in order."""
+    """Read the rows of `ids`, let `move` change those it applies to, and answer for each id in order.
+
+    A short link that was resolved means its video, under whose id the answer comes.
+    """
+    real = known_short(conn, [id_ for id_ in ids if id_.startswith(SHORT_PREFIX)])
     outcomes = []
-    for chunk in _chunks(list(dict.fromkeys(ids))):
+    for chunk in _chunks(list(dict.fromkeys(real[id_].id if id_ in real else id_ for id_ in ids))):
         columns = (_queue.c.seq, _queue.c.id, _queue.c.state, _queue.c.priority, _queue.c.media_path)
         rows = {
             row.id: row for row in conn.execute(sa.select(*columns).where(_queue.c.id.in_(chunk)).with_for_update())

@@ -175,7 +175,7 @@ class Supervisor:
                 self.facts[fact.name] = fact
         self._enter(worker, "idle")
         self.tick()
-        _logger.info("%s is ready, pid %d, after %.1f s", worker.spec.name, ready.pid, worker.since - worker.started_at)
+        _logger.info("%s is ready, pid %d", worker.spec.name, ready.pid)
         names = enabled(self._config.analysis.analyzers, ready.analyzers)
         self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind, analyzers=names))
 
