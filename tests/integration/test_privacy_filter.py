@@ -106,6 +106,21 @@ def test_a_text_of_many_windows_loses_and_doubles_nothing(planted):
     assert [text[s.start : s.end] for s in spans] == [m[0] for m in re.finditer("Orfeo|Zelda Maria Quimby", text)]
 
 
+def test_windows_give_each_token_the_surroundings_that_the_whole_text_gives_it(tmp_path):
+    tiny_models.write("privacy_filter", tmp_path)
+    model = privacy_filter.load(LoadContext(models_dir=tmp_path, threads=1))
+    network = model.hub.model.float()  # bfloat16 would hide small differences
+    torch.manual_seed(1)
+    for parameter in network.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)  # strong enough for neighbours to matter
+    ids = torch.randint(2, 512, (1, 1400))
+    with torch.inference_mode():
+        whole = network(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0].softmax(dim=-1).numpy()
+        first = network(input_ids=ids[:, 512:], attention_mask=torch.ones_like(ids[:, 512:])).logits[0, 0]
+    np.testing.assert_allclose(privacy_filter._probabilities(model, ids[0].tolist()), whole, atol=1e-3)
+    assert np.abs(first.softmax(dim=-1).numpy() - whole[512]).max() > 0.02, "surroundings matter to this model"
+
+
 @pytest.mark.parametrize("weights", ["planted", "tiny"])
 def test_a_text_gives_the_same_alone_and_in_a_batch_and_every_time(weights, planted, tmp_path):
     model = planted
