@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.setup-done
 
-.PHONY: setup run test lint types unit bench rivals docs clean
+.PHONY: setup run test lint types unit bench rivals accuracy docs clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -33,6 +33,9 @@ bench: setup   ## every benchmark, quick form
 rivals:   ## what bench.queue is measured against; redis-server comes from the system's packages
 	$(PYTHON) -m venv .venv-rivals
 	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check 'celery>=5.4' 'redis>=5' 'huey>=2.5' packaging
+
+accuracy: setup   ## what tests measured against published truth, beside the pass marks
+	$(BIN)/python -m pytest -n 2 --dist loadfile --accuracy bench/results/accuracy.md
 
 docs: setup   ## docs/analyzers.md from the analyzers themselves
 	$(BIN)/python docs/generate.py

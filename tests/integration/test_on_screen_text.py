@@ -64,7 +64,7 @@ def errors_in(expected: list[str], found: list[str]) -> float:
     return (wrong + sum(map(len, left))) / sum(map(len, expected))
 
 
-def test_rendered_lettering_is_read_within_the_pass_mark_of_each_language(reader):
+def test_rendered_lettering_is_read_within_the_pass_mark_of_each_language(reader, accuracy):
     languages = PHRASES if full_font() else {"English": PHRASES["English"]}  # Pillow's font lacks most accents
     pages = [
         [(text, 120 + 200 * i, size) for i, (text, size) in enumerate(zip(lines, sizes, strict=True))]
@@ -73,7 +73,7 @@ def test_rendered_lettering_is_read_within_the_pass_mark_of_each_language(reader
     (features,) = ENCODER.encode(reader, [moving_clip(pages)])
     for number, (language, (most, expected)) in enumerate(languages.items()):
         found = [line.text for line in features.lines if 2 * number - 0.05 <= line.start_s < 2 * number + 1.9]
-        assert errors_in(expected, found) <= most, (language, found)
+        accuracy(f"letters misread, drawn grounds, {language}", errors_in(expected, found), mark=most)
 
 
 def test_large_lettering_is_read(reader):
@@ -170,10 +170,11 @@ def test_a_picture_without_text_gives_none():
 
 
 @pytest.mark.parametrize("name", ["python-docs-samples__latte.jpg", "python-docs-samples__puppies.jpg"])
-def test_a_photo_without_text_gives_no_ghost_lines(name):
+def test_a_photo_without_text_gives_no_ghost_lines(name, accuracy):
     photo = Image.open(media("real", name)).convert("RGB")
     picture = np.asarray(ImageOps.fit(photo, SIZE))
     envelope = still(picture)
+    accuracy("ghost lines on photos and clips without text", len(envelope.summary.get("lines", [])), mark=0)
     assert (envelope.status, envelope.reason) == ("skipped", "no_text")
 
 
@@ -187,7 +188,7 @@ def overlap_in_time(a: tuple[float, float], b: tuple[float, float]) -> float:
 
 
 @pytest.mark.parametrize("name", ["c01_speech_caption.mp4", "c11_autocaptions.mp4", "c12_transitions.mp4"])
-def test_burnt_in_captions_of_a_real_clip_are_found_with_their_words_times_and_places(name):
+def test_burnt_in_captions_of_a_real_clip_are_found_with_their_words_times_and_places(name, accuracy):
     texts = [t for t in truth(name)["text"] if not t.get("in_source")]
     envelope = analyze_file(media("clips", name), ["on_screen_text"])["on_screen_text"]
     width, height = 576, 1024
@@ -206,7 +207,7 @@ def test_burnt_in_captions_of_a_real_clip_are_found_with_their_words_times_and_p
             middle = ((x + w / 2) * width, (y + h / 2) * height)
             assert x0 - 10 <= middle[0] <= x1 + 10, (expected, best)
             assert y0 - 10 <= middle[1] <= y1 + 10, (expected, best)
-    assert wrong / total <= 0.01
+    accuracy("letters misread, captions of real clips", wrong / total, mark=0.01)
 
 
 def _span(line: dict) -> tuple[float, float]:
@@ -214,7 +215,8 @@ def _span(line: dict) -> tuple[float, float]:
 
 
 @pytest.mark.parametrize("name", ["c02_hardcuts_music.mp4", "c05_loop.mp4", "c08_silent_audio.mp4"])
-def test_a_real_clip_without_text_has_no_ghost_lines(name):
+def test_a_real_clip_without_text_has_no_ghost_lines(name, accuracy):
     assert truth(name)["text"] == []
     envelope = analyze_file(media("clips", name), ["on_screen_text"])["on_screen_text"]
+    accuracy("ghost lines on photos and clips without text", len(envelope.summary.get("lines", [])), mark=0)
     assert (envelope.status, envelope.reason) == ("skipped", "no_text")

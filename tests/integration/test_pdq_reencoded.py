@@ -27,13 +27,15 @@ def reencoded(pictures, crf):
 
 
 @pytest.mark.parametrize("crf", [23, 32])
-def test_reencoding_moves_at_most_twelve_bits(crf):
+def test_reencoding_moves_at_most_twelve_bits(crf, accuracy):
     if "libx264" not in av.codecs_available:
         pytest.skip("this build of FFmpeg has no H.264 encoder")
     scenes = [scene(seed, HEIGHT, WIDTH) for seed in range(60, 66)]
     shown = [p for p in scenes for _ in range(5)]
     coded = reencoded(shown, crf)
     assert len(coded) == len(shown)
+    moved = []
     for original, copy in zip(shown, coded, strict=True):
         a, b = (pdq.hash_luma(luma(p)).bits[None] for p in (original, np.asarray(copy)))
-        assert pdq.distances(a, b)[0, 0] <= 12
+        moved.append(int(pdq.distances(a, b)[0, 0]))
+    accuracy("PDQ after H.264 at CRF 23 and 32", max(moved), mark=12, unit="bits")

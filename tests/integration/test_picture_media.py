@@ -51,7 +51,7 @@ def matched(found, expected, tolerance_s):
 
 @pytest.mark.skipif(not MADE, reason="no ../shared/media")
 @pytest.mark.parametrize(("folder", "name"), [m for m in MADE if known(*m).get("cuts_s") is not None])
-def test_every_cut_is_found_on_its_frame_and_nothing_else(folder, name):
+def test_every_cut_is_found_on_its_frame_and_nothing_else(folder, name, accuracy):
     found = analyzed(folder, name)["shot_boundaries"].summary["cut_times_s"]
     expected = known(folder, name)["cuts_s"]
     if known(folder, name).get("fps", 30) is None:
@@ -59,7 +59,9 @@ def test_every_cut_is_found_on_its_frame_and_nothing_else(folder, name):
         assert matched(found, expected, 0.14) >= len(expected) - 1
         assert len(found) <= len(expected)
     else:
-        assert matched(found, expected, FRAME_S + 1e-3) == len(expected) == len(found), (found, expected)
+        hits = matched(found, expected, FRAME_S + 1e-3)
+        f1 = 2 * hits / (len(expected) + len(found)) if expected or found else 1.0
+        accuracy("cuts of real clips, within a frame: F1", f1, mark=1, worse="lower")
 
 
 @pytest.mark.skipif(not CLIPS, reason="no ../shared/media")

@@ -23,10 +23,10 @@ def with_code(payload: str) -> np.ndarray:
 
 
 @pytest.mark.parametrize("payload", PAYLOADS)
-def test_a_payload_is_read_exactly(payload):
+def test_a_payload_is_read_exactly(payload, accuracy):
     model = ENCODER.load(LoadContext())
     luma = planes(with_code(payload))[:960]
-    assert ENCODER.encode(model, [Sample(0.0, luma)]) == [(payload,)]
+    accuracy("QR codes misread", ENCODER.encode(model, [Sample(0.0, luma)]) != [(payload,)], mark=0)
 
 
 def test_two_codes_in_one_picture_are_both_read():

@@ -59,14 +59,14 @@ def test_lab_agrees_with_published_values_and_comes_back():
     assert rgb_from_lab(lab) == pytest.approx(np.array(rgb), abs=0.6)
 
 
-def test_shares_and_colours_of_a_jpeg_are_recovered():
+def test_shares_and_colours_of_a_jpeg_are_recovered(accuracy):
     picture, named = four_colours()
     summary = analyzed([jpeg(picture)] * 4).summary
     assert len(summary["colors"]) == 4
     for (rgb, share), found in zip(named.items(), summary["colors"], strict=True):
-        assert found["share"] == pytest.approx(share, abs=0.02)
+        accuracy("palette: share of a colour, error", abs(found["share"] - share), mark=0.02)
         apart = np.linalg.norm(np.array(found["lab"]) - lab_from_rgb([rgb])[0])
-        assert apart <= 3, (rgb, found)
+        accuracy("palette: delta-E of a colour", apart, mark=3)
         assert [int(found["hex"][i : i + 2], 16) for i in (1, 3, 5)] == pytest.approx(rgb, abs=5)
     assert sum(c["share"] for c in summary["colors"]) == pytest.approx(1, abs=0.001)
 

@@ -57,7 +57,7 @@ def test_tags_names_links_and_emoji_are_parsed_exactly(text, expected):
     assert found == expected
 
 
-def test_brands_are_found_with_precision_and_recall_of_95_percent():
+def test_brands_are_found_with_precision_and_recall_of_95_percent(accuracy):
     model = load(LoadContext())
     hits = wrong = missed = 0
     mistakes = []
@@ -68,8 +68,8 @@ def test_brands_are_found_with_precision_and_recall_of_95_percent():
         missed += len(expected - found)
         if found != expected:
             mistakes.append((text, found, expected))
-    assert hits / (hits + wrong) >= 0.95, mistakes
-    assert hits / (hits + missed) >= 0.95, mistakes
+    accuracy("brands in sentences: precision", hits / (hits + wrong), mark=0.95, worse="lower")
+    accuracy("brands in sentences: recall", hits / (hits + missed), mark=0.95, worse="lower")
 
 
 def test_letters_that_reading_mixes_up_are_forgiven_only_in_the_picture():
