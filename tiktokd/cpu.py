@@ -24,7 +24,7 @@ class CpuHandler:
 
     def ready(self) -> Ready:
         """Greet with what each analyzer can do on this machine."""
-        return greeting(self._runner)
+        return greeting(self._runner, gpu=False)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""

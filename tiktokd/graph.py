@@ -162,10 +162,15 @@ def own_models(settings: Mapping[str, str], catalogue: Catalogue) -> dict[str, s
     return found
 
 
-def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext) -> AnalyzerFacts:
-    """Return what a user may expect of an analyzer on this machine, now."""
+def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext, *, gpu: bool = True) -> AnalyzerFacts:
+    """Return what a user may expect of an analyzer on this machine, now.
+
+    Args:
+        gpu: this worker runs the encoders of the GPU; without it their models stay unused, wherever they lie.
+    """
     extra = (*analyzer.optional, *analyzer.signals)
-    lacks = {name: missing(name, catalogue, load) for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)}
+    asked = [name for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)]
+    lacks = {name: missing(name, catalogue, load) or (None if gpu else _idle(name, catalogue)) for name in asked}
     hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
     soft = [lacks[name] for name in extra if lacks.get(name)]
     weighty = [n for n in extra if n in lacks and (n not in catalogue.encoders or catalogue.encoders[n].weights)]
@@ -213,6 +218,14 @@ def is_extra(name: str, catalogue: Catalogue) -> bool:
     """Return whether an encoder's weights are an extra, without which no result is less."""
     encoder = catalogue.encoders.get(name)
     return encoder is not None and encoder.weights is not None and encoder.weights.extra
+
+
+def _idle(name: str, catalogue: Catalogue) -> str | None:
+    """Return that a model which is here waits for a GPU."""
+    encoder = catalogue.encoders[name]
+    if encoder.place != "gpu" or encoder.weights is None:
+        return None
+    return f"{encoder.weights.hub_id} is here, but no GPU worker is: see gpu.devices in the configuration"
 
 
 def missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:

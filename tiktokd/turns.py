@@ -79,8 +79,8 @@ def runner_for(setup: WorkerSetup) -> Runner:
     return Runner(load, catalogue)
 
 
-def greeting(runner: Runner) -> Ready:
-    """Return the greeting of a worker: versions, and what each analyzer can do on this machine now."""
+def greeting(runner: Runner, *, gpu: bool) -> Ready:
+    """Return the greeting of a worker, of the GPU or not: versions, and what each analyzer can do there now."""
     catalogue = runner.catalogue
-    facts = [graph.facts(a, catalogue, runner.load) for a in catalogue.analyzers.values()]
+    facts = [graph.facts(a, catalogue, runner.load, gpu=gpu) for a in catalogue.analyzers.values()]
     return Ready(pid=os.getpid(), versions=versions(PACKAGES), analyzers=tuple(facts))

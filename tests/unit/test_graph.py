@@ -122,6 +122,19 @@ def test_the_tier_available_now_names_the_command_that_raises_it(tmp_path):
     assert graph.facts(WORLD.analyzers["hook"], WORLD, load).tier == "lite"
 
 
+def test_a_model_that_lies_here_for_nobody_is_no_full_tier(tmp_path):
+    home = tmp_path / "org--model"
+    home.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (home / name).write_text("{}")
+    load = LoadContext(models_dir=tmp_path)
+    tiers = [
+        graph.facts(WORLD.analyzers[name], WORLD, load, gpu=gpu).tier for name in ("scene", "hook") for gpu in (1, 0)
+    ]
+    assert tiers == ["full", "none", "full", "lite"]
+    assert "gpu.devices" in graph.facts(WORLD.analyzers["scene"], WORLD, load, gpu=False).reason
+
+
 def test_a_config_line_chooses_another_model_and_nonsense_is_refused():
     assert graph.own_models({"image": "me/mine@" + "0" * 40}, WORLD) == {"org/model": "me/mine@" + "0" * 40}
     for settings in ({"imgae": "me/mine"}, {"sound": "me/mine"}, {"image": "not a model"}):

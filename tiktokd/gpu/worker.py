@@ -22,7 +22,7 @@ class GpuHandler:
 
     def ready(self) -> Ready:
         """Greet with versions and with what each analyzer can do here."""
-        return greeting(self._runner)
+        return greeting(self._runner, gpu=True)
 
     def handle(self, request: Request) -> Answer:
         """Answer one request."""
