@@ -62,6 +62,13 @@ class TextLine:
     """Full-size samples that show it, at least 1."""
     still: bool
     """It stays where it is: laid over the picture, or on a thing before a resting camera."""
+    steps: tuple[tuple[float, str], ...] = ()
+    """Of a line that grows: (second, words shown from then on), ascending, the last one whole; empty: whole at once."""
+
+    @property
+    def whole_s(self) -> float:
+        """First moment that shows all of it, seconds."""
+        return self.steps[-1][0] if self.steps else self.start_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +81,8 @@ class OcrFeatures:
     """Moments at which the picture was searched, seconds."""
     readings: int
     """Lines that were read letter by letter; a static caption counts once."""
+    unread: tuple[tuple[float, float], ...] = ()
+    """(start, end) in seconds of each line of writing that stands in the picture and cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +94,8 @@ class Passage:
     start_s: float | None = None
     """When it is shown or said; `None` for the caption, which has no time."""
     end_s: float | None = None
+    steps: tuple[tuple[float, str], ...] = ()
+    """Of a line that grows: (second, words shown from then on) before it is whole."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,12 +155,15 @@ def blocks(found: Iterable[Passage]) -> list[Passage]:
 
 
 def opening(found: Iterable[Passage], until_s: float = OPENING_S) -> list[Passage]:
-    """Return what is shown or said before `until_s`; of a long sentence the words that fit in at its own pace."""
+    """Return what is shown or said before `until_s`.
+
+    Of a long sentence these are the words that fit in at its own pace, of a line that grows those shown by then.
+    """
     cut = []
     for one in found:
         if one.kind == "caption" or one.start_s is None or one.start_s >= until_s:
             continue
-        text = one.text
+        text = _shown_by(one, until_s) if one.steps else one.text
         if one.kind == "speech" and one.end_s is not None and one.end_s > until_s:
             spoken = text.split()
             share = (until_s - one.start_s) / (one.end_s - one.start_s)
@@ -222,6 +236,11 @@ def squeezed(text: str) -> str:
     return "".join(text.lower().split())
 
 
+def _shown_by(line: Passage, until_s: float) -> str:
+    """Return how far a line that grows, and has begun, has come."""
+    return [text for start_s, text in line.steps if start_s < until_s][-1]
+
+
 def _together(a: Passage, b: Passage) -> bool:
     return (
         abs((a.start_s or 0.0) - (b.start_s or 0.0)) <= TOGETHER_S
@@ -234,8 +253,18 @@ def _shown(context: Context) -> Iterator[Passage]:
     lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
     for line in lines if isinstance(lines, list) else []:
         if isinstance(line, dict) and isinstance(line.get("text"), str):
+            begun = line.get("beginnings")
+            steps = [
+                (_time(one, "start_s") or 0.0, str(one.get("text")))
+                for one in (*(begun if isinstance(begun, list) else ()), line)
+                if isinstance(one, dict)
+            ]
             yield Passage(
-                kind="ocr", text=str(line["text"]), start_s=_time(line, "start_s"), end_s=_time(line, "end_s")
+                kind="ocr",
+                text=str(line["text"]),
+                start_s=steps[0][0] if begun else _time(line, "start_s"),
+                end_s=_time(line, "end_s"),
+                steps=tuple(steps) if begun else (),
             )
 
 

@@ -135,8 +135,8 @@ def test_of_a_caption_that_changes_with_every_word_most_are_read_and_little_else
 
 def test_a_band_gives_the_lines_of_the_whole_picture_and_leaves_out_what_its_edge_cuts(reader):
     page = write(backdrop((288, 512), 1), [("first line", 112, 24), ("second line", 190, 24), ("third line", 244, 24)])
-    whole = reader.boxes(page, Band())
-    band = reader.boxes(page, Band(130 / 512, 240 / 512))
+    whole, _ = reader.boxes(page, Band())
+    band, _ = reader.boxes(page, Band(130 / 512, 240 / 512))
     assert (len(whole), len(band)) == (3, 1)
     assert band[0] == pytest.approx(whole[1], abs=3)
 
@@ -159,6 +159,89 @@ def still(picture: np.ndarray) -> Envelope:
     arrays |= {"low": small_luma(picture)[None].repeat(20, 0), "low_pts": np.arange(20) / 10}
     clip = clip_of(facts(duration_s=2.0, frames=60, audio=False, size=SIZE), arrays)
     return analyze_arrays(*clip, ["on_screen_text"])["on_screen_text"]
+
+
+RUSSIAN, GREEK = ("Привет, друзья мои", 300, 44), ("Καλημέρα σε όλους", 600, 40)
+needs_letters = pytest.mark.skipif(full_font() is None, reason="no font with Cyrillic and Greek letters here")
+
+
+@needs_letters
+def test_writing_in_a_script_that_cannot_be_read_is_said_to_be_there():
+    envelope = still(write(backdrop(SIZE, 5), [RUSSIAN, GREEK]))
+    assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "unsupported_script", {})
+    assert envelope.message is not None
+    assert envelope.message.startswith("2 lines of writing were seen (from 0.0 s on) that cannot be read")
+
+
+@needs_letters
+def test_what_can_be_read_beside_it_is_given():
+    envelope = still(write(backdrop(SIZE, 5), [RUSSIAN, ("My morning routine", 600, 40)]))
+    assert (envelope.status, envelope.reason) == ("partial", "unsupported_script")
+    assert envelope.summary["text_all"] == "My morning routine"
+
+
+@pytest.mark.parametrize("width_px", [5, 9, 14])
+def test_rows_of_like_marks_are_no_writing(width_px):
+    picture = np.full((960, 540, 3), 90, np.uint8)
+    for top in range(100, 900, 160):
+        for number, left in enumerate(range(20, 500, 2 * width_px)):
+            picture[top : top + 3 * width_px, left : left + width_px] = 150 + 25 * (number * 7 % 5)
+    envelope = still(picture)
+    assert (envelope.status, envelope.reason) == ("skipped", "no_text")
+
+
+def shown(pages: list[list[tuple[str, int, int]]], picture: np.ndarray) -> ClipArrays:
+    """Return a clip of one page of lines per tenth of a second over a picture that pans."""
+    times = np.arange(len(pages)) / 10
+    pictures = [write(np.roll(picture, 3 * i, axis=1), page) for i, page in enumerate(pages)]
+    full = {"frames": np.stack([planes(p) for p in pictures[::5]]), "frames_pts": times[::5]}
+    return ClipArrays(full | {"low": np.stack([small_luma(p) for p in pictures]), "low_pts": times})
+
+
+def test_a_caption_that_is_typed_is_claimed_with_the_letters_that_are_shown():
+    text, start = "I quit my job today", 10
+    pages = [[(text[: max(i - start, 0)], 400, 44)] for i in range(60)]
+    clip = clip_of(facts(duration_s=6.0, frames=60, audio=False, size=SIZE), dict(shown(pages, backdrop(SIZE, 6))))
+    envelope = analyze_arrays(*clip, ["on_screen_text"])["on_screen_text"]
+    (line,) = envelope.summary["lines"]
+    assert (line["text"], line["end_s"]) == (text, 6.0)
+    assert line["start_s"] == pytest.approx(2.9, abs=0.21)
+    assert [segment["text"] for segment in envelope.segments][-1] == text
+    assert len(envelope.segments) >= 3
+    for segment in envelope.segments:
+        letters = text.index(segment["text"]) + len(segment["text"])
+        assert segment["start_s"] >= (start + letters) / 10 - 0.21
+
+
+@needs_letters
+def test_words_that_replace_others_over_a_photo_are_read_and_the_old_ones_end(reader):
+    with Image.open(media("real", "python-docs-samples__puppies.jpg")) as image:
+        photo = np.asarray(ImageOps.fit(image.convert("RGB"), SIZE))
+    texts = ["Wait until the very end", "Größe und Übung zählen", "Élève de première année", "El niño comió piña"]
+    texts += ["Çok şaşırdım doğrusu", "Najlepszy przepis na dziś"]
+    (features,) = ENCODER.encode(reader, [shown([[(text, 460, 30)] for text in texts for _ in range(10)], photo)])
+    assert len(features.lines) == len(texts)
+    for number, (text, line) in enumerate(zip(texts, features.lines, strict=True)):
+        assert edit_distance(text, line.text) <= 1
+        assert (line.start_s, line.end_s) == pytest.approx((number, number + 1), abs=0.11)
+
+
+def test_a_line_that_bounces_over_the_picture_is_one_line(reader):
+    picture = backdrop(SIZE, 7)
+    times = np.arange(60) / 10
+    frames = []
+    for i, t in enumerate(times):
+        page = np.roll(picture, 3 * i, axis=1)
+        words = write(page, [("floating", 400, 44)])
+        x, y = round(120 + 115 * np.sin(t * 0.8 * np.pi)), round(60 * np.cos(t * 0.8 * np.pi))
+        letters = np.roll(words.astype(np.int16) - page, (y, x), axis=(0, 1))
+        frames.append(np.where(letters.any(axis=2, keepdims=True), np.roll(words, (y, x), axis=(0, 1)), page))
+    full = {"frames": np.stack([planes(p) for p in frames[::5]]), "frames_pts": times[::5]}
+    low = {"low": np.stack([small_luma(p) for p in frames]), "low_pts": times}
+    (features,) = ENCODER.encode(reader, [ClipArrays(full | low)])
+    (line,) = features.lines
+    assert line.text == "floating"
+    assert (line.start_s, line.end_s) == pytest.approx((0.0, 6.0), abs=0.31)
 
 
 def test_a_picture_without_text_gives_none():

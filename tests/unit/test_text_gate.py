@@ -127,6 +127,49 @@ def test_a_line_that_scrolls_is_followed_and_its_place_is_known():
     assert found.box_at(5.9)[1] == pytest.approx(62 / 160, abs=0.01)
 
 
+def textured(moving_px: int) -> np.ndarray:
+    """Return (60, 96, 160) luma, six seconds of a rough texture that moves sideways."""
+    rough = np.kron(np.random.default_rng(9).integers(40, 180, (24, 40)), np.ones((4, 4))).astype(np.uint8)
+    return np.stack([np.roll(rough, moving_px * i, axis=1) for i in range(60)])
+
+
+def put(frame: np.ndarray, top: int, left: int, strokes: np.ndarray) -> None:
+    """Write strokes between dark edges, as outlined lettering is."""
+    shown = frame[top : top + strokes.shape[0], left : left + strokes.shape[1]]
+    shown[strokes] = 250
+    shown[np.roll(strokes, 1, axis=1) & ~strokes] = 5
+
+
+@pytest.mark.parametrize("moving_px", [0, 1])
+def test_words_that_replace_like_ones_over_a_texture_are_lines_of_their_own(moving_px):
+    low = textured(moving_px)
+    for i in range(60):
+        strokes = lettering(20)
+        strokes[:, 56:] = lettering(21 + i // 10)[:, 56:]  # STEP 1, STEP 2, …
+        put(low[i], 40, 30, strokes)
+    for second in range(6):
+        found = follow(low, LOW_PTS[:60], (30 / 160, 40 / 96, 0.5, 16 / 96), second + 0.5, 0.5)
+        assert span(found) == (pytest.approx(second, abs=0.11), pytest.approx(second + 1, abs=0.11))
+
+
+def test_a_line_starts_when_its_last_letters_are_shown():
+    low = clip({}, moving=True)
+    for i in range(20, 100):
+        strokes = lettering(10)
+        strokes[:, min(i - 20, 40) * 2 :] = False
+        low[i, 40:56, 40:120] = np.where(strokes, 250, low[i, 40:56, 40:120])
+    assert span(follow(low, LOW_PTS, BOX, 8.0, 0.5)) == (pytest.approx(5.8, abs=0.21), pytest.approx(10.0))
+
+
+def test_a_line_that_bounces_is_one_line():
+    low = textured(2)
+    for i in range(60):
+        x = round(50 + 40 * np.sin(i / 10 * 2 * np.pi * 0.4))
+        put(low[i], round(40 + 12 * np.cos(i / 10 * 2 * np.pi * 0.4)), x, lettering(8)[:, :60])
+    found = follow(low, LOW_PTS[:60], (50 / 160, 52 / 96, 60 / 160, 16 / 96), 0.0, 0.5)
+    assert (span(found), found.still) == ((0.0, pytest.approx(6.0, abs=0.11)), False)
+
+
 def test_without_small_frames_a_line_lasts_one_sampling_step():
     found = follow(np.zeros((0, 4, 4), np.uint8), np.zeros(0), BOX, 3.0, 0.5)
     assert span(found) == (2.75, 3.25)
@@ -156,9 +199,39 @@ def test_a_caption_that_grows_word_by_word_is_one_line():
     assert (joined.text, joined.start_s, joined.end_s) == ("wait for it", 0.0, 3.0)
 
 
+def test_of_a_caption_that_grows_each_word_has_its_own_time():
+    growing = [line("wait", 0.0, 3.0), line("wait for", 0.6, 3.0), line("wait for it", 1.1, 3.0)]
+    (joined,) = join(growing)
+    assert joined.steps == ((0.0, "wait"), (0.6, "wait for"), (1.1, "wait for it"))
+    assert (joined.start_s, joined.whole_s, joined.end_s) == (0.0, 1.1, 3.0)
+
+
+def test_a_part_without_the_first_letter_is_the_same_line_only_while_both_are_shown():
+    (joined,) = join([line("quit", 0.5, 3.0), line("I quit my job", 1.2, 3.0)])
+    assert joined.steps == ((0.5, "quit"), (1.2, "I quit my job"))
+    words = [line("for", 0.0, 0.5), line("before", 0.5, 1.0)]
+    assert join(words) == words
+
+
+def test_a_line_of_which_a_part_is_read_later_was_whole_from_its_start():
+    (joined,) = join([line("wait for it", 0.0, 3.0), line("wait for", 0.5, 3.0)])
+    assert (joined.text, joined.steps, joined.whole_s) == ("wait for it", (), 0.0)
+
+
+def test_words_that_are_the_beginning_of_those_before_do_not_lend_them_their_time():
+    long, short = line("wait for it", 0.0, 2.0), line("wait", 2.0, 4.0)
+    assert join([long, short]) == [long, short]
+
+
 def test_the_same_words_later_or_elsewhere_are_lines_of_their_own():
     assert len(join([line("follow", 0.0, 2.0), line("follow", 5.0, 7.0)])) == 2
     assert len(join([line("YOUR COUNTRY", 0.0, 6.0, y=0.2), line("YOUR COUNTRY", 6.0, 11.0, y=0.3)])) == 2
+
+
+def test_the_same_words_with_another_number_after_them_are_lines_of_their_own():
+    steps = [line("STEP 1: MIX", 0.0, 2.0), line("STEP 2: MIX", 2.0, 4.0)]
+    assert join(steps) == steps
+    assert len(join([line("STEP 1: MIX", 0.0, 2.0), line("STEP 7: MIX", 0.5, 2.0, score=0.8)])) == 1
 
 
 def test_a_moving_line_read_twice_or_in_part_is_one_line():

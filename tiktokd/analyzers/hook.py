@@ -128,7 +128,7 @@ def motion_ratio(signal: dict[str, Any]) -> float | None:
 
 def _without_watermarks(context: Context, found: Sequence[Passage]) -> list[Passage]:
     envelope = context.outputs.get("on_screen_text")
-    lines = envelope.summary.get("lines") if envelope and envelope.status == "ok" else None
+    lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
     marks = {
         str(line.get("text"))
         for line in (lines if isinstance(lines, list) else [])

@@ -2,9 +2,10 @@
 
 Lines come from encoder `ocr` (PP-OCRv6; Apache-2.0). Start and end are those of the small frames: to 0.1 s for text
 laid over the picture, a little worse for text on things that move. Roles are rules over place, time and size. Bad at:
-Cyrillic, Arabic, Greek and Vietnamese letters, Korean, Thai and Indic ones (it has no signs for them: such a video has
-`no_text`, or a short garbled line), words that fill more than a fifth of the picture's height, words shown for less
-than half a second, rotated or curved writing; logos are read as text.
+Cyrillic, Arabic, Greek, Korean, Thai and Indic letters (it has no signs for them: lines that stand are counted and make
+the result `unsupported_script`, now and then a short garbled line is given), Vietnamese tone marks, words that fill
+more than a fifth of the picture's height, words shown for less than half a second, rotated or curved writing; logos are
+read as text.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,7 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.model import Output, Segment
-from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.texts import Box, OcrFeatures, TextLine
 
 Role = Literal["title", "caption", "sticker", "watermark"]
@@ -31,6 +32,19 @@ CAPTION_PLACE = 0.12
 """Captions follow one another at the same height, to this share of the picture."""
 
 
+class Beginning(BaseModel):
+    """What is shown of a line that grows word by word, before all of it is shown."""
+
+    model_config = ConfigDict(frozen=True)
+
+    text: str
+    """The words shown."""
+    start_s: float
+    """First frame that shows them, seconds."""
+    end_s: float
+    """First frame that shows more, seconds."""
+
+
 class ShownLine(BaseModel):
     """One line of text, as long as it is shown."""
 
@@ -39,9 +53,11 @@ class ShownLine(BaseModel):
     text: str
     """As read."""
     start_s: float
-    """First frame that shows it, seconds."""
+    """First frame that shows all of it, seconds."""
     end_s: float
     """First frame that does not, seconds."""
+    beginnings: list[Beginning]
+    """Of a line that grows word by word, what is shown before all of it is, by time; most lines have none."""
     box: tuple[float, float, float, float]
     """x, y, w, h, shares 0..1 of the picture."""
     score: float
@@ -59,7 +75,7 @@ class OnScreenText(Output):
     text_all: str
     """All lines in the order in which they come up, top to bottom, joined by newlines."""
     lines: list[ShownLine]
-    """By start, then top to bottom."""
+    """By first word, then top to bottom."""
     text_time_ratio: float
     """Share 0..1 of the video that shows any text."""
     chars: int
@@ -72,7 +88,7 @@ class OnScreenText(Output):
 
 
 class TextSegment(Segment):
-    """When a line is shown."""
+    """When a line, or the beginning of one that grows, is shown."""
 
     text: str
     """As read."""
@@ -81,39 +97,69 @@ class TextSegment(Segment):
 
 
 def analyze(context: Context) -> Result:
-    """Return the text in the picture, or skipped/no_text."""
+    """Return the text in the picture, or skipped/no_text, skipped/unsupported_script."""
     features: OcrFeatures = context.features["ocr"]
+    unread = _unread(features)
+    if not features.lines and unread:
+        return skipped("unsupported_script", unread)
     if not features.lines:
         return skipped("no_text", f"no text was found in {len(features.searched_s)} searched frames")
     duration = context.facts.duration_s
     lines = [_shown(line, features.lines, duration) for line in features.lines]
     read = [line for line in lines if line.role != "watermark"]
-    read_s = _union_s((line.start_s, line.end_s) for line in read)
+    read_s = _union_s(_spans(read))
     output = OnScreenText(
         text_all="\n".join(line.text for line in lines),
         lines=lines,
-        text_time_ratio=round(min(_union_s((line.start_s, line.end_s) for line in lines) / max(duration, 1e-6), 1), 4),
+        text_time_ratio=round(min(_union_s(_spans(lines)) / max(duration, 1e-6), 1), 4),
         chars=_chars(lines),
         reading_speed_cps=round(_chars(read) / read_s, 2) if read_s > 0 else None,
         safe_zone_violation_ratio=round(_outside(lines), 4),
     )
-    return ok(
-        output,
-        [TextSegment(start_s=line.start_s, end_s=line.end_s, text=line.text, role=line.role) for line in lines],
-        calibrated=False,
+    segments = [segment for line in lines for segment in _segments(line)]
+    if unread:
+        return partial(output, "unsupported_script", unread, segments, calibrated=False)
+    return ok(output, segments, calibrated=False)
+
+
+def _segments(line: ShownLine) -> list[TextSegment]:
+    whole = TextSegment(start_s=line.start_s, end_s=line.end_s, text=line.text, role=line.role)
+    begun = [TextSegment(start_s=b.start_s, end_s=b.end_s, text=b.text, role=line.role) for b in line.beginnings]
+    return [*begun, whole]
+
+
+def _unread(features: OcrFeatures) -> str | None:
+    """Return in words what writing was seen and could not be read."""
+    if not features.unread:
+        return None
+    count, start_s = len(features.unread), features.unread[0][0]
+    lines = "a line of writing was" if count == 1 else f"{count} lines of writing were"
+    return (
+        f"{lines} seen (from {start_s:.1f} s on) that cannot be read: most likely in another script than Latin, "
+        "Chinese or Japanese"
     )
 
 
 def _shown(line: TextLine, every: Sequence[TextLine], duration_s: float) -> ShownLine:
+    until = [start_s for start_s, _ in line.steps[1:]]
     return ShownLine(
         text=line.text,
-        start_s=line.start_s,
-        end_s=max(min(line.end_s, duration_s), line.start_s),
+        start_s=line.whole_s,
+        end_s=max(min(line.end_s, duration_s), line.whole_s),
+        beginnings=[
+            Beginning(text=text, start_s=start_s, end_s=end_s)
+            for (start_s, text), end_s in zip(line.steps[:-1], until, strict=False)
+        ],
         box=line.box,
         score=round(min(line.score, 1.0), 4),
         role=_role(line, every, duration_s),
         height_ratio=line.height_ratio,
     )
+
+
+def _spans(lines: Iterable[ShownLine]) -> list[tuple[float, float]]:
+    """Return when anything of each line is shown."""
+    return [(min([line.start_s, *(one.start_s for one in line.beginnings)]), line.end_s) for line in lines]
 
 
 def _role(line: TextLine, every: Sequence[TextLine], duration_s: float) -> Role:
@@ -180,5 +226,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )

@@ -15,6 +15,12 @@ from tiktokd.texts import Box, TextLine, similarity, squeezed
 PRESENT = 0.5
 """Share of a line's gradient energy that must be found again. Measured on burnt-in captions: shown 0.8..1.0, another
 text at the same place 0.0..0.4."""
+PART_PRESENT = 0.3
+"""The same of each part of a line, about as wide as a letter: other words at the same place, in the same font, keep
+half of the whole by chance, but not in each part; nor does a line that has only begun to be written."""
+LEAST_PART_PX = 4
+FAINT_PART = 0.3
+"""A part with less than this share of the mean energy of the parts is a space between words."""
 GAP_FRAMES = 2
 """So many frames in a row may miss (a flash, a broken frame) before a line counts as gone."""
 CHUNK_FRAMES = 64
@@ -31,10 +37,16 @@ DRIFT = 0.25
 """Text on things moves between two readings by at most this share of the picture."""
 PART_LETTERS = 3
 """Letters that a part of a line needs to be taken for it."""
-SEARCH_PX = 6
-"""Text on things moves by at most this much between two small frames (0.1 s): 1.1 picture heights in 5 s."""
+SEARCH_PX = 12
+"""Text moves by at most this much between two small frames (0.1 s): 0.75 of the width in a second."""
 MATCH = 0.65
 """Least normalised correlation, -1..1, at which moving text counts as found again."""
+PART_MATCH = 0.4
+"""The same for each part of it: below 0.3 where other words came up over the same texture, above 0.8 where it moved."""
+STEP_S = 0.15
+"""A longer reading that starts at least this much later is a line that has grown."""
+SHRUNK_S = 0.15
+"""A part of a line that is shown for less than this beside the whole is a line of its own."""
 FLAT = 4.0
 """Standard deviation of the luma inside a box below which there is nothing to follow."""
 
@@ -124,10 +136,10 @@ def contains(outer: Box, inner: Box) -> bool:
 def _same(a: TextLine, b: TextLine) -> bool:
     """Return whether two readings, `a` from the earlier start, are of one line."""
     gap_s = b.start_s - a.end_s
-    alike = similarity(a.text, b.text) >= SAME_TEXT
+    alike = similarity(a.text, b.text) >= SAME_TEXT and (gap_s < -SHRUNK_S or _digits(a.text) == _digits(b.text))
     still = a.still and b.still
     if overlap(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
-        return (alike and gap_s <= (JOIN_GAP_S if still else LOST_GAP_S)) or (gap_s <= 0.2 and _grows(a.text, b.text))
+        return (alike and gap_s <= (JOIN_GAP_S if still else LOST_GAP_S)) or (gap_s <= 0.2 and _grows(a, b))
     if still:
         return False
     if gap_s <= 0:  # both are chased over the picture, so their places at their first readings say nothing
@@ -142,24 +154,44 @@ def _is_part(a: str, b: str) -> bool:
     return len(short) >= PART_LETTERS and short in long
 
 
-def _grows(a: str, b: str) -> bool:
-    """Word-by-word captions: one reading is the beginning of the other."""
-    a, b = squeezed(a), squeezed(b)
-    return bool(a) and bool(b) and (a.startswith(b) or b.startswith(a))
+def _digits(text: str) -> str:
+    """Return the digits: "Step 1" and "Step 2" after one another are two lines."""
+    return "".join(char for char in text if char.isdigit())
+
+
+def _grows(first: TextLine, second: TextLine) -> bool:
+    """Return whether two readings at one place are of a caption that grows word by word."""
+    a, b = squeezed(first.text), squeezed(second.text)
+    if not a or not b:
+        return False
+    together = first.end_s - second.start_s > SHRUNK_S
+    return b.startswith(a) or (together and (a.startswith(b) or _is_part(first.text, second.text)))
 
 
 def _merge(a: TextLine, b: TextLine) -> TextLine:
+    """Return two readings of one line, `a` from the earlier start, as one."""
     best = b if b.score > a.score else a
     part = squeezed(a.text) in squeezed(b.text) or squeezed(b.text) in squeezed(a.text)
     if part and len(a.text) != len(b.text):
         best = max(a, b, key=lambda one: len(one.text))
+    grown = part and best is b and b.whole_s - a.start_s >= STEP_S
     return replace(
         best,
         start_s=min(a.start_s, b.start_s),
         end_s=max(a.end_s, b.end_s),
         still=a.still and b.still,
         samples=a.samples + b.samples if b.start_s >= a.end_s else max(a.samples, b.samples),
+        steps=_steps(a, b) if grown else a.steps if best is a else (),
     )
+
+
+def _steps(a: TextLine, b: TextLine) -> tuple[tuple[float, str], ...]:
+    """Return what of the grown line `b` was shown when, `a` being its beginning."""
+    steps: list[tuple[float, str]] = []
+    for start_s, text in (*(a.steps or ((a.start_s, a.text),)), *(b.steps or ((b.start_s, b.text),))):
+        if not steps or len(squeezed(text)) > len(squeezed(steps[-1][1])):
+            steps.append((start_s, text))
+    return tuple(steps)
 
 
 def _shared(a: Box, b: Box) -> float:
@@ -181,9 +213,21 @@ def _gradients(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def _scores(gradients: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how much of the template is found in each frame, about 0 (nothing) to 1 (all of it)."""
-    energy = max(float((template * template).sum()), 1e-6)
-    return np.asarray(np.tensordot(gradients, template, axes=3) / energy, np.float32)
+    """Return how much of the template is found in each frame, about 0 (nothing) to 1 (all of it).
+
+    A frame that lacks one part of the template gets `PRESENT` at most.
+    """
+    height, width = template.shape[1:]
+    part = max(height // 2, LEAST_PART_PX)
+    parts = np.arange(0, max(width - part // 2, 1), part)
+    energy = np.add.reduceat((template * template).sum(axis=(0, 1)), parts)
+    found = np.add.reduceat(np.einsum("ncyx,cyx->nx", gradients, template), parts, axis=1)
+    whole = found.sum(axis=1) / max(float(energy.sum()), 1e-6)
+    strokes = energy >= FAINT_PART * max(float(energy.mean()), 1e-6)
+    if not strokes.any():
+        return np.asarray(whole, np.float32)
+    lowest = (found[:, strokes] / energy[strokes]).min(axis=1)
+    return np.asarray(np.where(lowest > PART_PRESENT, whole, np.minimum(whole, PRESENT)), np.float32)
 
 
 def _walk(patches: NDArray[np.uint8], template: NDArray[np.float32], here: int, direction: int) -> int:
@@ -221,10 +265,23 @@ def _chase(
         if around.shape[0] < template.shape[0] or around.shape[1] < template.shape[1] or template.std() < FLAT:
             break
         _, found, _, place = cv2.minMaxLoc(cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED))
-        if found < MATCH:
-            break
         y0, x0 = top + place[1], left + place[0]
         y1, x1 = y0 + template.shape[0], x0 + template.shape[1]
+        if found < MATCH or _lowest_match(low[i, y0:y1, x0:x1], template) < PART_MATCH:
+            break
         template = low[i, y0:y1, x0:x1]  # it turns and grows: compare with how it looked a moment ago
         found_at.append((i, y0, x0))
     return found_at
+
+
+def _lowest_match(patch: NDArray[np.uint8], template: NDArray[np.uint8]) -> float:
+    """Return the normalised correlation, -1..1, of the part of a line (about two letters) that is found worst."""
+    height, width = patch.shape
+    lowest = 1.0
+    for left in range(0, max(width - height // 2, 1), height):
+        right = width if left + 1.5 * height > width else left + height
+        a, b = (one[:, left:right].astype(np.float32) for one in (patch, template))
+        a, b = a - a.mean(), b - b.mean()
+        if b.std() >= FLAT:
+            lowest = min(lowest, float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-6)))
+    return lowest

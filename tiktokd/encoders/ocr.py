@@ -7,52 +7,34 @@ frame, read once (0.006 to 0.03 s, by its length) and followed in time (`_text_t
 repeated on a later sample. Smaller is cheaper and worse: of plain and grey lettering on photos, without outlines, 26 %
 of the letters are lost at 288 px, 35 % at 224, 42 % at 192.
 
-Bad at: Cyrillic and Arabic (returns nothing), Greek (garbled), Vietnamese tone marks, letters below 2 % of the width,
-text that is shown for less than the sampling step, rotated and curved writing.
+Bad at: Cyrillic, Greek, Arabic, Hangul, Thai and Indic letters (told as writing that cannot be read), Vietnamese tone
+marks, letters below 2 % of the width, text shown for less than the sampling step, rotated and curved writing.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders._text_gate import Band, Look, samples_to_read
+from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
 from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap
-from tiktokd.errors import ModelMissing
+from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
 from tiktokd.model import ModelUsed
-from tiktokd.plugins import ClipArrays, Context, Encoder, LoadContext
+from tiktokd.plugins import ClipArrays, Context, Encoder
 from tiktokd.texts import Box, OcrFeatures, TextLine
 
 DETECT_SIDE_PX = 288
 """Short side of the picture while searching; a multiple of 32, exactly half of 576. Rendered text of 20-34 px at
 540x960 was found as well at 256, 320 and 400."""
-LONGEST_PX = 2000
-"""Longer sides are shrunk by the library."""
-GRID_PX = 32
-"""The detector works in cells of this size: a band is cut along them, or lines would be found a pixel or two elsewhere
-than in the whole picture."""
-CUT_PX = 2
-"""A box this near to the edge of the searched rows goes on beyond it."""
-NARROWEST = [3, 48, 48]
-"""Channels, height and least width of what is read. The library fills lines up to 320 px, 24 ms for a word of 6; words,
-sentences of 7 languages and ghosts get the same letters and scores without."""
-TEXT_SCORE = 0.75
-"""Textured pictures give ghost lines of 0.52-0.59, true lines score 0.79-0.99 (measured; the library's
-default is 0.5)."""
-SURE_SCORE = 0.9
-"""A line read this surely needs no second sample."""
 GROWN = 1.08
 """A line this much wider than when it was read has got another word (captions that grow word by word)."""
 LONE_SCORE = 0.95
 """One or two letters must be surer than a word, whose letters support one another."""
 GIANT_RATIO = 0.2
 """Higher than a fifth of the picture are only shapes that look like letters (a handle read as 8, a window as X)."""
-DETECTION, RECOGNITION = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
-MAX_LINES_PER_FRAME = 40
-"""A page of a book is not on-screen text; the bound keeps one frame from costing seconds."""
 
 
 @dataclass(slots=True)
@@ -60,39 +42,8 @@ class _Track:
     line: TextLine
     followed: Followed
     readings: int = 0
-
-
-@dataclass(slots=True)
-class _Reader:
-    """The two halves of PP-OCR; each keeps its own engine because the library's switches stick between calls."""
-
-    detector: Any
-    recognizer: Any
-
-    def boxes(self, picture: NDArray[np.uint8], band: Band) -> NDArray[np.float32]:
-        """Return (n, 4, 2) corners in pixels of `picture` (H, W, 3 BGR) of the surest lines within `band`.
-
-        A line that the edge of the band cuts is left out.
-        """
-        height = len(picture)
-        first = int(band.top * height) // GRID_PX * GRID_PX
-        after = min(-(-round(band.bottom * height) // GRID_PX) * GRID_PX, height)
-        found = self.detector(picture[first:after], use_det=True, use_cls=False, use_rec=False)
-        if found.boxes is None:
-            return np.zeros((0, 4, 2), np.float32)
-        order = np.argsort(found.scores, kind="stable")[::-1][:MAX_LINES_PER_FRAME]
-        boxes = np.asarray(found.boxes, np.float32)[np.sort(order)]
-        top, bottom = boxes[:, :, 1].min(axis=1), boxes[:, :, 1].max(axis=1)
-        cut = ((top <= CUT_PX) & (first > 0)) | ((bottom >= after - first - CUT_PX) & (after < height))
-        boxes[:, :, 1] += first
-        return np.asarray(boxes[~cut], np.float32)
-
-    def read(self, crop: NDArray[np.uint8]) -> tuple[str, float]:
-        """Return the text of one line and its score 0..1; one crop per call, so nothing depends on a batch."""
-        found = self.recognizer(crop, use_det=False, use_cls=False, use_rec=True)
-        if not found.txts:
-            return "", 0.0
-        return " ".join(found.txts[0].split()), float(found.scores[0])
+    written: bool = False
+    """It looks like writing, whether it can be read or not."""
 
 
 @dataclass(slots=True)
@@ -100,7 +51,7 @@ class _Clip:
     """One clip while it is read."""
 
     arrays: ClipArrays
-    reader: _Reader
+    reader: Reader
     tracks: list[_Track] = field(default_factory=list)
     searched_s: list[float] = field(default_factory=list)
     readings: int = 0
@@ -122,37 +73,12 @@ class _Clip:
         return float(np.median(np.diff(self.pts))) if len(self.pts) > 1 else 0.5
 
 
-def load(context: LoadContext) -> _Reader:
-    """Return the reader; raises `ModelMissing` where the wheel lacks its models."""
-    try:
-        from rapidocr import RapidOCR
-    except ImportError as exc:
-        raise ModelMissing("the package rapidocr is not installed; run: pip install rapidocr onnxruntime") from exc
-    models = files("rapidocr") / "models"
-    for name in (DETECTION, RECOGNITION):
-        if not (models / name).is_file():
-            raise ModelMissing(f"the rapidocr package lacks {name}; run: pip install --force-reinstall rapidocr")
-    settings = {
-        "Global.log_level": "error",
-        "Global.text_score": 0.0,
-        "Global.use_cls": False,
-        "Det.limit_type": "max",  # the picture comes in the size in which it is to be searched
-        "Det.limit_side_len": LONGEST_PX,
-        "Det.model_path": str(models / DETECTION),
-        "Rec.model_path": str(models / RECOGNITION),
-        "Rec.rec_img_shape": NARROWEST,
-        "EngineConfig.onnxruntime.intra_op_num_threads": context.threads,
-        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-    }
-    return _Reader(detector=RapidOCR(params=settings), recognizer=RapidOCR(params=settings))
-
-
 def items(context: Context) -> Sequence[ClipArrays]:
     """Return the clip if it has frames: whether a line must be read depends on what was read before it."""
     return [context.arrays] if len(context.arrays.get("frames", ())) else []
 
 
-def encode(model: _Reader, clips: Sequence[ClipArrays]) -> list[OcrFeatures]:
+def encode(model: Reader, clips: Sequence[ClipArrays]) -> list[OcrFeatures]:
     """Return the features of each clip."""
     return [_read_clip(_Clip(arrays=arrays, reader=model)) for arrays in clips]
 
@@ -166,7 +92,15 @@ def _read_clip(clip: _Clip) -> OcrFeatures:
         lines=tuple(line for line in lines if _believable(line)),
         searched_s=tuple(clip.searched_s),
         readings=clip.readings,
+        unread=tuple(sorted((one.line.start_s, one.line.end_s) for one in clip.tracks if _unread(one))),
     )
+
+
+def _unread(track: _Track) -> bool:
+    """Return whether this is writing laid over the picture that cannot be read."""
+    line = track.line
+    stands = line.still and line.end_s - line.start_s >= STANDS_S and line.samples >= STANDS_SAMPLES
+    return track.written and stands and line.score < TEXT_SCORE
 
 
 def _believable(line: TextLine) -> bool:
@@ -192,14 +126,16 @@ def _read_sample(clip: _Clip, look: Look) -> None:
     scale = DETECT_SIDE_PX / min(picture.shape[:2])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), np.uint8)
-    found = np.concatenate([clip.reader.boxes(small, band) for band in bands]) / scale
-    for corners in found:
-        if _height_ratio(corners, picture.shape[0]) <= GIANT_RATIO:
-            _read_line(clip, picture, corners, at_s)
+    for band in bands:
+        for corners, detected in zip(*clip.reader.boxes(small, band), strict=True):
+            if _height_ratio(corners / scale, picture.shape[0]) <= GIANT_RATIO:
+                _read_line(clip, picture, corners / scale, float(detected), at_s)
 
 
-def _read_line(clip: _Clip, picture: NDArray[np.uint8], corners: NDArray[np.float32], at_s: float) -> None:
-    """Read one line that was found in one sample, unless it is known and sure."""
+def _read_line(
+    clip: _Clip, picture: NDArray[np.uint8], corners: NDArray[np.float32], detected: float, at_s: float
+) -> None:
+    """Read one line that was found in one sample with a score of `detected`, unless it is known and sure."""
     box = _bounds(corners, picture.shape)
     known = _known(clip, box, at_s)
     if known is not None and (known.line.score >= SURE_SCORE or known.readings > 1):
@@ -209,7 +145,10 @@ def _read_line(clip: _Clip, picture: NDArray[np.uint8], corners: NDArray[np.floa
         clip.tracks.append(known)
     clip.readings += 1
     known.readings += 1
-    text, score = clip.reader.read(_straight(picture, corners))
+    crop = _straight(picture, corners)
+    text, score = clip.reader.read(crop)
+    if score < TEXT_SCORE:
+        known.written = known.written or looks_written(crop, detected, known.line.height_ratio)
     if score > known.line.score:
         known.line = replace(known.line, text=text, score=round(score, 4), box=box)
 
