@@ -226,6 +226,20 @@ def test_words_that_replace_others_over_a_photo_are_read_and_the_old_ones_end(re
         assert (line.start_s, line.end_s) == pytest.approx((number, number + 1), abs=0.11)
 
 
+@pytest.mark.parametrize("panning_px", [0, 3])
+def test_each_step_of_a_numbered_list_at_one_place_is_read_and_ends_with_the_next(reader, panning_px):
+    picture = backdrop(SIZE, 3)
+    texts = [f"STEP {number}: mix it" for number in range(1, 6)]
+    pages = [write(np.roll(picture, panning_px * i, axis=1), [(texts[i // 20], 400, 48)]) for i in range(100)]
+    times = np.arange(100) / 10
+    full = {"frames": np.stack([planes(p) for p in pages[::5]]), "frames_pts": times[::5]}
+    low = {"low": np.stack([small_luma(p) for p in pages]), "low_pts": times}
+    (features,) = ENCODER.encode(reader, [ClipArrays(full | low)])
+    assert ["".join(line.text.split()) for line in features.lines] == ["".join(text.split()) for text in texts]
+    for number, line in enumerate(features.lines):
+        assert (line.start_s, line.end_s) == pytest.approx((2 * number, 2 * number + 2), abs=0.11)
+
+
 def test_a_line_that_bounces_over_the_picture_is_one_line(reader):
     picture = backdrop(SIZE, 7)
     times = np.arange(60) / 10

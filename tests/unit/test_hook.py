@@ -103,6 +103,12 @@ def test_motion_is_compared_with_the_rest_where_there_is_one(speeds, ratio):
     assert motion_ratio({"speed_per_s": speeds}) == ratio
 
 
+def test_of_a_line_that_grows_only_the_words_shown_by_then_are_an_opening():
+    steps = ((1.0, "wait"), (2.0, "wait for"), (3.5, "wait for it"))
+    (cut,) = opening([Passage(kind="ocr", text="wait for it", start_s=1.0, end_s=6.0, steps=steps)])
+    assert (cut.text, cut.start_s) == ("wait for", 1.0)
+
+
 def test_under_three_seconds_there_is_no_opening():
     envelope = analyze(NAME, context_of(ocr=[("WAIT", 0.0, 1.0)], duration_s=2.0))
     assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "too_short", {})

@@ -4,6 +4,7 @@ import pytest
 
 from tests.tables.languages import PHRASES
 from tests.written import analyze, context_of
+from tiktokd.model import Envelope
 
 NAME = "language_identification"
 
@@ -58,6 +59,16 @@ def test_two_letters_are_too_few():
 def test_nothing_written_or_said_is_no_sources():
     envelope = analyze(NAME, context_of(None))
     assert (envelope.status, envelope.reason) == ("skipped", "no_sources")
+
+
+def test_only_writing_that_cannot_be_read_is_an_unsupported_script():
+    unread = Envelope(
+        analyzer="on_screen_text", version="3", status="skipped", tier="full", reason="unsupported_script"
+    )
+    silent, beside = context_of(outputs=[unread]), context_of("see you tomorrow my friends", outputs=[unread])
+    envelope = analyze(NAME, silent)
+    assert (envelope.status, envelope.reason) == ("skipped", "unsupported_script")
+    assert analyze(NAME, beside).summary["primary"] == "en"
 
 
 def test_letters_without_a_language_abstain():

@@ -152,6 +152,19 @@ def test_words_that_replace_like_ones_over_a_texture_are_lines_of_their_own(movi
         assert span(found) == (pytest.approx(second, abs=0.11), pytest.approx(second + 1, abs=0.11))
 
 
+def test_one_letter_that_becomes_another_is_noticed_and_words_that_stay_are_not():
+    low = textured(1)
+    for i in range(60):
+        strokes = lettering(30)
+        if i >= 30:
+            strokes[:, 40:48] = lettering(31)[:, 40:48]
+        put(low[i], 40, 30, strokes)
+    place = (30 / 160, 40 / 96, 0.5, 16 / 96)
+    assert follow(low, LOW_PTS[:60], place, 0.5, 0.5).changed_s == pytest.approx(3.0, abs=0.11)
+    assert follow(low, LOW_PTS[:60], place, 4.0, 0.5).changed_s is None
+    assert follow(clip({3: (2.3, 6.8)}, moving=True), LOW_PTS, BOX, 3.0, 0.5).changed_s is None
+
+
 def test_a_line_starts_when_its_last_letters_are_shown():
     low = clip({}, moving=True)
     for i in range(20, 100):
@@ -231,6 +244,8 @@ def test_the_same_words_later_or_elsewhere_are_lines_of_their_own():
 def test_the_same_words_with_another_number_after_them_are_lines_of_their_own():
     steps = [line("STEP 1: MIX", 0.0, 2.0), line("STEP 2: MIX", 2.0, 4.0)]
     assert join(steps) == steps
+    words = [line("step one: mix", 0.0, 2.0), line("step two: mix", 2.0, 4.0)]
+    assert join(words) == words
     assert len(join([line("STEP 1: MIX", 0.0, 2.0), line("STEP 7: MIX", 0.5, 2.0, score=0.8)])) == 1
 
 

@@ -69,8 +69,15 @@ class LanguageIdentification(Output):
 
 
 def analyze(context: Context) -> Result:
-    """Return the languages, or skipped/no_sources (nothing written or said), skipped/no_text (only signs and tags)."""
+    """Return the languages, or skipped.
+
+    Reasons: no_sources (nothing written or said), unsupported_script (only in the picture, in letters that cannot be
+    read), no_text (only signs and tags).
+    """
     units = language_units(context)
+    seen = context.outputs.get("on_screen_text")
+    if not passages(context) and seen is not None and seen.reason == "unsupported_script":
+        return skipped("unsupported_script", "no caption, no transcript; in the picture only what cannot be read")
     if not passages(context):
         return skipped("no_sources", "no caption, no text in the picture, no transcript")
     if not any(_says_something(found[0]) for source, found in units.items() if source != "hashtags"):

@@ -10,23 +10,25 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._text_match import (
+    CHUNK_FRAMES,
+    FLAT,
+    PRESENT,
+    changed_from,
+    gradients_of,
+    intact,
+    lowest_match,
+    scores,
+)
 from tiktokd.texts import Box, TextLine, similarity, squeezed
 
-PRESENT = 0.5
-"""Share of a line's gradient energy that must be found again. Measured on burnt-in captions: shown 0.8..1.0, another
-text at the same place 0.0..0.4."""
-PART_PRESENT = 0.3
-"""The same of each part of a line, about as wide as a letter: other words at the same place, in the same font, keep
-half of the whole by chance, but not in each part; nor does a line that has only begun to be written."""
-LEAST_PART_PX = 4
-FAINT_PART = 0.3
-"""A part with less than this share of the mean energy of the parts is a space between words."""
 GAP_FRAMES = 2
 """So many frames in a row may miss (a flash, a broken frame) before a line counts as gone."""
-CHUNK_FRAMES = 64
 SAME_BOX_IOU = 0.5
 SAME_TEXT = 0.75
-"""Least similarity (1 - edit distance / longer length) of two readings of one line."""
+"""Least similarity (1 - edit distance / longer length) of two readings of one line, at one time."""
+SAME_LATER = 0.8
+"""The same of readings after one another, which may be of other words: "step one: mix", "step two: mix" have 0.77."""
 STILL_S = 1.2
 """Followed at least this long, a line is laid over the picture; what stands on things that move is lost sooner."""
 JOIN_GAP_S = 0.35
@@ -47,8 +49,6 @@ STEP_S = 0.15
 """A longer reading that starts at least this much later is a line that has grown."""
 SHRUNK_S = 0.15
 """A part of a line that is shown for less than this beside the whole is a line of its own."""
-FLAT = 4.0
-"""Standard deviation of the luma inside a box below which there is nothing to follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,8 @@ class Followed:
     """Moment of the first frame without it."""
     box: Box
     """Where it was read."""
+    changed_s: float | None = None
+    """From here on one of its letters may be another one; `None`: all stay."""
     path: tuple[tuple[float, float, float], ...] = ()
     """(time in seconds, x, y) of a line that moves; empty for one that stays where it is."""
 
@@ -87,24 +89,26 @@ def follow(low: NDArray[np.uint8], low_pts: NDArray[np.float64], box: Box, at_s:
     x0, x1 = _span(box[0], box[2], w)
     y0, y1 = _span(box[1], box[3], h)
     here = int(np.abs(low_pts - at_s).argmin())
-    template = _gradients(low[here : here + 1, y0:y1, x0:x1])[0]
-    near = _gradients(low[max(here - 10, 0) : here + 11, y0:y1, x0:x1])
-    alike = _scores(near, template) > PRESENT
+    template = gradients_of(low[here : here + 1, y0:y1, x0:x1])[0]
+    near = gradients_of(low[max(here - 10, 0) : here + 11, y0:y1, x0:x1])
+    alike = intact(near, template)
     if alike.sum() > 1:  # the mean over a second keeps the letters and loses what moves behind them
         template = near[alike].mean(axis=0)
     first = _walk(low[:, y0:y1, x0:x1], template, here, -1)
     last = _walk(low[:, y0:y1, x0:x1], template, here, +1)
+    changed = changed_from(low[here:, y0:y1, x0:x1], last + 1 - here, template)
     path: list[tuple[int, int, int]] = []
     if low_pts[last] - low_pts[first] < STILL_S:
         back, on = (_chase(low, (y0, y1, x0, x1), here, direction) for direction in (-1, +1))
         if len(back) + len(on) > last - first + GAP_FRAMES:
             path = [*reversed(back), (here, y0, x0), *on]
-            first, last = min(first, path[0][0]), max(last, path[-1][0])
+            first, last, changed = min(first, path[0][0]), max(last, path[-1][0]), None
     gap = float(np.median(np.diff(low_pts)))
     return Followed(
         start_s=float(low_pts[first]),
         end_s=float(low_pts[last + 1]) if last + 1 < len(low_pts) else float(low_pts[-1]) + gap,
         box=box,
+        changed_s=None if changed is None else float(low_pts[here + changed]),
         path=tuple((float(low_pts[i]), box[0] + (x - x0) / w, box[1] + (y - y0) / h) for i, y, x in path),
     )
 
@@ -133,10 +137,15 @@ def contains(outer: Box, inner: Box) -> bool:
     return _shared(outer, inner) >= 0.9 * inner[2] * inner[3]
 
 
+def same_words(a: str, b: str) -> bool:
+    """Return whether two readings of one place, one after the other, say the same: "Step 1" and "Step 2" do not."""
+    return similarity(a, b) >= SAME_LATER and [c for c in a if c.isdigit()] == [c for c in b if c.isdigit()]
+
+
 def _same(a: TextLine, b: TextLine) -> bool:
     """Return whether two readings, `a` from the earlier start, are of one line."""
     gap_s = b.start_s - a.end_s
-    alike = similarity(a.text, b.text) >= SAME_TEXT and (gap_s < -SHRUNK_S or _digits(a.text) == _digits(b.text))
+    alike = same_words(a.text, b.text) if gap_s >= -SHRUNK_S else similarity(a.text, b.text) >= SAME_TEXT
     still = a.still and b.still
     if overlap(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
         return (alike and gap_s <= (JOIN_GAP_S if still else LOST_GAP_S)) or (gap_s <= 0.2 and _grows(a, b))
@@ -154,11 +163,6 @@ def _is_part(a: str, b: str) -> bool:
     return len(short) >= PART_LETTERS and short in long
 
 
-def _digits(text: str) -> str:
-    """Return the digits: "Step 1" and "Step 2" after one another are two lines."""
-    return "".join(char for char in text if char.isdigit())
-
-
 def _grows(first: TextLine, second: TextLine) -> bool:
     """Return whether two readings at one place are of a caption that grows word by word."""
     a, b = squeezed(first.text), squeezed(second.text)
@@ -171,14 +175,15 @@ def _grows(first: TextLine, second: TextLine) -> bool:
 def _merge(a: TextLine, b: TextLine) -> TextLine:
     """Return two readings of one line, `a` from the earlier start, as one."""
     best = b if b.score > a.score else a
-    part = squeezed(a.text) in squeezed(b.text) or squeezed(b.text) in squeezed(a.text)
-    if part and len(a.text) != len(b.text):
+    short, long = sorted((squeezed(a.text), squeezed(b.text)), key=len)
+    part = short in long and short != long
+    if part:
         best = max(a, b, key=lambda one: len(one.text))
     grown = part and best is b and b.whole_s - a.start_s >= STEP_S
     return replace(
         best,
         start_s=min(a.start_s, b.start_s),
-        end_s=max(a.end_s, b.end_s),
+        end_s=best.end_s if part and a.still and b.still else max(a.end_s, b.end_s),
         still=a.still and b.still,
         samples=a.samples + b.samples if b.start_s >= a.end_s else max(a.samples, b.samples),
         steps=_steps(a, b) if grown else a.steps if best is a else (),
@@ -206,30 +211,6 @@ def _span(start: float, length: float, size: int) -> tuple[int, int]:
     return first, max(min(int(np.ceil((start + length) * size)), size), min(first + 4, size))
 
 
-def _gradients(patch: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """Return (n, 2, h-1, w-1) differences along x and y."""
-    values = patch.astype(np.float32)
-    return np.stack((np.diff(values, axis=2)[:, :-1], np.diff(values, axis=1)[:, :, :-1]), axis=1)
-
-
-def _scores(gradients: NDArray[np.float32], template: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Return how much of the template is found in each frame, about 0 (nothing) to 1 (all of it).
-
-    A frame that lacks one part of the template gets `PRESENT` at most.
-    """
-    height, width = template.shape[1:]
-    part = max(height // 2, LEAST_PART_PX)
-    parts = np.arange(0, max(width - part // 2, 1), part)
-    energy = np.add.reduceat((template * template).sum(axis=(0, 1)), parts)
-    found = np.add.reduceat(np.einsum("ncyx,cyx->nx", gradients, template), parts, axis=1)
-    whole = found.sum(axis=1) / max(float(energy.sum()), 1e-6)
-    strokes = energy >= FAINT_PART * max(float(energy.mean()), 1e-6)
-    if not strokes.any():
-        return np.asarray(whole, np.float32)
-    lowest = (found[:, strokes] / energy[strokes]).min(axis=1)
-    return np.asarray(np.where(lowest > PART_PRESENT, whole, np.minimum(whole, PRESENT)), np.float32)
-
-
 def _walk(patches: NDArray[np.uint8], template: NDArray[np.float32], here: int, direction: int) -> int:
     """Return the last frame index from `here` on, in one direction, that shows the template."""
     last, missed = here, 0
@@ -240,7 +221,7 @@ def _walk(patches: NDArray[np.uint8], template: NDArray[np.float32], here: int, 
         indices = indices[(indices >= 0) & (indices < len(patches))]
         if len(indices) == 0:
             break
-        for index, score in zip(indices, _scores(_gradients(patches[indices]), template), strict=True):
+        for index, score in zip(indices, scores(gradients_of(patches[indices]), template), strict=True):
             missed = 0 if score > PRESENT else missed + 1
             if missed > GAP_FRAMES:
                 break
@@ -267,21 +248,8 @@ def _chase(
         _, found, _, place = cv2.minMaxLoc(cv2.matchTemplate(around, template, cv2.TM_CCOEFF_NORMED))
         y0, x0 = top + place[1], left + place[0]
         y1, x1 = y0 + template.shape[0], x0 + template.shape[1]
-        if found < MATCH or _lowest_match(low[i, y0:y1, x0:x1], template) < PART_MATCH:
+        if found < MATCH or lowest_match(low[i, y0:y1, x0:x1], template) < PART_MATCH:
             break
         template = low[i, y0:y1, x0:x1]  # it turns and grows: compare with how it looked a moment ago
         found_at.append((i, y0, x0))
     return found_at
-
-
-def _lowest_match(patch: NDArray[np.uint8], template: NDArray[np.uint8]) -> float:
-    """Return the normalised correlation, -1..1, of the part of a line (about two letters) that is found worst."""
-    height, width = patch.shape
-    lowest = 1.0
-    for left in range(0, max(width - height // 2, 1), height):
-        right = width if left + 1.5 * height > width else left + height
-        a, b = (one[:, left:right].astype(np.float32) for one in (patch, template))
-        a, b = a - a.mean(), b - b.mean()
-        if b.std() >= FLAT:
-            lowest = min(lowest, float((a * b).sum() / max(np.linalg.norm(a) * np.linalg.norm(b), 1e-6)))
-    return lowest

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders._text_gate import Band, Look, samples_to_read
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
-from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap
+from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import ClipArrays, Context, Encoder
@@ -35,6 +35,9 @@ LONE_SCORE = 0.95
 """One or two letters must be surer than a word, whose letters support one another."""
 GIANT_RATIO = 0.2
 """Higher than a fifth of the picture are only shapes that look like letters (a handle read as 8, a window as X)."""
+
+MOST_CHANGES = 40
+"""A line is read on over so many changes of its letters: a clock that counts the seconds of most clips."""
 
 
 @dataclass(slots=True)
@@ -67,6 +70,12 @@ class _Clip:
     @property
     def low_pts(self) -> NDArray[np.float64]:
         return np.asarray(self.arrays.get("low_pts", np.zeros(0)), np.float64)
+
+    def picture(self, index: int) -> NDArray[np.uint8]:
+        """Return a sample, (H, W, 3) BGR."""
+        import cv2
+
+        return np.asarray(cv2.cvtColor(self.arrays["frames"][index], cv2.COLOR_YUV2BGR_I420), np.uint8)
 
     @property
     def step_s(self) -> float:
@@ -122,7 +131,7 @@ def _read_sample(clip: _Clip, look: Look) -> None:
     if not bands:
         return
     clip.searched_s.append(round(at_s, 3))
-    picture = np.asarray(cv2.cvtColor(clip.arrays["frames"][look.index], cv2.COLOR_YUV2BGR_I420), np.uint8)
+    picture = clip.picture(look.index)
     scale = DETECT_SIDE_PX / min(picture.shape[:2])
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     small = np.asarray(cv2.resize(picture, None, fx=scale, fy=scale, interpolation=how), np.uint8)
@@ -151,6 +160,45 @@ def _read_line(
         known.written = known.written or looks_written(crop, detected, known.line.height_ratio)
     if score > known.line.score:
         known.line = replace(known.line, text=text, score=round(score, 4), box=box)
+    if known.line.score >= TEXT_SCORE:
+        _read_on(clip, known, corners)
+
+
+def _read_on(clip: _Clip, track: _Track, corners: NDArray[np.float32]) -> None:
+    """Read a line again where one of its letters changed, and follow from there what it says then."""
+    for _ in range(MOST_CHANGES):
+        changed_s = track.followed.changed_s
+        if changed_s is None:
+            return
+        index = int(np.searchsorted(clip.pts, changed_s - 1e-3))
+        if index == len(clip.pts) or clip.pts[index] > max(track.line.end_s, changed_s + clip.step_s):
+            _end(track, changed_s)
+            return
+        picture, at_s = clip.picture(index), float(clip.pts[index])
+        clip.readings += 1
+        text, score = clip.reader.read(_straight(picture, corners))
+        after = _track(clip, corners, picture.shape, at_s)
+        if same_words(text, track.line.text):
+            shown = int(((clip.pts >= track.line.start_s - 1e-3) & (clip.pts < after.line.end_s)).sum())
+            track.line = replace(track.line, end_s=after.line.end_s, samples=shown)
+            track.followed = replace(
+                track.followed, end_s=after.followed.end_s, changed_s=after.followed.changed_s, path=after.followed.path
+            )
+            continue
+        _end(track, changed_s)
+        if score < TEXT_SCORE:
+            return
+        start_s = max(after.line.start_s, round(changed_s, 3))
+        after.line = replace(after.line, text=text, score=round(score, 4), start_s=start_s)
+        after.readings = 1
+        clip.tracks.append(after)
+        track = after
+
+
+def _end(track: _Track, at_s: float) -> None:
+    """Let a line end where its letters changed."""
+    track.line = replace(track.line, end_s=round(at_s, 3))
+    track.followed = replace(track.followed, end_s=at_s, changed_s=None)
 
 
 def _has_news(clip: _Clip, band: Band, at_s: float) -> bool:
