@@ -164,6 +164,7 @@ def lines(count, start_s, end_s, box):
             score=0.99,
             role="sticker",
             height_ratio=box[3],
+            beginnings=[],
         )
         for i in range(count)
     ]
