@@ -462,7 +462,8 @@ def _open_files() -> int:
 
 
 def _answers() -> int:
-    return sum(isinstance(each, Response) for each in gc.get_objects())
+    # not `isinstance`, which asks objects of other packages for their class, and some warn then
+    return sum(issubclass(type(each), Response) for each in gc.get_objects())
 
 
 def test_no_request_ever_left_tiktoks_hosts(worker: Worker):
