@@ -35,7 +35,7 @@ rivals:   ## what bench.queue is measured against; redis-server comes from the s
 	.venv-rivals/bin/python -m pip install --quiet --disable-pip-version-check 'celery>=5.4' 'redis>=5' 'huey>=2.5' packaging
 
 accuracy: setup   ## what tests measured against published truth, beside the pass marks
-	$(BIN)/python -m pytest -n 2 --dist loadfile --accuracy bench/results/accuracy.md
+	$(BIN)/python -m pytest -n 2 --dist loadfile --accuracy=bench/results/accuracy.md tests
 
 docs: setup   ## docs/analyzers.md from the analyzers themselves
 	$(BIN)/python docs/generate.py
