@@ -1,4 +1,4 @@
-"""Settings of all tests, and the accuracy table: what tests measured against published truth, beside the pass marks.
+"""The accuracy table: what tests measured against published truth, beside the mark at which they pass.
 
 A test that holds such a mark takes the fixture `accuracy` and hands it the value before it asserts; `make accuracy`
 runs these tests and writes the table. Of several values of one row (parametrized tests) the worst is shown.
@@ -10,10 +10,6 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from hypothesis import settings
-
-settings.register_profile("busy machine", deadline=None)  # a slow example is no wrong one
-settings.load_profile("busy machine")
 
 PROPERTY = "accuracy"
 Worse = Literal["higher", "lower"]
