@@ -1,11 +1,13 @@
 """Eight worker processes that ask over pipes and one database that answers, the way the daemon works."""
 
 import asyncio
+import functools
 import time
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 
 from bench.rivals.crew import Crew
+from tiktokd.model import Claim
 from tiktokd.scheduler import store
 from tiktokd.scheduler.database import Database
 
@@ -51,22 +53,22 @@ class _Answers:
         self._db, self.pipe, self._worker = db, pipe, f"cpu-{number}"
         self.idle = asyncio.Event()
         self.finished = 0
-        self._task: asyncio.Task[None] | None = None
 
     def readable(self) -> None:
-        self._task = asyncio.get_running_loop().create_task(self._answer(self.pipe.recv_bytes().decode()))
-
-    async def _answer(self, finished: str) -> None:
         from bench.queue import OUTPUTS
 
+        token, now = self.pipe.recv_bytes().decode(), time.time()
         done = None
-        if finished:
+        if token:
             results = {"outputs": OUTPUTS, "signals": {}, "facts": None, "timings": {"decode": 0.1}}
-            done = self._db.submit(store.complete, finished, **results, now=time.time())  # type: ignore[arg-type]
-        claimed = self._db.submit(store.claim_processing, worker=self._worker, incarnation="b", now=time.time())
-        if done is not None:
-            self.finished += await done
-        claim = await claimed
+            done = self._db.submit(store.complete, token, **results, now=now)  # type: ignore[arg-type]
+        claimed = self._db.submit(store.claim_processing, worker=self._worker, incarnation="b", now=now)
+        claimed.add_done_callback(functools.partial(self._reply, done))
+
+    def _reply(self, done: "asyncio.Future[bool] | None", claimed: "asyncio.Future[Claim | None]") -> None:
+        """Both are committed: calls submitted one after the other are done in this order."""
+        self.finished += done is not None and done.result()
+        claim = claimed.result()
         self.pipe.send_bytes(b"" if claim is None else claim.token.encode())
         if claim is None:
             self.idle.set()

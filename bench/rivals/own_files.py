@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 
 from bench.rivals.crew import Crew
 from tiktokd.model import Claim
-from tiktokd.scheduler import store
+from tiktokd.scheduler import ledger, store
 
 
 class OwnFiles(Crew):
@@ -74,6 +74,7 @@ def _open(file: Path) -> sa.Engine:
 
     sa.event.listen(engine, "connect", connected)
     sa.event.listen(engine, "begin", lambda conn: conn.exec_driver_sql("BEGIN IMMEDIATE"))
+    ledger.keep(engine)
     return engine
 
 

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Engine
 
 from tiktokd.errors import ConfigError
-from tiktokd.scheduler import stored_json
+from tiktokd.scheduler import ledger, stored_json
 
 SCHEMA_VERSION = "0002"
 """Newest migration; a test compares it with the files."""
@@ -42,6 +42,7 @@ def engines(url: str) -> tuple[Engine, Engine]:
     if writer.dialect.name == "sqlite":
         _set_up_sqlite(writer, _WRITER_PRAGMAS, "BEGIN IMMEDIATE")
         _set_up_sqlite(reader, _READER_PRAGMAS, "BEGIN")
+    ledger.keep(writer)
     return writer, reader
 
 

@@ -25,8 +25,9 @@ Json = sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=Tru
 Time = sa.Double
 
 
-def _states(*states: State) -> str:
-    return ", ".join(f"'{state}'" for state in states)
+def _is_one_of(*states: State) -> str:
+    """Return a condition. Not `state IN (…)`: of three values and more SQLite makes a table, in each UPDATE anew."""
+    return " OR ".join(f"state = '{state}'" for state in states)
 
 
 processing_queue = sa.Table(
@@ -57,11 +58,11 @@ processing_queue = sa.Table(
     sa.Column("media_bytes", sa.BigInteger),
     sa.Column("spooled", sa.Boolean, nullable=False, default=False),
     sa.Column("failure", Json),
-    sa.CheckConstraint(f"state IN ({_states(*State)})", name="state"),
+    sa.CheckConstraint(_is_one_of(*State), name="state"),
     sa.CheckConstraint(f"priority BETWEEN {PRIORITY_MIN} AND {PRIORITY_MAX}", name="priority"),
-    sa.CheckConstraint(f"(claim_token IS NOT NULL) = (state IN ({_states(*IN_FLIGHT)}))", name="token"),
-    sa.CheckConstraint(f"(worker IS NOT NULL) = (state IN ({_states(*IN_FLIGHT)}))", name="worker"),
-    sa.CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({_states(*FINAL)}))", name="finished"),
+    sa.CheckConstraint(f"(claim_token IS NOT NULL) = ({_is_one_of(*IN_FLIGHT)})", name="token"),
+    sa.CheckConstraint(f"(worker IS NOT NULL) = ({_is_one_of(*IN_FLIGHT)})", name="worker"),
+    sa.CheckConstraint(f"(finished_at IS NOT NULL) = ({_is_one_of(*FINAL)})", name="finished"),
     sa.CheckConstraint("state NOT IN ('downloaded', 'processing') OR media_path IS NOT NULL", name="media"),
     sqlite_autoincrement=True,
 )

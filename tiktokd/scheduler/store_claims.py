@@ -9,6 +9,7 @@ from functools import cache
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
@@ -70,10 +71,10 @@ def downloaded(
         "throttles": 0,
         "failure": None,
     }
-    seq = moves.transition(conn, token, Event.DOWNLOADED, now=now, values=values)
-    if seq is None:
+    moved = moves.transition(conn, token, Event.DOWNLOADED, now=now, values=values)
+    if moved is None:
         return False
-    _save(conn, seq, {"metadata": metadata.model_dump(mode="json"), "updated_at": now})
+    _save(conn, moved.seq, {"metadata": metadata.model_dump(mode="json"), "updated_at": now})
     return True
 
 
@@ -91,16 +92,15 @@ def complete(
 
     Where single analyzers were asked for again, they replace their own results and leave the others' alone.
     """
-    seq = _seq_of(token)
-    rerun = _IS_RERUN.first(conn, {"of": seq, "held": token})
-    if moves.transition(conn, token, Event.COMPLETE, now=now, values={"rerun": None, "failure": None}) is None:
+    moved = moves.transition(conn, token, Event.COMPLETE, now=now, values={"failure": None}, returning=("seq", "rerun"))
+    if moved is None:
         return False
     results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
-    if rerun is not None and (kept := conn.execute(_RESULTS, {"of": seq}).first()) is not None:
-        results = {name: {**mapping(getattr(kept, name)), **new} for name, new in results.items()}
+    if moved.rerun is not None:
+        results = _merged(conn, moved.seq, results)
     if facts is not None:
         results["facts"] = facts
-    _save(conn, seq, {**results, "updated_at": now})
+    _save(conn, moved.seq, {**results, "updated_at": now})
     return True
 
 
@@ -191,28 +191,25 @@ def _reason(failure: Failure) -> str:
     return f"{failure.failure_class} in {failure.stage}: {failure.message}"[:500]
 
 
-_IS_RERUN = Prepared(
-    sa.select(_queue.c.seq).where(
-        _queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"), _queue.c.rerun.is_not(None)
-    )
-)
 _RESULTS = sa.select(_analysis.c.outputs, _analysis.c.signals, _analysis.c.timings).where(
     _analysis.c.seq == sa.bindparam("of")
 )
 
 
+def _merged(conn: Connection, seq: int, results: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the results of single analyzers among those that are stored; the row is no rerun any more."""
+    conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(rerun=None))
+    kept = conn.execute(_RESULTS, {"of": seq}).first()
+    return {name: {**(mapping(getattr(kept, name)) if kept else {}), **new} for name, new in results.items()}
+
+
 @cache
-def _writes(columns: tuple[str, ...]) -> tuple[Prepared, Prepared]:
-    """Return the statement that updates these columns of an analysis, and the one that makes its row."""
-    values: dict[str, Any] = {name: sa.bindparam(name) for name in columns}
-    return (
-        Prepared(sa.update(_analysis).where(_analysis.c.seq == sa.bindparam("of")).values(values)),
-        Prepared(sa.insert(_analysis).values({"seq": sa.bindparam("of"), **values})),
-    )
+def _write(columns: tuple[str, ...]) -> Prepared:
+    """Make the row of an analysis, or update these columns of it. (SQLite and PostgreSQL spell this alike.)"""
+    row = insert(_analysis).values({"seq": sa.bindparam("of"), **{name: sa.bindparam(name) for name in columns}})
+    values = {name: row.excluded[name] for name in columns}
+    return Prepared(row.on_conflict_do_update(index_elements=[_analysis.c.seq], set_=values))
 
 
 def _save(conn: Connection, seq: int, values: Mapping[str, Any]) -> None:
-    """Update the row of the analysis, or make it. (Two statements: each database spells its own upsert.)"""
-    update, insert = _writes(tuple(values))
-    if update.run(conn, {"of": seq, **values}) == 0:
-        insert.run(conn, {"of": seq, **values})
+    _write(tuple(values)).run(conn, {"of": seq, **values})

@@ -154,6 +154,8 @@ class Sample:
     """UTC seconds; 0 is replaced by the time of storing."""
 
 
+NO_METADATA = Metadata()
+"""Of a post that was not fetched; one for all, since it is frozen."""
 UNREADABLE = Failure(failure_class="bug", stage="queue", message="its stored failure cannot be read")
 
 
@@ -165,7 +167,7 @@ def failure_from(value: Any) -> Failure | None:
         return UNREADABLE
 
 
-def claim_from(row: Row[Any], *, metadata: Any) -> Claim:
+def claim_from(row: Row[Any]) -> Claim:
     """Return the claim that a row of `RETURNING` describes.
 
     Raises:
@@ -183,7 +185,7 @@ def claim_from(row: Row[Any], *, metadata: Any) -> Claim:
         priority=row.priority,
         analyzers=_names(column, getattr(row, column)),
         media_path=row.media_path,
-        metadata=_metadata(metadata) or Metadata(),
+        metadata=_metadata(getattr(row, "metadata", None)) or NO_METADATA,
         last_failure=failure_from(row.failure),
     )
 

@@ -15,7 +15,7 @@ from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
 from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
-from tiktokd.scheduler import schema
+from tiktokd.scheduler import ledger, schema
 from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event, target
 from tiktokd.scheduler.store_rows import claim_from
@@ -23,7 +23,6 @@ from tiktokd.scheduler.stored_json import DamagedColumn
 
 _queue = schema.processing_queue
 _events = schema.job_events
-_counters = schema.counters
 _analysis = schema.video_analysis
 
 _NO_CLAIM = {"claim_token": None, "worker": None, "incarnation": None}
@@ -39,16 +38,17 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
 
     A row that is damaged fails and makes way for the next one.
     """
-    _ripen(event).run(conn, {"at": now})
+    ripened = ledger.of(conn).ripened
+    if event not in ripened:
+        ripened.add(event)
+        _ripen(event).run(conn, {"at": now})
     before = WAITING[event]
     after = TRANSITIONS[event][before]
     while (row := _claim(event).first(conn, {"by": worker, "life": incarnation, "at": now})) is not None:
         _record(conn, [(row.seq, event, before, after, worker)], now)
         _count(conn, {before: -1, after: 1})
-        # not a subquery in RETURNING: SQLAlchemy drops table names there, and `seq = seq` would match any video
-        metadata = _METADATA.first(conn, {"of": row.seq}) if event is Event.CLAIM_PROCESSING else None
         try:
-            return claim_from(row, metadata=None if metadata is None else metadata.metadata)
+            return claim_from(row)
         except DamagedColumn as exc:
             _fail_damaged(conn, row.claim_token, exc, now)
     return None
@@ -60,9 +60,9 @@ def _fail_damaged(conn: Connection, token: str, damaged: DamagedColumn, now: flo
     failure = Failure(failure_class="permanent", stage="queue", message=message)
     in_queue = damaged.column in _queue.c
     values = {"failure": failure, **({damaged.column: None} if in_queue else {})}
-    seq = transition(conn, token, Event.FAIL, now=now, reason=message, values=values)
+    failed = transition(conn, token, Event.FAIL, now=now, reason=message, values=values)
     if not in_queue:
-        conn.execute(sa.update(_analysis).where(_analysis.c.seq == seq).values({damaged.column: None}))
+        conn.execute(sa.update(_analysis).where(_analysis.c.seq == failed.seq).values({damaged.column: None}))
 
 
 def transition(
@@ -74,22 +74,25 @@ def transition(
     reason: str | None = None,
     values: Mapping[str, Any],
     more: Sequence[str] = (),
-) -> int | None:
+    returning: tuple[str, ...] = ("seq",),
+) -> Any:
     """Move the video of a claim; `values` are further columns to set, `more` are counters to raise by one.
 
-    Returns: its `seq`, or `None` where the token is stale or `event` cannot happen in its state: nothing was written.
+    Returns: the columns `returning` of its row as they are now, or `None` where the token is stale or `event` cannot
+    happen in its state: nothing was written.
     """
     before, seq = parse(token)
     after = None if before is None else target(before, event)
     if before is None or after is None:
         return None
     changes = {**_NO_CLAIM, **_stamp(after, now), **values}
-    statement = _move(after, tuple(changes), tuple(more))
-    if statement.run(conn, {"of": seq, "held": token, **changes}) != 1:
+    statement = _move(after, tuple(changes), tuple(more), returning)
+    moved = statement.first(conn, {"of": seq, "held": token, **changes})
+    if moved is None:
         return None
     _record(conn, [(seq, event, before, after, reason)], now)
     _count(conn, {before: -1, after: 1})
-    return seq
+    return moved
 
 
 def transition_rows(
@@ -141,6 +144,7 @@ def forget(conn: Connection, token: str) -> bool:
     where = (_queue.c.seq == seq, _queue.c.claim_token == token)
     if before is None or conn.execute(sa.delete(_queue).where(*where)).rowcount != 1:
         return False
+    ledger.pay(conn)
     conn.execute(sa.delete(_events).where(_events.c.seq == seq))
     _count(conn, {before: -1})
     return True
@@ -165,11 +169,12 @@ def _stamp(after: State, now: float) -> dict[str, Any]:
 
 
 @cache
-def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...]) -> Prepared:
+def _move(after: State, columns: tuple[str, ...], more: tuple[str, ...], returning: tuple[str, ...]) -> Prepared:
     """The fence: a claim that was taken away matches no row."""
     held = (_queue.c.seq == sa.bindparam("of"), _queue.c.claim_token == sa.bindparam("held"))
     values = {**{name: sa.bindparam(name) for name in columns}, **{name: _queue.c[name] + 1 for name in more}}
-    return Prepared(sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values))
+    move = sa.update(_queue).where(*held).values(state=sa.literal_column(f"'{after}'"), **values)
+    return Prepared(move.returning(*(_queue.c[name] for name in returning)))
 
 
 @cache
@@ -204,7 +209,11 @@ def _claim(event: Event) -> Prepared:
     token = (
         sa.literal(f"{after}.").concat(sa.cast(_queue.c.seq, sa.String)).concat(".").concat(sa.cast(number, sa.String))
     )
-    returned = (_queue.c[name] for name in _RETURNED)
+    returned = [*(_queue.c[name] for name in _RETURNED), _ATTEMPTS[event].label("attempts")]
+    if event is Event.CLAIM_PROCESSING:
+        # as text: SQLAlchemy drops table names in RETURNING, and `seq = seq` would match any video
+        same = sa.text("video_analysis.seq = processing_queue.seq")
+        returned.append(sa.select(_analysis.c.metadata).where(same).scalar_subquery().label("metadata"))
     return Prepared(
         sa.update(_queue)
         .where(_queue.c.seq == first)
@@ -216,39 +225,27 @@ def _claim(event: Event) -> Prepared:
             incarnation=sa.bindparam("life"),
             updated_at=sa.bindparam("at"),
         )
-        .returning(*returned, _ATTEMPTS[event].label("attempts"))
+        .returning(*returned)
     )
 
 
 def _record(conn: Connection, moves: Sequence[tuple[int, str, State | None, State, str | None]], now: float) -> None:
     """Append `(seq, event, from, to, reason)` to the history."""
-    _INSERT_EVENT.run_many(
-        conn,
-        [
-            {
-                "seq": seq,
-                "event": str(event),
-                "from_state": before and str(before),
-                "to_state": str(after),
-                "reason": reason,
-                "at": now,
-            }
-            for seq, event, before, after, reason in moves
-        ],
+    # plain text: the driver asks each member of an enumeration anew how to store it
+    ledger.of(conn).events.extend(
+        {
+            "seq": seq,
+            "event": str(event),
+            "from_state": before and str(before),
+            "to_state": str(after),
+            "reason": reason,
+            "at": now,
+        }
+        for seq, event, before, after, reason in moves
     )
 
 
-_METADATA = Prepared(sa.select(_analysis.c.metadata).where(_analysis.c.seq == sa.bindparam("of")))
-_INSERT_EVENT = Prepared(
-    sa.insert(_events).values({c.name: sa.bindparam(c.name) for c in _events.c if c.name != "event_id"})
-)
-_ADD_COUNT = Prepared(
-    sa.update(_counters)
-    .where(_counters.c.state == sa.bindparam("of"))
-    .values(videos=_counters.c.videos + sa.bindparam("more"))
-)
-
-
 def _count(conn: Connection, changes: Mapping[State, int]) -> None:
-    # plain text, here and above: the driver asks each member of an enumeration anew how to store it
-    _ADD_COUNT.run_many(conn, [{"of": str(state), "more": more} for state, more in changes.items()])
+    videos = ledger.of(conn).videos
+    for state, more in changes.items():
+        videos[str(state)] = videos.get(str(state), 0) + more

@@ -63,18 +63,19 @@ def _queue() -> None:
         sa.Column("spooled", sa.Boolean(), nullable=False),
         sa.Column("failure", _JSON, nullable=True),
         sa.CheckConstraint(
-            "(claim_token IS NOT NULL) = (state IN ('downloading', 'processing'))",
+            "(claim_token IS NOT NULL) = (state = 'downloading' OR state = 'processing')",
             name=op.f("ck_processing_queue_token"),
         ),
         sa.CheckConstraint(
-            "(finished_at IS NOT NULL) = (state IN ('completed', 'failed', 'cancelled'))",
+            "(finished_at IS NOT NULL) = (state = 'completed' OR state = 'failed' OR state = 'cancelled')",
             name=op.f("ck_processing_queue_finished"),
         ),
         sa.CheckConstraint(
-            "(worker IS NOT NULL) = (state IN ('downloading', 'processing'))", name=op.f("ck_processing_queue_worker")
+            "(worker IS NOT NULL) = (state = 'downloading' OR state = 'processing')",
+            name=op.f("ck_processing_queue_worker"),
         ),
         sa.CheckConstraint(
-            "state IN ('pending', 'downloading', 'downloaded', 'processing', 'completed', 'failed', 'cancelled')",
+            " OR ".join(f"state = '{state}'" for state in _STATES),
             name=op.f("ck_processing_queue_state"),
         ),
         sa.CheckConstraint(
