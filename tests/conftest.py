@@ -1,4 +1,4 @@
-"""The accuracy table: what tests measured against published truth, beside the mark at which they pass.
+"""Settings of all tests, and the accuracy table: what tests measured against published truth, beside the mark at which they pass.
 
 A test that holds such a mark takes the fixture `accuracy` and hands it the value before it asserts; `make accuracy`
 runs these tests and writes the table. Of several values of one row (parametrized tests) the worst is shown.
@@ -9,7 +9,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import hypothesis
 import pytest
+
+# The clock on the wall judges no test: a machine that was busy for a moment failed one in which time is made up.
+# (`timeout` ends what hangs; speed is measured in bench/.)
+hypothesis.settings.register_profile("tiktokd", deadline=None)
+hypothesis.settings.load_profile("tiktokd")
 
 PROPERTY = "accuracy"
 Worse = Literal["higher", "lower"]

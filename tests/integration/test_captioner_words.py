@@ -111,7 +111,7 @@ def test_no_words_break_the_frame_around_them(writer, name):
     assert told.isprintable() or name == "persian"
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.text(min_size=1) | st.lists(st.sampled_from([*SPECIAL, "<image>", HIDDEN, '"', "\\", "\n", "a "])).map("".join)
 )

@@ -137,7 +137,7 @@ def test_a_text_gives_the_same_alone_and_in_a_batch_and_every_time(weights, plan
     np.testing.assert_allclose(sure.sum(axis=1), 1.0, atol=1e-4)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(1, 30), st.integers(0, 2**32 - 1))
 def test_any_scores_make_whole_spans(length, seed):
     scores = np.log(np.random.default_rng(seed).dirichlet(np.full(33, 0.05), length) + 1e-9).astype(np.float32)
@@ -202,7 +202,7 @@ def test_what_the_shapes_found_is_not_told_twice_and_keeps_its_better_mask(runne
     assert len(kept) == len(set(kept))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     st.lists(
         st.sampled_from(list(PLANTED)) | st.text(st.characters(categories=("L", "N", "Zs")), max_size=6), max_size=12

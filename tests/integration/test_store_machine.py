@@ -301,5 +301,5 @@ def test_random_histories_keep_every_rule(tmp_path):
     slow = [HealthCheck.too_slow, HealthCheck.data_too_large]
     run_state_machine_as_test(
         QueueMachine,
-        settings=settings(max_examples=40, stateful_step_count=60, deadline=None, suppress_health_check=slow),
+        settings=settings(max_examples=40, stateful_step_count=60, suppress_health_check=slow),
     )

@@ -45,7 +45,7 @@ def test_file_and_memory_answer_alike_and_together(tmp_path):
         assert asked(index, 7, 6, 0, KEYS - 1) == expected
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     st.lists(st.lists(st.integers(0, 40), max_size=20), min_size=1, max_size=FRESH_ENTRIES * 3),
     st.integers(0, 40),

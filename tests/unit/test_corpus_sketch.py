@@ -47,7 +47,7 @@ def test_copies_at_the_very_limit_pass_the_first_look_and_unrelated_clips_do_not
     assert sum(passed) == 0
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 8), st.integers(0, 1024), st.integers(1, 10))
 def test_file_and_memory_give_the_nearest_of_all(tmp_path_factory, saved, bits_max, limit):
     path = tmp_path_factory.mktemp("sketches") / "x.index"

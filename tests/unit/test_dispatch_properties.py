@@ -189,7 +189,7 @@ class World:
         raise AssertionError(f"never quiet: {self.state.jobs}")
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     slots=st.integers(1, 4),
     moves=st.lists(st.tuples(st.sampled_from(CHOICES), st.integers(0, 11)), max_size=120),
@@ -207,7 +207,7 @@ def test_whatever_happens_each_claim_ends_once_and_every_slot_comes_back(
     assert world.ended == dict.fromkeys(world.claimed, 1)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(moves=st.lists(st.tuples(st.sampled_from(CHOICES), st.integers(0, 11)), max_size=60))
 def test_the_same_events_give_the_same_commands(moves: list[tuple[str, int]]) -> None:
     first, second = World(2), World(2)

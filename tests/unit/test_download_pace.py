@@ -5,7 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tiktokd.download_pace import UNANSWERED_S, Pace
@@ -45,7 +45,6 @@ def test_the_gap_counts_from_the_answer_because_nobody_knows_when_a_request_arri
     assert [request(worker, clock, takes_s=0.75) for _ in range(3)] == [1000.0, 1002.75, 1005.5]
 
 
-@settings(deadline=None)  # each example waits for locks and files of a real disk; its clock is made up
 @given(
     delays=st.lists(
         st.tuples(*[st.floats(0.0, UNANSWERED_S / 2)] * 3), min_size=2, max_size=8

@@ -83,7 +83,7 @@ def test_private_data_are_told_from_prices_dates_and_counts(text, types):
     assert [found.type for found in private_data(text)] == types
 
 
-@settings(deadline=None, max_examples=40)  # the first call loads the word lists
+@settings(max_examples=40)  # the first call loads the word lists
 @given(
     st.sampled_from(["caption", "ocr", "speech"]),
     st.sampled_from(
