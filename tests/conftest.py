@@ -1,4 +1,4 @@
-"""Settings of all tests, and the accuracy table: what tests measured against published truth, beside the mark at which they pass.
+"""Settings of all tests, and the accuracy table: what tests measured against published truth, beside its pass mark.
 
 A test that holds such a mark takes the fixture `accuracy` and hands it the value before it asserts; `make accuracy`
 runs these tests and writes the table. Of several values of one row (parametrized tests) the worst is shown.
