@@ -3,9 +3,15 @@
 Tags and links are parsed exactly; keyphrases are RAKE with stop words of the language; brands come from a word list
 (`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Full tier:
 keyphrases weighed by their nearness to the whole text (E5, the idea of KeyBERT), names of people, organizations and
-places (`ner`), kinds of products in the picture (D-FINE). Bad at: keyphrases in sentences without a stop word and in
-languages without a list (they come from all lists then), brands that are everyday words, slang; logos; products that
-merely lie around are listed like those that the video is about.
+places (`ner`), kinds of products in the picture (D-FINE).
+
+Brands are also known by their logos where the user keeps pictures of some in `analysis.data_dir`, as
+`logos/<Brand>/*.png` or `logos/<Brand>.png`: windows of four frames are compared with them by SigLIP2, on a GPU.
+Without pictures or without weights nothing is looked for, and no result is less.
+
+Bad at: keyphrases in sentences without a stop word and in languages without a list (they come from all lists then),
+brands that are everyday words, slang; logos that are small, covered, briefly in sight or not in the gallery, and things
+that look like one; products that merely lie around are listed like those that the video is about.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,19 +69,34 @@ class Entity(BaseModel):
     """When it is first shown or said, seconds; `None` in the caption."""
 
 
+class Logo(BaseModel):
+    """A logo of the user's gallery that stands out from the rest of the picture."""
+
+    model_config = ConfigDict(frozen=True)
+
+    score: float
+    """Cosine of the nearest window of the picture and the nearest picture of the gallery, -1..1; not a probability."""
+    z: float
+    """Robust deviations of that window above the video's other windows, 4 at least."""
+    box: tuple[float, float, float, float]
+    """That window; the logo is somewhere in it."""
+
+
 class Brand(BaseModel):
-    """One brand of the word list."""
+    """One brand of the word list or of the user's gallery of logos."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    """As on the list, whatever the spelling."""
-    sources: list[Source]
-    """Where it is named."""
+    """As on the list, whatever the spelling; else as the folder in the gallery is called."""
+    sources: list[Literal["caption", "ocr", "speech", "logo"]]
+    """Where it is named, or seen as a logo."""
     count: int
-    """Places that name it, at least 1."""
+    """Places that name it, and of four frames those that show its logo; at least 1."""
     first_s: float | None
     """When it is first shown or said, seconds; `None`: in the caption only."""
+    logo: Logo | None
+    """`None`: only named, or no logos were looked for."""
 
 
 class EntitiesKeywords(Output):
@@ -102,9 +123,10 @@ def analyze(context: Context) -> Result:
     """Return what is named, or skipped/no_sources."""
     found = passages(context)
     products = _products(context.signals.get("dfine", {}))
+    logos = context.signals.get("logos", {}).get("brands", [])
     unseen = "dfine" not in context.signals
-    if not found and not products:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product seen")
+    if not found and not products and not logos:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product or logo seen")
     parsed = [(passage, parse(passage.text)) for passage in found]
     language = context.output("language_identification", LanguageIdentification)
     output = EntitiesKeywords(
@@ -118,7 +140,7 @@ def analyze(context: Context) -> Result:
             *_names(blocks(found), context.features.get("ner")),
             *products,
         ],
-        brands=_brands(context.features["brands"]),
+        brands=_brands(context.features["brands"], logos),
     )
     return ok(output, calibrated=False, tier="lite" if context.facts.has_video and unseen else None)
 
@@ -191,18 +213,27 @@ def _nearness(found: Sequence[Passage], vectors: TextVectors | None) -> dict[str
     return {text: round(float(vector @ mean), 4) for text, vector in vectors.vectors.items()}
 
 
-def _brands(matches: Iterable[BrandMatch]) -> list[Brand]:
+def _brands(matches: Iterable[BrandMatch], logos: Iterable[Mapping[str, Any]]) -> list[Brand]:
+    """Return each brand once; one of the gallery is that of the word list whose name differs in case alone."""
     places: dict[str, list[BrandMatch]] = {}
     for match in matches:
         places.setdefault(match.name, []).append(match)
-    brands = [_brand(name, found) for name, found in places.items()]
+    known = {name.casefold(): name for name in places}
+    seen = {known.get(logo["brand"].casefold(), logo["brand"]): logo for logo in logos}
+    brands = [_brand(name, places.get(name, ()), seen.get(name)) for name in dict.fromkeys((*places, *seen))]
     return sorted(brands, key=lambda brand: (-brand.count, brand.name))
 
 
-def _brand(name: str, found: Sequence[BrandMatch]) -> Brand:
-    times = [match.start_s for match in found if match.start_s is not None]
+def _brand(name: str, found: Sequence[BrandMatch], seen: Mapping[str, Any] | None) -> Brand:
+    times = [match.start_s for match in found if match.start_s is not None] + ([seen["first_s"]] if seen else [])
     kinds: list[Kind] = list(dict.fromkeys(match.kind for match in found))
-    return Brand(name=name, sources=kinds, count=len(found), first_s=min(times, default=None))
+    return Brand(
+        name=name,
+        sources=[*kinds, "logo"] if seen else [*kinds],
+        count=len(found) + (seen["frames"] if seen else 0),
+        first_s=min(times, default=None),
+        logo=Logo(score=seen["score"], z=seen["z"], box=tuple(seen["box"])) if seen else None,
+    )
 
 
 def _once(values: Iterable[str]) -> list[str]:
@@ -217,7 +248,7 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("stopwords", "brands"),
     optional=("ner", "e5"),
-    signals=("dfine",),
+    signals=("dfine", "logos"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="3",
+    version="4",
 )
