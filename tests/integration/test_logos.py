@@ -230,9 +230,10 @@ def test_other_files_and_hidden_ones_are_no_pictures_and_too_many_are_refused(da
 def test_a_logo_and_a_name_of_one_brand_are_one_brand():
     logo = {"brand": "STARBUCKS", "score": 0.81, "z": 7.5, "frames": 2, "first_s": 0.5, "box": [0.1, 0.2, 0.3, 0.2]}
     told = context_of("coffee from Starbucks", ocr=[("STARBUCKS", 1.5, 4.0)])
-    context = Context(
-        facts=told.facts, metadata=told.metadata, outputs=told.outputs, signals={"logos": {"brands": [logo]}}
-    )
+    named = logo | {"brand": "Starbucks", "score": 0.3, "z": 4.2}
+    signals = {"owlv2": {"brands": [named]}, "logos": {"brands": [logo]}}
+    context = Context(facts=told.facts, metadata=told.metadata, outputs=told.outputs, signals=signals)
     (brand,) = analyze(NAME, context).summary["brands"]
     assert (brand["name"], brand["sources"]) == ("Starbucks", ["caption", "ocr", "logo"])
-    assert (brand["count"], brand["first_s"], brand["logo"]["z"]) == (4, 0.5, 7.5)
+    assert (brand["count"], brand["first_s"]) == (4, 0.5)
+    assert (brand["logo"]["by"], brand["logo"]["z"]) == ("pictures", 7.5)

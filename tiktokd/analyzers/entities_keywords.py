@@ -6,8 +6,9 @@ keyphrases weighed by their nearness to the whole text (E5, the idea of KeyBERT)
 places (`ner`), kinds of products in the picture (D-FINE).
 
 Brands are also known by their logos where the user keeps pictures of some in `analysis.data_dir`, as
-`logos/<Brand>/*.png` or `logos/<Brand>.png`: windows of four frames are compared with them by SigLIP2, on a GPU.
-Without pictures or without weights nothing is looked for, and no result is less.
+`logos/<Brand>/*.png` or `logos/<Brand>.png`: windows of four frames are compared with them by SigLIP2, on a GPU. Where
+the extra OWLv2 was fetched, it looks for those of the word list by name. Without pictures, extra or weights nothing is
+looked for, and no result is less.
 
 Bad at: keyphrases in sentences without a stop word and in languages without a list (they come from all lists then),
 brands that are everyday words, slang; logos that are small, covered, briefly in sight or not in the gallery, and things
@@ -70,16 +71,18 @@ class Entity(BaseModel):
 
 
 class Logo(BaseModel):
-    """A logo of the user's gallery that stands out from the rest of the picture."""
+    """A logo that stands out."""
 
     model_config = ConfigDict(frozen=True)
 
+    by: Literal["pictures", "name"]
+    """The user's pictures of it, or the extra model that knows it by name; pictures where both do."""
     score: float
-    """Cosine of the nearest window of the picture and the nearest picture of the gallery, -1..1; not a probability."""
+    """By pictures: cosine of the nearest window and picture, -1..1; by name: OWLv2's own, 0..1. No probability."""
     z: float
-    """Robust deviations of that window above the video's other windows, 4 at least."""
+    """Robust deviations above the video's other windows, or above the other brands at the same place; 4 at least."""
     box: tuple[float, float, float, float]
-    """That window; the logo is somewhere in it."""
+    """By pictures a window with the logo somewhere in it, by name the logo's own."""
 
 
 class Brand(BaseModel):
@@ -123,7 +126,7 @@ def analyze(context: Context) -> Result:
     """Return what is named, or skipped/no_sources."""
     found = passages(context)
     products = _products(context.signals.get("dfine", {}))
-    logos = context.signals.get("logos", {}).get("brands", [])
+    logos = _logos(context.signals)
     unseen = "dfine" not in context.signals
     if not found and not products and not logos:
         return skipped("no_sources", "no caption, no text in the picture, no transcript, no product or logo seen")
@@ -213,13 +216,19 @@ def _nearness(found: Sequence[Passage], vectors: TextVectors | None) -> dict[str
     return {text: round(float(vector @ mean), 4) for text, vector in vectors.vectors.items()}
 
 
+def _logos(signals: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the logos that were seen, those that are known by pictures last: they count where a brand stands twice."""
+    by = {"owlv2": "name", "logos": "pictures"}
+    return [one | {"by": how} for name, how in by.items() for one in signals.get(name, {}).get("brands", [])]
+
+
 def _brands(matches: Iterable[BrandMatch], logos: Iterable[Mapping[str, Any]]) -> list[Brand]:
-    """Return each brand once; one of the gallery is that of the word list whose name differs in case alone."""
+    """Return each brand once; a logo is that of the named brand whose name differs in case alone."""
     places: dict[str, list[BrandMatch]] = {}
     for match in matches:
         places.setdefault(match.name, []).append(match)
     known = {name.casefold(): name for name in places}
-    seen = {known.get(logo["brand"].casefold(), logo["brand"]): logo for logo in logos}
+    seen = {known.setdefault(logo["brand"].casefold(), logo["brand"]): logo for logo in logos}
     brands = [_brand(name, places.get(name, ()), seen.get(name)) for name in dict.fromkeys((*places, *seen))]
     return sorted(brands, key=lambda brand: (-brand.count, brand.name))
 
@@ -232,7 +241,7 @@ def _brand(name: str, found: Sequence[BrandMatch], seen: Mapping[str, Any] | Non
         sources=[*kinds, "logo"] if seen else [*kinds],
         count=len(found) + (seen["frames"] if seen else 0),
         first_s=min(times, default=None),
-        logo=Logo(score=seen["score"], z=seen["z"], box=tuple(seen["box"])) if seen else None,
+        logo=Logo.model_validate(seen) if seen else None,
     )
 
 
@@ -248,7 +257,7 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("stopwords", "brands"),
     optional=("ner", "e5"),
-    signals=("dfine", "logos"),
+    signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     version="4",
 )

@@ -19,14 +19,15 @@ Source: SigLIP 2, arXiv 2502.14786, Apache-2.0; the method is our own.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _gallery, _hub, _pixels, _siglip_image, _siglip_text
+from tiktokd.encoders import _gallery, _hub, _pixels, _sightings, _siglip_image, _siglip_text
+from tiktokd.encoders._sightings import LogoSeen
 from tiktokd.encoders.siglip2 import WEIGHTS
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
@@ -65,23 +66,6 @@ class Likeness:
     cosine: Floats
     """(W, P)."""
     gallery: _gallery.Gallery | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogoSeen:
-    """One brand whose logo stands out."""
-
-    brand: str
-    score: float
-    """Cosine of the nearest window and picture, -1..1."""
-    z: float
-    """Robust deviations of that window above the video's other windows."""
-    frames: int
-    """Of the four, those with such a window."""
-    first_s: float
-    """The earliest of them, seconds."""
-    box: tuple[float, float, float, float]
-    """The nearest window; the logo is somewhere in it."""
 
 
 def load(context: LoadContext) -> Logos:
@@ -174,24 +158,12 @@ def collect(context: Context, results: Sequence[Likeness]) -> tuple[LogoSeen, ..
     of_frame = np.repeat(pts[_pixels.spread(len(pts), FRAMES)], [len(one.boxes) for one in results])
     cosine, boxes = np.concatenate([one.cosine for one in results]), np.concatenate([one.boxes for one in results])
     near, z = per_brand(cosine, gallery)
-    shown = stands_out(near, z, floors(gallery))
-    seen = []
-    for number, brand in enumerate(gallery.brands):
-        at = np.flatnonzero(shown[:, number])
-        if len(at):
-            best = int(at[near[at, number].argmax()])
-            x, y, w, h = (round(float(v), 4) for v in boxes[best])
-            seen.append(
-                LogoSeen(
-                    brand=brand,
-                    score=round(float(near[best, number]), 4),
-                    z=round(float(z[best, number]), 2),
-                    frames=len(np.unique(of_frame[at])),
-                    first_s=round(float(of_frame[at].min()), 3),
-                    box=(x, y, w, h),
-                )
-            )
-    return tuple(sorted(seen, key=lambda one: (-one.score, one.brand)))
+    return _sightings.by_brand(
+        _sightings.Sighting(
+            brand=gallery.brands[b], pts_s=float(of_frame[w]), score=float(near[w, b]), z=float(z[w, b]), box=boxes[w]
+        )
+        for w, b in np.argwhere(stands_out(near, z, floors(gallery)))
+    )
 
 
 def per_brand(cosine: Floats, gallery: _gallery.Gallery) -> tuple[Floats, Floats]:
@@ -225,11 +197,6 @@ def stands_out(near: Floats, z: Floats, floor: Floats) -> NDArray[np.bool_]:
     return np.asarray(nearest & (near > floor) & (z >= Z_MIN))
 
 
-def signals(features: Sequence[LogoSeen]) -> dict[str, Any]:
-    """Return `{"brands": [{brand, score, z, frames, first_s, box}]}`."""
-    return {"brands": [asdict(one) for one in features]}
-
-
 ENCODER = Encoder(
     name="logos",
     title="Brands whose logos, of the user's own gallery, stand out in windows of four frames",
@@ -241,6 +208,6 @@ ENCODER = Encoder(
     nothing_said=_pixels.BLANK,
     encode=encode,
     collect=collect,
-    signals=signals,
+    signals=_sightings.signals,
     max_batch=FRAMES,
 )
