@@ -10,7 +10,7 @@ from tests import tiny_models
 from tests.contexts import clip_of, facts, odd_clips, pictures
 from tests.written import analyze, context_of
 from tiktokd import graph
-from tiktokd.encoders import _gallery, logos, siglip2
+from tiktokd.encoders import _gallery, _sightings, logos, siglip2
 from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
@@ -114,10 +114,10 @@ def test_a_gallery_without_weights_changes_nothing_in_the_result(tmp_path, data_
 def test_pictures_are_embedded_once_until_a_file_changes(models_dir, data_dir, monkeypatch):
     load = LoadContext(models_dir=models_dir, data_dir=data_dir, threads=1)
     first = logos.load(load).gallery
-    monkeypatch.setattr(logos, "_embed", lambda _image, found: pytest.fail(f"embedded {len(found)} again"))
+    monkeypatch.setattr(logos, "_embed", lambda _image, _picture: pytest.fail("embedded again"))
     np.testing.assert_array_equal(logos.load(load).gallery.vectors, first.vectors)
     keep(data_dir, "Ringo.png", RINGS.T[::-1] // 2)
-    with pytest.raises(pytest.fail.Exception, match="embedded 2 again"):
+    with pytest.raises(pytest.fail.Exception, match="embedded again"):
         logos.load(load)
 
 
@@ -188,6 +188,18 @@ def test_a_window_no_nearer_than_other_brands_are_shows_none_of_them():
     near, z = logos.per_brand(cosine, three)
     assert z[3, 0] > logos.Z_MIN
     assert np.argwhere(logos.stands_out(near, z, floor)).tolist() == [[9, 1]]
+
+
+def test_of_many_brands_the_surest_are_kept_each_once_with_its_first_time():
+    at = [
+        _sightings.Sighting(
+            brand=f"b{i % 40:02}", pts_s=9.0 - i // 40, score=i / 80, z=5.0, box=np.zeros(4, np.float32)
+        )
+        for i in range(80)
+    ]
+    found = _sightings.by_brand(at)
+    assert [one.brand for one in found] == [f"b{i}" for i in range(39, 19, -1)]
+    assert {(one.frames, one.first_s) for one in found} == {(2, 8.0)}
 
 
 def test_a_picture_is_filled_up_to_a_square_in_the_colour_of_its_border(tmp_path):

@@ -60,20 +60,20 @@ def files(data_dir: Path | None) -> list[tuple[str, Path]]:
 
 
 def embedded(
-    found: Sequence[tuple[str, Path]], embed: Callable[[Sequence[Floats]], Floats], cache_dir: Path, space: str
+    found: Sequence[tuple[str, Path]], embed: Callable[[Floats], Floats], cache_dir: Path, space: str
 ) -> Gallery:
     """Return the pictures embedded, from the cache where the same model saw the same files before.
 
     Args:
         found: brand and path, one at least.
-        embed: (S, S, 3) float32 RGB 0..1 pictures of any size S to (len, D) vectors of length 1.
+        embed: one (S, S, 3) float32 RGB 0..1 picture of any size S to its (D,) vector of length 1.
         cache_dir: may be missing or not writable.
         space: model and revision.
     """
     digests = [(brand, hashlib.sha256(path.read_bytes()).hexdigest()) for brand, path in found]
     key = hashlib.sha256(json.dumps([space, FORM, digests]).encode()).hexdigest()[:32]
     vectors = _prompts.kept(
-        cache_dir / f"logos-{key}.npy", len(found), lambda: embed([picture(path) for _brand, path in found])
+        cache_dir / f"logos-{key}.npy", len(found), lambda: np.stack([embed(picture(path)) for _brand, path in found])
     )
     brands = tuple(sorted({brand for brand, _path in found}))
     of = np.array([brands.index(brand) for brand, _path in found])

@@ -7,6 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+BRANDS_MAX = 20
+"""Brands per video; the surest ones."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sighting:
@@ -40,12 +43,12 @@ class LogoSeen:
 
 
 def by_brand(found: Iterable[Sighting]) -> tuple[LogoSeen, ...]:
-    """Return each brand once, the surest first."""
+    """Return each brand once, the surest first, at most `BRANDS_MAX`."""
     brands: dict[str, list[Sighting]] = {}
     for one in found:
         brands.setdefault(one.brand, []).append(one)
     seen = [_gathered(brand, places) for brand, places in brands.items()]
-    return tuple(sorted(seen, key=lambda one: (-one.score, one.brand)))
+    return tuple(sorted(seen, key=lambda one: (-one.score, one.brand))[:BRANDS_MAX])
 
 
 def _gathered(brand: str, places: Sequence[Sighting]) -> LogoSeen:

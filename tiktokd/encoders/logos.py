@@ -44,7 +44,6 @@ WINDOWS_MIN = 16
 Z_MIN = 4.0
 """Robust deviations above the video's windows. The highest of 128 normal values gets there in four videos of 1,000;
 pictures are stranger than that, and no weights were at hand to see by how much."""
-GALLERY_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,16 +80,16 @@ def load(context: LoadContext) -> Logos:
     hub = _hub.load(WEIGHTS, context, "SiglipVisionModel")
     image = _siglip_image.tower(hub)
     cache = (context.models_dir or Path.cwd()) / ".prompts"
-    gallery = _gallery.embedded(found, lambda pictures: _embed(image, pictures), cache, _siglip_text.space(hub))
+    gallery = _gallery.embedded(found, lambda picture: _embed(image, picture), cache, _siglip_text.space(hub))
     return Logos(image=image, gallery=gallery, used=hub.used)
 
 
-def _embed(image: _siglip_image.Tower, pictures: Sequence[Floats]) -> Floats:
+def _embed(image: _siglip_image.Tower, picture: Floats) -> Floats:
     import torch
 
-    scaled = [_resized(torch.from_numpy(p).to(image.device).permute(2, 0, 1)[None], image.size_px) for p in pictures]
-    parts = [scaled[i : i + GALLERY_BATCH] for i in range(0, len(scaled), GALLERY_BATCH)]
-    return np.concatenate([_siglip_image.embed(image, torch.cat(part)) for part in parts])
+    pixels = torch.from_numpy(picture).to(image.device).permute(2, 0, 1)[None]
+    vector: Floats = _siglip_image.embed(image, _resized(pixels, image.size_px))[0]
+    return vector
 
 
 def _resized(pictures: Any, size_px: int) -> Any:
