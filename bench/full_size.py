@@ -220,6 +220,11 @@ def _videoprism(directory: Path) -> None:
     _tokenizer(directory, 64_000)
 
 
+def _owlv2(directory: Path) -> None:
+    transformers.Owlv2ForObjectDetection(transformers.Owlv2Config()).save_pretrained(directory, max_shard_size="10GB")
+    _tokenizer(directory, 49_408)
+
+
 MAKERS: dict[str, Callable[[Path], None]] = {
     "siglip2": _siglip2,
     "siglip2_text": _siglip2,
@@ -236,5 +241,6 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "ner": _ner,
     "privacy_filter": _privacy_filter,
     "videoprism": _videoprism,
+    "owlv2": _owlv2,
 }
 """Encoder → writer of its model."""

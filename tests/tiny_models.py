@@ -254,6 +254,17 @@ def _videoprism(directory: Path) -> None:
     tokenizer(directory)
 
 
+def _owlv2(directory: Path) -> None:
+    size = {"hidden_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 64}
+    config = transformers.Owlv2Config(
+        text_config=size | {"vocab_size": 512, "bos_token_id": 2, "eos_token_id": 3},
+        vision_config=size | {"image_size": 64, "patch_size": 16},
+        projection_dim=32,
+    )
+    transformers.Owlv2ForObjectDetection(config).save_pretrained(directory)
+    tokenizer(directory)
+
+
 def _transnetv2(directory: Path) -> None:
     """No settings beside the tensors: their sizes say all."""
     directory.mkdir(parents=True, exist_ok=True)
@@ -294,5 +305,6 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "ner": _ner,
     "privacy_filter": _privacy_filter,
     "videoprism": _videoprism,
+    "owlv2": _owlv2,
 }
 """Encoder → writer of its tiny model."""

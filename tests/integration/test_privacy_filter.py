@@ -83,7 +83,7 @@ def moderated(runner, context):
 
 
 def test_the_tags_are_those_of_the_published_model(planted):
-    assert planted.tags == TAGS
+    assert planted.labels == TAGS
     assert planted.used[0].dtype == "bfloat16"
 
 

@@ -132,8 +132,8 @@ def test_everything_that_is_named_is_listed_with_its_source_and_time():
         {"text": "KO", "type": "cashtag", "source": "caption", "t_s": None},
     ]
     assert summary["brands"] == [
-        {"name": "Starbucks", "sources": ["ocr", "speech"], "count": 2, "first_s": 1.5},
-        {"name": "Nutella", "sources": ["speech"], "count": 1, "first_s": 5.0},
+        {"name": "Starbucks", "sources": ["ocr", "speech"], "count": 2, "first_s": 1.5, "logo": None},
+        {"name": "Nutella", "sources": ["speech"], "count": 1, "first_s": 5.0, "logo": None},
     ]
     assert any(p["text"] == "banana bread recipe" and p["source"] == "caption" for p in summary["keyphrases"])
 

@@ -40,11 +40,11 @@ def test_every_shipped_taxonomy_can_be_read(name):
     assert _prompts.read(name, None).labels
 
 
-def scenes(names):
-    """Return the result where SigLIP2 knows taxonomies of these names."""
+def scenes(names, cosine=(0.0, 0.3), groups=("indoor", "outdoor")):
+    """Return the result where SigLIP2 knows taxonomies of these names, each with two labels at these cosines."""
     place = LabelCosines(
-        labels=(Label(id="kitchen", name="Kitchen", group="indoor"), Label(id="beach", name="Beach", group="outdoor")),
-        cosine=np.tile(np.array([[0.0, 0.3]], np.float32), (4, 1)),
+        labels=(Label(id="kitchen", name="Kitchen", group=groups[0]), Label(id="beach", name="Beach", group=groups[1])),
+        cosine=np.tile(np.array([cosine], np.float32), (4, 1)),
         background=np.zeros((4, 1), np.float32),
         scale=100.0,
         bias=0.0,
@@ -69,7 +69,29 @@ def test_without_weather_the_places_are_still_named():
     assert (found.status, found.reason) == ("partial", "no_sources")
     assert "weather.toml" in found.message
     assert (found.output.indoor_ratio, found.output.weather, found.output.time_of_day) == (0.0, None, "beach")
-    assert scenes(["scenes", "time_of_day", "weather"]).status == "ok"
+    assert found.output.unknown == {"weather": "no_sources"}
+    both = scenes(["scenes"])
+    assert "time_of_day.toml and prompts/weather.toml" in both.message
+    assert both.output.unknown == {"time_of_day": "no_sources", "weather": "no_sources"}
+
+
+ALL = ("scenes", "time_of_day", "weather")
+
+
+@pytest.mark.parametrize(
+    ("cosine", "groups", "unknown"),
+    [
+        ((0.0, 0.3), ("indoor", "outdoor"), {}),
+        ((0.3, 0.0), ("indoor", "outdoor"), {"time_of_day": "indoors", "weather": "indoors"}),
+        ((-0.1, 0.0), ("indoor", "outdoor"), {"time_of_day": "unclear", "weather": "unclear"}),
+        ((0.0, 0.3), (None, "outdoor"), {"indoor_ratio": "no_sources"}),
+    ],
+)
+def test_every_null_of_a_scene_says_why_and_nothing_else_does(cosine, groups, unknown):
+    found = scenes(ALL, cosine, groups)
+    assert (found.status, found.output.unknown) == ("ok", unknown)
+    fields = ("indoor_ratio", "time_of_day", "weather")
+    assert {name for name in fields if getattr(found.output, name) is None} == unknown.keys()
 
 
 def test_what_pictures_say_of_both_taxonomies_fits_into_the_signals():

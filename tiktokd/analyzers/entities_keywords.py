@@ -3,9 +3,16 @@
 Tags and links are parsed exactly; keyphrases are RAKE with stop words of the language; brands come from a word list
 (`data/brands.toml`, or the user's own). E-mail addresses are stored masked. Nothing that is found is opened. Full tier:
 keyphrases weighed by their nearness to the whole text (E5, the idea of KeyBERT), names of people, organizations and
-places (`ner`), kinds of products in the picture (D-FINE). Bad at: keyphrases in sentences without a stop word and in
-languages without a list (they come from all lists then), brands that are everyday words, slang; logos; products that
-merely lie around are listed like those that the video is about.
+places (`ner`), kinds of products in the picture (D-FINE).
+
+Brands are also known by their logos where the user keeps pictures of some in `analysis.data_dir`, as
+`logos/<Brand>/*.png` or `logos/<Brand>.png`: windows of four frames are compared with them by SigLIP2, on a GPU. Where
+the extra OWLv2 was fetched, it looks for those of the word list by name. Without pictures, extra or weights nothing is
+looked for, and no result is less.
+
+Bad at: keyphrases in sentences without a stop word and in languages without a list (they come from all lists then),
+brands that are everyday words, slang; logos that are small, covered, briefly in sight or not in the gallery, and things
+that look like one; products that merely lie around are listed like those that the video is about.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -63,19 +70,36 @@ class Entity(BaseModel):
     """When it is first shown or said, seconds; `None` in the caption."""
 
 
+class Logo(BaseModel):
+    """A logo that stands out."""
+
+    model_config = ConfigDict(frozen=True)
+
+    by: Literal["pictures", "name"]
+    """The user's pictures of it, or the extra model that knows it by name; pictures where both do."""
+    score: float
+    """By pictures: cosine of the nearest window and picture, -1..1; by name: OWLv2's own, 0..1. No probability."""
+    z: float
+    """Robust deviations above the video's other windows, or above the other brands at the same place; 4 at least."""
+    box: tuple[float, float, float, float]
+    """By pictures a window with the logo somewhere in it, by name the logo's own."""
+
+
 class Brand(BaseModel):
-    """One brand of the word list."""
+    """One brand of the word list or of the user's gallery of logos."""
 
     model_config = ConfigDict(frozen=True)
 
     name: str
-    """As on the list, whatever the spelling."""
-    sources: list[Source]
-    """Where it is named."""
+    """As on the list, whatever the spelling; else as the folder in the gallery is called."""
+    sources: list[Literal["caption", "ocr", "speech", "logo"]]
+    """Where it is named, or seen as a logo."""
     count: int
-    """Places that name it, at least 1."""
+    """Places that name it, and of four frames those that show its logo; at least 1."""
     first_s: float | None
     """When it is first shown or said, seconds; `None`: in the caption only."""
+    logo: Logo | None
+    """`None`: only named, or no logos were looked for."""
 
 
 class EntitiesKeywords(Output):
@@ -102,9 +126,10 @@ def analyze(context: Context) -> Result:
     """Return what is named, or skipped/no_sources."""
     found = passages(context)
     products = _products(context.signals.get("dfine", {}))
+    logos = _logos(context.signals)
     unseen = "dfine" not in context.signals
-    if not found and not products:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product seen")
+    if not found and not products and not logos:
+        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product or logo seen")
     parsed = [(passage, parse(passage.text)) for passage in found]
     language = context.output("language_identification", LanguageIdentification)
     output = EntitiesKeywords(
@@ -118,7 +143,7 @@ def analyze(context: Context) -> Result:
             *_names(blocks(found), context.features.get("ner")),
             *products,
         ],
-        brands=_brands(context.features["brands"]),
+        brands=_brands(context.features["brands"], logos),
     )
     return ok(output, calibrated=False, tier="lite" if context.facts.has_video and unseen else None)
 
@@ -191,18 +216,33 @@ def _nearness(found: Sequence[Passage], vectors: TextVectors | None) -> dict[str
     return {text: round(float(vector @ mean), 4) for text, vector in vectors.vectors.items()}
 
 
-def _brands(matches: Iterable[BrandMatch]) -> list[Brand]:
+def _logos(signals: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the logos that were seen, those that are known by pictures last: they count where a brand stands twice."""
+    by = {"owlv2": "name", "logos": "pictures"}
+    return [one | {"by": how} for name, how in by.items() for one in signals.get(name, {}).get("brands", [])]
+
+
+def _brands(matches: Iterable[BrandMatch], logos: Iterable[Mapping[str, Any]]) -> list[Brand]:
+    """Return each brand once; a logo is that of the named brand whose name differs in case alone."""
     places: dict[str, list[BrandMatch]] = {}
     for match in matches:
         places.setdefault(match.name, []).append(match)
-    brands = [_brand(name, found) for name, found in places.items()]
+    known = {name.casefold(): name for name in places}
+    seen = {known.setdefault(logo["brand"].casefold(), logo["brand"]): logo for logo in logos}
+    brands = [_brand(name, places.get(name, ()), seen.get(name)) for name in dict.fromkeys((*places, *seen))]
     return sorted(brands, key=lambda brand: (-brand.count, brand.name))
 
 
-def _brand(name: str, found: Sequence[BrandMatch]) -> Brand:
-    times = [match.start_s for match in found if match.start_s is not None]
+def _brand(name: str, found: Sequence[BrandMatch], seen: Mapping[str, Any] | None) -> Brand:
+    times = [match.start_s for match in found if match.start_s is not None] + ([seen["first_s"]] if seen else [])
     kinds: list[Kind] = list(dict.fromkeys(match.kind for match in found))
-    return Brand(name=name, sources=kinds, count=len(found), first_s=min(times, default=None))
+    return Brand(
+        name=name,
+        sources=[*kinds, "logo"] if seen else [*kinds],
+        count=len(found) + (seen["frames"] if seen else 0),
+        first_s=min(times, default=None),
+        logo=Logo.model_validate(seen) if seen else None,
+    )
 
 
 def _once(values: Iterable[str]) -> list[str]:
@@ -217,7 +257,7 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("stopwords", "brands"),
     optional=("ner", "e5"),
-    signals=("dfine",),
+    signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="3",
+    version="4",
 )

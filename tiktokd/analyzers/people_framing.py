@@ -1,7 +1,8 @@
 """How many people are seen, how they are framed, whether they face the camera, how they move, and whether to the beat.
 
 Person boxes of D-FINE and body keypoints of ViTPose++; without D-FINE (tier lite) only how many frontal faces are in
-view and when. Nobody is recognised; age, gender, ethnicity and emotion are left out on purpose.
+view and when (by OpenCV's own cascade: YuNet, its newer face detector, is an ONNX file, and weights are taken as
+safetensors alone). Nobody is recognised; age, gender, ethnicity and emotion are left out on purpose.
 
 `dance_sync` compares the movement where people are, 20 times a second, with the beats of the sound: how far its sharper
 side (starts, or stops) lies on beats or evenly on half beats, less what unrelated tempi score. 1 is a figure that moves

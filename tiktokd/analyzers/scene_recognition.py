@@ -14,6 +14,8 @@ from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank, winner
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 PLACES_MAX = 5
+OUTDOORS = ("time_of_day", "weather")
+"""Taxonomies of what shows outdoors."""
 
 
 class Place(Output):
@@ -33,11 +35,14 @@ class SceneRecognition(Output):
     place: list[Place]
     """Best first, at most five; empty where none stands out."""
     indoor_ratio: float | None
-    """0..1 of the sampled frames whose nearest place is indoors; `None` where no place is marked either way."""
+    """0..1 of the sampled frames whose nearest place is indoors; `None`: see `unknown`."""
     time_of_day: str | None
-    """day, golden_hour or night; `None` where the light does not tell."""
+    """day, golden_hour or night; `None`: see `unknown`."""
     weather: str | None
-    """clear, cloudy, rain, snow or fog; `None` indoors and where it does not show."""
+    """clear, cloudy, rain, snow or fog; `None`: see `unknown`."""
+    unknown: dict[str, str]
+    """Field that is null → why: no_sources (the taxonomy is not there, or marks no place as indoors or
+    outdoors), indoors (most frames are), unclear (no label beats the prompts that describe nothing)."""
 
 
 class SceneSegment(Segment):
@@ -57,21 +62,30 @@ def analyze(context: Context) -> Result:
         return skipped("no_sources", "there is no taxonomy prompts/scenes.toml to name places by")
     places = [_place(found) for found in rank(scenes, limit=PLACES_MAX)]
     indoor = indoor_ratio(scenes)
-    outside = indoor is None or indoor < 0.5
-    light, sky = images.taxonomies.get("time_of_day"), images.taxonomies.get("weather")
-    time_of_day = winner(light) if light and outside else None
-    weather = winner(sky) if sky and outside else None
+    told = {name: _told(images.taxonomies.get(name), indoor) for name in OUTDOORS}
+    unknown = {} if indoor is not None else {"indoor_ratio": "no_sources"}
     output = SceneRecognition(
         place=places,
         indoor_ratio=indoor,
-        time_of_day=time_of_day.label.id if time_of_day else None,
-        weather=weather.label.id if weather else None,
+        time_of_day=told["time_of_day"][0],
+        weather=told["weather"][0],
+        unknown=unknown | {name: why for name, (_label, why) in told.items() if why},
     )
     segments = _segments(context, images, scenes)
-    if light is None or sky is None:
-        lost = "time_of_day" if light is None else "weather"
-        return partial(output, "no_sources", f"there is no taxonomy prompts/{lost}.toml", segments, calibrated=False)
+    if lost := [name for name in OUTDOORS if name not in images.taxonomies]:
+        files = " and ".join(f"prompts/{name}.toml" for name in lost)
+        return partial(output, "no_sources", f"there is no taxonomy {files}", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
+
+
+def _told(labels: LabelCosines | None, indoor: float | None) -> tuple[str, None] | tuple[None, str]:
+    """Return which label of a small taxonomy the outdoor picture shows, or why none."""
+    if labels is None:
+        return None, "no_sources"
+    if indoor is not None and indoor >= 0.5:
+        return None, "indoors"
+    found = winner(labels)
+    return (found.label.id, None) if found else (None, "unclear")
 
 
 def indoor_ratio(scenes: LabelCosines) -> float | None:
@@ -107,4 +121,5 @@ ANALYZER = Analyzer(
     uses=("siglip2", "shots"),
     needs=frozenset({"video"}),
     lightweight=False,
+    version="2",
 )

@@ -2,33 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _texts
-from tiktokd.model import ModelUsed
+from tiktokd.encoders import _texts
 from tiktokd.plugins import Context, LoadContext, Weights
 from tiktokd.text_features import TextScores
-
-Last = Literal["softmax", "sigmoid"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Classifier:
-    """A sequence classifier and its class names."""
-
-    hub: _hub.HubModel
-    tokenizer: Any
-    labels: tuple[str, ...]
-    last: Last
-    """softmax: one class of several; sigmoid: each class by itself."""
-
-    @property
-    def used(self) -> tuple[ModelUsed, ...]:
-        """Weights behind the scores."""
-        return self.hub.used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,28 +21,28 @@ class Scores:
     labels: tuple[str, ...]
 
 
-def loader(weights: Weights, kind: str, last: Last) -> Callable[[LoadContext], Classifier]:
+def loader(weights: Weights, kind: str) -> Callable[[LoadContext], _texts.Labeller]:
     """Return an encoder's `load` for transformers' class `kind`."""
-
-    def load(context: LoadContext) -> Classifier:
-        hub = _hub.load(weights, context, kind)
-        names = hub.model.config.id2label
-        labels = tuple(str(names[i]).lower() for i in range(len(names)))
-        return Classifier(hub=hub, tokenizer=_hub.tokenizer(hub), labels=labels, last=last)
-
-    return load
+    return lambda context: _texts.load(weights, context, kind)
 
 
-def encode(model: Classifier, batch: Sequence[str]) -> Sequence[Scores]:
-    """Return the class scores of each text."""
+def one_of_several(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[Scores]:
+    """Return the class scores of each text, which sum to 1."""
+    return _encode(model, batch, lambda logits: logits.softmax(dim=-1))
 
+
+def each_by_itself(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[Scores]:
+    """Return the scores of each text, every class for itself."""
+    return _encode(model, batch, lambda logits: logits.sigmoid())
+
+
+def _encode(model: _texts.Labeller, batch: Sequence[str], last: Callable[[Any], Any]) -> Sequence[Scores]:
     def head(out: Any, _tokens: Any) -> NDArray[np.float32]:
-        logits = out.logits.float()
-        scores = logits.sigmoid() if model.last == "sigmoid" else logits.softmax(dim=-1)
-        values: NDArray[np.float32] = scores.cpu().numpy()
+        values: NDArray[np.float32] = last(out.logits.float()).cpu().numpy()
         return values
 
-    return [Scores(values=v, labels=model.labels) for v in _texts.run(model.hub, model.tokenizer, batch, head)]
+    labels = tuple(label.lower() for label in model.labels)
+    return [Scores(values=v, labels=labels) for v in _texts.run(model.hub, model.tokenizer, batch, head)]
 
 
 def collect(context: Context, results: Sequence[Scores]) -> TextScores:

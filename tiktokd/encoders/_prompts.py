@@ -94,16 +94,22 @@ def matrix(taxonomy: Taxonomy, embed: Embed, cache_dir: Path, space: str) -> Pro
     flat = [text for texts in taxonomy.prompts for text in texts] + list(taxonomy.background)
     key = hashlib.sha256(json.dumps([space, taxonomy.name, taxonomy.prompts, taxonomy.background]).encode())
     file = cache_dir / f"prompts-{key.hexdigest()[:32]}.npy"
-    vectors = _cached(file, len(flat))
-    if vectors is None:
-        vectors = np.asarray(embed(flat), np.float32)
-        _store(file, vectors)
+    vectors = kept(file, len(flat), lambda: embed(flat))
     counts = np.cumsum([len(texts) for texts in taxonomy.prompts])
     parts = np.split(vectors, counts)
     of = np.repeat(np.arange(len(taxonomy.prompts)), [len(texts) for texts in taxonomy.prompts])
     means = np.stack([part.mean(axis=0) for part in parts[:-1]])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     return PromptMatrix(taxonomy=taxonomy, labels=means, background=parts[-1], each=vectors[: len(of)], of=of)
+
+
+def kept(file: Path, rows: int, make: Callable[[], NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return the (rows, D) vectors that a cache file holds; where it holds none, what `make` gives, and keep that."""
+    vectors = _cached(file, rows)
+    if vectors is None:
+        vectors = np.asarray(make(), np.float32)
+        _store(file, vectors)
+    return vectors
 
 
 def _cached(file: Path, rows: int) -> NDArray[np.float32] | None:

@@ -1,16 +1,40 @@
-"""What text models share: which stretches of a video they read, and tokens in padded batches. Knows no model."""
+"""What text models share: the stretches of a video that they read, a model with labels, tokens in padded batches."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from tiktokd.encoders import _hub
-from tiktokd.plugins import Context
+from tiktokd.model import ModelUsed
+from tiktokd.plugins import Context, LoadContext, Weights
 from tiktokd.texts import blocks, passages
 
 STRETCHES_MAX = 64
 """Per video; a wall of text is read from the top."""
 CHARACTERS_MAX = 2000
 """Per stretch; longer ones are cut by the tokenizer anyway."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labeller:
+    """A model that gives each text, or each token of it, one of its labels."""
+
+    hub: _hub.HubModel
+    tokenizer: Any
+    labels: tuple[str, ...]
+    """As its checkpoint calls them."""
+
+    @property
+    def used(self) -> tuple[ModelUsed, ...]:
+        """Weights behind the labels."""
+        return self.hub.used
+
+
+def load(weights: Weights, context: LoadContext, kind: str, *, dtype: str | None = None) -> Labeller:
+    """Return the model of transformers' class `kind`; see `_hub.load`."""
+    hub = _hub.load(weights, context, kind, dtype=dtype)
+    names = hub.model.config.id2label
+    return Labeller(hub=hub, tokenizer=_hub.tokenizer(hub), labels=tuple(str(names[i]) for i in range(len(names))))
 
 
 def stretches(context: Context) -> list[str]:

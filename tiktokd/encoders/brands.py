@@ -4,7 +4,8 @@ One `BrandMatch` per place, in reading order. Words that are brands and everyday
 or capitalized within a sentence. Letters that reading mixes up (0/O, 1/l, 5/S, rn/m) are forgiven in the picture, and
 one wrong letter in names of eight and more.
 
-Bad at: brands that are not on the list, everyday words at the start of a sentence, logos (nothing looks at pictures).
+Bad at: brands that are not on the list, everyday words at the start of a sentence, logos (encoder `logos`
+looks for those).
 """
 
 import re

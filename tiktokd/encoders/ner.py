@@ -5,11 +5,9 @@ Source: Davlan/xlm-roberta-base-ner-hrl (AFL-3.0 by its card; check before you r
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
-from tiktokd.encoders import _hub, _texts
-from tiktokd.model import ModelUsed
+from tiktokd.encoders import _texts
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.text_features import NamedEntity, TextEntities
 
@@ -21,28 +19,12 @@ WEIGHTS = Weights(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ner:
-    """The tagger and its tags."""
-
-    hub: _hub.HubModel
-    tokenizer: Any
-    tags: tuple[str, ...]
-
-    @property
-    def used(self) -> tuple[ModelUsed, ...]:
-        """Weights behind the names."""
-        return self.hub.used
-
-
-def load(context: LoadContext) -> Ner:
+def load(context: LoadContext) -> _texts.Labeller:
     """Return the tagger."""
-    hub = _hub.load(WEIGHTS, context, "XLMRobertaForTokenClassification")
-    names = hub.model.config.id2label
-    return Ner(hub=hub, tokenizer=_hub.tokenizer(hub), tags=tuple(str(names[i]) for i in range(len(names))))
+    return _texts.load(WEIGHTS, context, "XLMRobertaForTokenClassification")
 
 
-def encode(model: Ner, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
+def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
     """Return the names in each text."""
 
     def head(out: Any, tokens: Any) -> Any:
@@ -51,7 +33,7 @@ def encode(model: Ner, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]
 
     scores, tags, offsets = _texts.run(model.hub, model.tokenizer, batch, head)
     rows = zip(batch, offsets, tags, scores, strict=True)
-    return [join(text, where, [model.tags[t] for t in row], sure) for text, where, row, sure in rows]
+    return [join(text, where, [model.labels[t] for t in row], sure) for text, where, row, sure in rows]
 
 
 def join(

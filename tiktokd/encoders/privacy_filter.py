@@ -11,15 +11,12 @@ Source: openai/privacy-filter, Apache-2.0; its card for labels and decoding.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub
+from tiktokd.encoders import _texts
 from tiktokd.errors import ModelMissing
-from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.text_features import PrivateSpan
 from tiktokd.texts import blocks, passages
@@ -43,30 +40,13 @@ NEXT = {"O": "OBS", "E": "OBS", "S": "OBS", "B": "IE", "I": "IE"}
 """What may follow: a span is one token (S), or begins (B), goes on (I) and ends (E)."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PrivacyFilter:
-    """The tagger and its tags."""
-
-    hub: _hub.HubModel
-    tokenizer: Any
-    tags: tuple[str, ...]
-    """`O`, or one of B, I, E, S, a hyphen and a kind."""
-
-    @property
-    def used(self) -> tuple[ModelUsed, ...]:
-        """Weights behind the spans."""
-        return self.hub.used
-
-
-def load(context: LoadContext) -> PrivacyFilter:
+def load(context: LoadContext) -> _texts.Labeller:
     """Return the tagger; raises `ModelMissing` also where the tags are not those of whole spans."""
-    hub = _hub.load(WEIGHTS, context, "OpenAIPrivacyFilterForTokenClassification", dtype="bfloat16")
-    names = hub.model.config.id2label
-    tags = tuple(str(names[i]) for i in range(len(names)))
-    kinds = {tag[2:] for tag in tags if tag != "O"}
-    if {*tags} != {"O", *(f"{part}-{kind}" for part in "BIES" for kind in kinds)}:
-        raise ModelMissing(f"the tags of {hub.path} are not O and B, I, E, S of each kind: another model")
-    return PrivacyFilter(hub=hub, tokenizer=_hub.tokenizer(hub), tags=tags)
+    model = _texts.load(WEIGHTS, context, "OpenAIPrivacyFilterForTokenClassification", dtype="bfloat16")
+    kinds = {tag[2:] for tag in model.labels if tag != "O"}
+    if {*model.labels} != {"O", *(f"{part}-{kind}" for part in "BIES" for kind in kinds)}:
+        raise ModelMissing(f"the tags of {model.hub.path} are not O and B, I, E, S of each kind: another model")
+    return model
 
 
 def items(context: Context) -> list[str]:
@@ -75,27 +55,27 @@ def items(context: Context) -> list[str]:
     return [text for text in found if any(c.isalnum() for c in text)][:TEXTS_MAX]
 
 
-def encode(model: PrivacyFilter, batch: Sequence[str]) -> Sequence[tuple[PrivateSpan, ...]]:
+def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[tuple[PrivateSpan, ...]]:
     """Return the private stretches of each text, in order; they do not overlap."""
     return [tuple(_spans(model, text)) for text in batch]
 
 
-def _spans(model: PrivacyFilter, text: str) -> Iterator[PrivateSpan]:
+def _spans(model: _texts.Labeller, text: str) -> Iterator[PrivateSpan]:
     tokens = model.tokenizer(
         text[:CHARACTERS_MAX], add_special_tokens=False, split_special_tokens=True, return_offsets_mapping=True
     )
     if not tokens["input_ids"]:
         return
     sure = _probabilities(model, tokens["input_ids"])
-    path = likeliest(np.log(np.maximum(sure, 1e-9)), model.tags)
-    for first, last in whole(path, model.tags):
+    path = likeliest(np.log(np.maximum(sure, 1e-9)), model.labels)
+    for first, last in whole(path, model.labels):
         start, end = _trimmed(text, int(tokens["offset_mapping"][first][0]), int(tokens["offset_mapping"][last][1]))
         score = float(np.mean([sure[i, path[i]] for i in range(first, last + 1)]))
         if score >= SURE and any(c.isalnum() for c in text[start:end]):
-            yield PrivateSpan(start=start, end=end, type=model.tags[path[first]][2:], score=round(score, 4))
+            yield PrivateSpan(start=start, end=end, type=model.labels[path[first]][2:], score=round(score, 4))
 
 
-def _probabilities(model: PrivacyFilter, ids: Sequence[int]) -> Floats:
+def _probabilities(model: _texts.Labeller, ids: Sequence[int]) -> Floats:
     """Return (tokens, tags) 0..1, window after window."""
     import torch
 

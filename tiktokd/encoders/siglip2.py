@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_text
+from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_image, _siglip_text
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import ImageEmbeddings, LabelCosines
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -40,10 +40,7 @@ FUSED = ("content_categories", "formats", "moods")
 class Siglip:
     """The image tower and the prompt vectors."""
 
-    vision: Any
-    size_px: int
-    device: str
-    dtype: Any
+    image: _siglip_image.Tower
     scale: float
     bias: float
     space: str
@@ -68,10 +65,7 @@ def load(context: LoadContext) -> Siglip:
     prompts = tuple(_prompts.matrix(t, lambda texts: _embed_texts(hub, texts), cache, space) for t in taxonomies)
     model = hub.model
     return Siglip(
-        vision=model.vision_model,
-        size_px=model.config.vision_config.image_size,
-        device=hub.device,
-        dtype=hub.dtype,
+        image=_siglip_image.tower(hub),
         scale=float(model.logit_scale.detach().exp()),
         bias=float(model.logit_bias.detach()),
         space=space,
@@ -92,12 +86,7 @@ def items(context: Context) -> Sequence[Array]:
 
 def encode(model: Siglip, batch: Sequence[Array]) -> Sequence[_Frame]:
     """Return one vector per picture."""
-    import torch
-
-    with torch.inference_mode():
-        pixels = (_pixels.squares(batch, model.size_px, model.device) - 0.5) / 0.5
-        out = model.vision(pixel_values=pixels.to(model.dtype)).pooler_output.float()
-        vectors = torch.nn.functional.normalize(out, dim=-1).cpu().numpy()
+    vectors = _siglip_image.embed(model.image, _pixels.squares(batch, model.image.size_px, model.image.device))
     return [_Frame(vector=vector, model=model) for vector in vectors]
 
 
