@@ -3,7 +3,8 @@
 Knows nothing of clips and time. Models: PP-OCRv6 small, inside the rapidocr wheel.
 """
 
-from dataclasses import dataclass
+import logging
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from typing import Any
 
@@ -13,8 +14,12 @@ from numpy.typing import NDArray
 from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders._unknown_writing import garbled
 from tiktokd.errors import ModelMissing
+from tiktokd.model import ModelUsed
 from tiktokd.plugins import LoadContext
 
+log = logging.getLogger(__name__)
+
+CUDA = "CUDAExecutionProvider"
 LONGEST_PX = 2000
 """Longer sides are shrunk by the library."""
 GRID_PX = 32
@@ -41,6 +46,13 @@ class Reader:
 
     detector: Any
     recognizer: Any
+    device: str = "cpu"
+    """Where it computes, by torch's name."""
+
+    @property
+    def used(self) -> tuple[ModelUsed, ...]:
+        """Weights behind the words."""
+        return (ModelUsed(id="PaddlePaddle/PP-OCRv6_small (rapidocr wheel)", dtype="float32", device=self.device),)
 
     def boxes(self, picture: NDArray[np.uint8], band: Band) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (n, 4, 2) corners in pixels of `picture` (H, W, 3 BGR) of the surest lines within `band`, and scores.
@@ -100,8 +112,41 @@ def load(context: LoadContext) -> Reader:
         "Rec.rec_img_shape": NARROWEST,
         "EngineConfig.onnxruntime.intra_op_num_threads": context.threads,
         "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        **_cuda_settings(context.device),
     }
-    return Reader(detector=RapidOCR(params=settings), recognizer=RapidOCR(params=settings))
+    reader = Reader(detector=RapidOCR(params=settings), recognizer=RapidOCR(params=settings))
+    if context.device == "cpu":
+        return reader
+    if not _runs_on_cuda(reader):
+        log.warning("onnxruntime cannot use %s: text is read on the CPU; see `tiktokctl doctor`", context.device)
+        return reader
+    log.info("text is read on %s", context.device)
+    return replace(reader, device=context.device)
+
+
+def _cuda_settings(device: str) -> dict[str, Any]:
+    """Return what lets the library use a device; nothing where onnxruntime has no CUDA."""
+    import onnxruntime
+
+    if device == "cpu" or CUDA not in onnxruntime.get_available_providers():
+        return {}
+    return {
+        "EngineConfig.onnxruntime.use_cuda": True,
+        "EngineConfig.onnxruntime.cuda_ep_cfg.device_id": int(device.partition(":")[2] or 0),
+        # The default tries every algorithm anew for each size of picture, and lines come in hundreds of sizes.
+        "EngineConfig.onnxruntime.cuda_ep_cfg.cudnn_conv_algo_search": "HEURISTIC",
+        # The default doubles what it takes, beside the memory of torch's models.
+        "EngineConfig.onnxruntime.cuda_ep_cfg.arena_extend_strategy": "kSameAsRequested",
+    }
+
+
+def _runs_on_cuda(reader: Reader) -> bool:
+    """Return whether both halves came up on the GPU; without its libraries onnxruntime takes the CPU in silence."""
+    blank = np.zeros((GRID_PX, GRID_PX, 3), np.uint8)
+    reader.boxes(blank, Band())  # models load with the first picture
+    reader.read(blank)
+    halves = (reader.detector.text_det, reader.recognizer.text_rec)
+    return all(CUDA in half.session.session.get_providers() for half in halves)
 
 
 def _framed(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:
