@@ -17,6 +17,8 @@ from tiktokd.daemon_crew import specs
 from tiktokd.encoders import ocr
 from tiktokd.plugins import Context, LoadContext, level
 from tiktokd.runner import Runner
+from tiktokd.turns import runner_for
+from tiktokd.worker import WorkerSetup
 
 PLAIN, GPU, BOTH = (frozenset(names) for names in ((onnx.CPU,), (onnx.GPU,), (onnx.CPU, onnx.GPU)))
 PLACES = {
@@ -51,6 +53,14 @@ def test_every_analysis_and_the_reading_run_exactly_once_whatever_is_installed(n
     assert ran == sorted(n for n, a in first.analyzers.items() if level(a) == 1)
     assert [group for group, plan in plans.items() if "ocr" in {e.name for e in plan.encoders}] == [reads]
     assert [group for group, plan in plans.items() if "qr" in plan.publish] == [groups[-1]], "codes stay on the CPU"
+
+
+@pytest.mark.parametrize("onnx_on_gpu", [False, True])
+def test_a_worker_plans_as_the_daemon_tells_it(onnx_on_gpu):
+    setup = WorkerSetup(
+        name="w", index=0, config=Config(), region=None, device="cpu", onnx_on_gpu=onnx_on_gpu, report=lambda **_: None
+    )
+    assert graph.on_gpu(runner_for(setup).catalogue.encoders["ocr"]) is onnx_on_gpu
 
 
 @pytest.mark.parametrize("onnx_on_gpu", [False, True])

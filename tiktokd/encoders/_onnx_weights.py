@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 
 LEAST = 1e-20
-"""Smaller weights become 0; float32 is denormal from 1.2e-38 on, and so is the product of two below 1e-19."""
+"""Smaller weights become 0. float32 is denormal below 1.2e-38, and so is the product of two numbers below 1e-19."""
 GRAPH, INITIALIZER, DATA_TYPE, RAW_DATA = 7, 5, 2, 9
 """Numbers of the fields `ModelProto.graph`, `GraphProto.initializer`, `TensorProto.data_type` and `.raw_data`."""
 FLOAT = 1
