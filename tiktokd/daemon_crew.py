@@ -7,8 +7,9 @@ side, so that work resumes soon after a crash. So nothing heavy may be imported 
 import asyncio
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from tiktokd import onnx
 from tiktokd.config import Config
 from tiktokd.daemon import Targets
 from tiktokd.scheduler.child import WorkerSpec
@@ -66,7 +67,8 @@ def start(config: Config, targets: Targets, spool: Spool) -> Crew:
         gpu_gap_s=60 / config.gpu.per_minute if config.gpu.per_minute else 0.0,
     )
     loop = Loop(State(limits=limits, slots=SlotTable(slots)), clock=time.monotonic)
-    supervisor = Supervisor(specs(config, targets, devices), config, emit=loop.emit, clock=time.monotonic)
+    crew = specs(config, targets, devices, onnx_on_gpu=onnx.on_gpu(devices, onnx.installed()))
+    supervisor = Supervisor(crew, config, emit=loop.emit, clock=time.monotonic)
     region = Region.reserve(slots, config.analysis.slot_mib * MIB)
     supervisor.region = SharedRegion(region)
     supervisor.tick()
@@ -74,7 +76,7 @@ def start(config: Config, targets: Targets, spool: Spool) -> Crew:
     return Crew(gpus=gpus, devices=devices, loop=loop, supervisor=supervisor, region=region)
 
 
-def specs(config: Config, targets: Targets, devices: tuple[str, ...]) -> list[WorkerSpec]:
+def specs(config: Config, targets: Targets, devices: tuple[str, ...], *, onnx_on_gpu: bool = False) -> list[WorkerSpec]:
     """Return the workers to run, in the order in which they are started."""
     cpus = min(4, len(os.sched_getaffinity(0))) if config.cpu.workers == "auto" else config.cpu.workers
     found = [
@@ -83,7 +85,7 @@ def specs(config: Config, targets: Targets, devices: tuple[str, ...]) -> list[Wo
         *(WorkerSpec(kind="download", index=i, target=targets.download) for i in range(config.download.workers)),
     ]
     # The first of each kind first: with them everything can move.
-    return sorted(found, key=lambda spec: spec.index)
+    return [replace(spec, onnx_on_gpu=onnx_on_gpu) for spec in sorted(found, key=lambda spec: spec.index)]
 
 
 def slot_count(config: Config, gpus: int, memory_bytes: int) -> int:

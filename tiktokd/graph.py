@@ -1,7 +1,7 @@
 """Which plug-ins run for a video, where and in which order. Pure: knows specifications, loads and runs nothing."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from tiktokd import plugins, weights
@@ -20,10 +20,16 @@ class Catalogue:
     analyzers: Mapping[str, Analyzer]
 
 
-def load() -> Catalogue:
-    """Return all plug-ins found by file name."""
+def load(*, onnx_on_gpu: bool = False) -> Catalogue:
+    """Return all plug-ins found by file name.
+
+    Args:
+        onnx_on_gpu: onnxruntime computes on the GPU; where it does not, encoders that run through it stay with the
+            CPU workers. All workers must be told the same, or an analyzer would run twice or not at all.
+    """
+    encoders = {name: plugins.encoder(name) for name in plugins.names("tiktokd.encoders")}
     return Catalogue(
-        encoders={name: plugins.encoder(name) for name in plugins.names("tiktokd.encoders")},
+        encoders={n: e if onnx_on_gpu or not e.onnx else replace(e, place="cpu") for n, e in encoders.items()},
         analyzers={name: plugins.analyzer(name) for name in plugins.names("tiktokd.analyzers")},
     )
 
@@ -126,7 +132,7 @@ def order(needed: Iterable[str], catalogue: Catalogue, *, optional: bool = True)
     """Return the needed encoders and those that they use, each after what it uses.
 
     Args:
-        optional: also those that an encoder reads where they are there.
+        optional: also those that an encoder reads where they are there; one of the GPU draws none over from the CPU.
     """
     done: dict[str, Encoder] = {}
 
@@ -136,7 +142,8 @@ def order(needed: Iterable[str], catalogue: Catalogue, *, optional: bool = True)
         encoder = catalogue.encoders.get(name)
         if encoder is None or name in done:
             return
-        for used in (*encoder.uses, *(encoder.optional if optional else ())):
+        extra = (n for n in encoder.optional if not on_gpu(encoder) or on_gpu(catalogue.encoders.get(n, encoder)))
+        for used in (*encoder.uses, *(extra if optional else ())):
             visit(used, (*path, name))
         done[name] = encoder
 

@@ -122,6 +122,8 @@ class WrittenCaption:
     """What it was asked, the pictures and the words of the video left out."""
     heard: bool = False
     """It was also given what is said."""
+    shown: bool | None = None
+    """It was also given what the picture says; `None`: nobody could tell."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -141,6 +141,8 @@ class Encoder:
     """One line: what its features are."""
     input: Input
     place: Place
+    onnx: bool = False
+    """It runs through onnxruntime: `either` then means the GPU only where that package computes on it."""
     load: Callable[[LoadContext], Any] = _no_model
     """Return the model, ready to run; raises `ModelMissing`."""
     encode: Callable[[Any, Sequence[Any]], Sequence[Any]]
@@ -158,7 +160,8 @@ class Encoder:
     uses: tuple[str, ...] = ()
     """Encoders whose features `items` reads."""
     optional: tuple[str, ...] = ()
-    """Those whose features `items` reads where there are any; without them it encodes all the same."""
+    """Those whose features `items` reads where there are any; without them it encodes all the same. Where this encoder
+    is on the GPU and one of them is not, it goes without."""
     after: tuple[str, ...] = ()
     """Analyzers whose outputs `items` reads; only for `input="text"`."""
     weights: Weights | None = None

@@ -67,7 +67,7 @@ def context_of(region: Region, request: Analyze) -> Context:
 
 def runner_for(setup: WorkerSetup) -> Runner:
     """Return the plug-ins of a worker; raises `ConfigError` for a wrong [analysis] table."""
-    catalogue = graph.load()
+    catalogue = graph.load(onnx_on_gpu=setup.onnx_on_gpu)
     graph.select(setup.config.analysis.analyzers, catalogue)
     load = LoadContext(
         device=setup.device,

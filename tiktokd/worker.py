@@ -65,6 +65,8 @@ class WorkerSetup:
     """The frame slots; `None` in a download worker."""
     device: str
     """torch's name of the device: `cpu` or `cuda:0`."""
+    onnx_on_gpu: bool = False
+    """See `graph.load`; the same for all workers of a daemon."""
     report: Report
 
 
@@ -92,6 +94,7 @@ class Extras:
     kind: Kind
     index: int
     device: str
+    onnx_on_gpu: bool
     parent_pid: int
     region: "SharedRegion | Region | None" = None
     """`SharedRegion` in the daemon; `spawn` makes it a `Region` in the child."""
@@ -127,6 +130,7 @@ def run(target: str, name: str, config: Config, conn: Connection, extras: Extras
                 config=config,
                 region=extras.region if isinstance(extras.region, Region) else None,
                 device=extras.device,
+                onnx_on_gpu=extras.onnx_on_gpu,
                 report=pulse.report,
             )
         )

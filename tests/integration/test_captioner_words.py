@@ -17,6 +17,7 @@ from tiktokd.encoders import captioner
 from tiktokd.plugins import Context, Encoder, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.sound import Sentence, Transcript
+from tiktokd.texts import OcrFeatures, TextLine
 
 CATALOGUE = graph.load()
 SPECIAL = (
@@ -75,6 +76,15 @@ def saying(*texts):
     return Transcript(words=(), sentences=tuple(said), language="en")
 
 
+def showing(*texts):
+    """Return what is read in a picture that shows these lines."""
+    lines = [
+        TextLine(text=t, score=1, box=(0, 0, 1, 0.1), height_ratio=0.1, start_s=0, end_s=1, samples=1, still=True)
+        for t in texts
+    ]
+    return OcrFeatures(lines=tuple(lines), searched_s=(0.0,), readings=len(lines))
+
+
 def clip(name="moving_noise", **features):
     made, arrays = odd_clips()[name]
     covers = {"audio16_covers_s": made.audio16_covers_s, "audio48_covers_s": made.audio48_covers_s}
@@ -91,7 +101,7 @@ def frame_of(writer, images):
 
 def check_whole(writer, text, images=3):
     """Assert that the frame around these words is the one around any others; return what the model is told."""
-    heard = captioner.spoken(text)
+    heard = captioner.quotable(text)
     ids = captioner.prompt_ids(writer, images, heard)
     before, after = frame_of(writer, images)
     assert ids[: len(before)] == before
@@ -116,8 +126,24 @@ def test_no_words_break_the_frame_around_them(writer, name):
     st.text(min_size=1) | st.lists(st.sampled_from([*SPECIAL, "<image>", HIDDEN, '"', "\\", "\n", "a "])).map("".join)
 )
 def test_no_words_at_all_break_the_frame(writer, text):
-    if captioner.spoken(text):
+    if captioner.quotable(text):
         check_whole(writer, text)
+
+
+@pytest.mark.parametrize("name", sorted(HOSTILE))
+def test_no_lines_in_the_picture_break_their_frame_or_that_of_what_is_said(writer, name):
+    (video,) = captioner.items(clip(whisper=saying(HOSTILE[name]), ocr=showing(HOSTILE[name], "fine", HOSTILE[name])))
+    assert 0 < len(video.shown) <= captioner.SHOWN_MAX
+    ids = captioner.prompt_ids(writer, 3, video.heard, video.shown)
+    plain = captioner.prompt_ids(writer, 3, "x", "x")
+    for words in (video.heard, video.shown):
+        inside, short = captioner.quoted_ids(writer, words), captioner.quoted_ids(writer, "x")
+        place = next(i for i in range(len(plain)) if plain[i : i + len(short)] == short)
+        assert ids[:place] == plain[:place], "what stands before is the same for all words"
+        assert ids[place : place + len(inside)] == inside
+        assert not set(inside) & set(writer.tokenizer.added_tokens_decoder)
+        ids, plain = ids[place + len(inside) :], plain[place + len(short) :]
+    assert ids == plain, "and so is what stands after them"
 
 
 def test_marks_would_be_marks_without_the_care(writer):
@@ -128,10 +154,10 @@ def test_marks_would_be_marks_without_the_care(writer):
 
 def test_words_are_given_as_they_were_said_and_long_talk_is_cut_between_words(writer):
     assert check_whole(writer, 'He said: "stop",  twice.\nمی\u200cخواهم') == 'He said: "stop", twice. می\u200cخواهم'
-    long = captioner.spoken("word " * 20_000)
+    long = captioner.quotable("word " * 20_000)
     assert len(long) <= captioner.HEARD_MAX
     assert long.endswith("word…")
-    assert captioner.spoken(" \n\x00\u202e") == ""
+    assert captioner.quotable(" \n\x00\u202e") == ""
 
 
 def test_without_words_the_prompt_is_the_one_of_pictures_alone(writer):
@@ -178,6 +204,18 @@ def talking(*texts):
     return replace(CATALOGUE, encoders=CATALOGUE.encoders | {"whisper": heard})
 
 
+def lettered(catalogue, place, *texts):
+    """Return the catalogue with an encoder in the place of `ocr` that reads these lines."""
+    read = Encoder(
+        name="ocr",
+        title="reads what it is told to",
+        input="frames",
+        place=place,
+        encode=lambda _model, batch: [showing(*texts) for _ in batch],
+    )
+    return replace(catalogue, encoders=catalogue.encoders | {"ocr": read})
+
+
 def analyzed(models_dir, catalogue=CATALOGUE, group="gpu", name="moving_noise", analyzers=("video_caption",)):
     runner = Runner(LoadContext(models_dir=models_dir, threads=1), catalogue)
     return runner.level1(analyzers, group, clip(name), lambda _name: None).outputs["video_caption"]
@@ -216,3 +254,26 @@ def test_the_words_do_not_depend_on_what_else_is_analyzed(models_dir):
     alone = analyzed(models_dir, catalogue)
     beside = analyzed(models_dir, catalogue, analyzers=("video_caption", "speech_transcription"))
     assert alone.summary == beside.summary
+
+
+def test_lines_are_given_where_they_are_read_on_the_gpu_and_each_prompt_has_its_own_hash(models_dir):
+    summaries = [
+        analyzed(models_dir, lettered(talking(*said), "either", *shown)).summary
+        for said in ((), ("Hello there.",))
+        for shown in ((), ("WAIT FOR IT", "link in bio", "WAIT FOR IT"))
+    ]
+    assert [one["screen_text_given"] for one in summaries] == [False, True, False, True]
+    assert [one["transcript_given"] for one in summaries] == [False, False, True, True]
+    assert len({one["prompt_hash"] for one in summaries}) == 4
+    (video,) = captioner.items(clip(ocr=showing("WAIT FOR IT", "link in bio", "WAIT FOR IT")))
+    assert video.shown == "WAIT FOR IT / link in bio"
+
+
+def test_reading_that_belongs_to_the_cpu_is_not_drawn_into_the_gpu_worker_for_the_captioner(models_dir):
+    summary = analyzed(models_dir, lettered(talking(), "cpu", "WAIT FOR IT")).summary
+    assert summary["screen_text_given"] is None
+    drawn = [
+        "ocr" in {encoder.name for encoder in graph.plan_level1(["video_caption"], "gpu", catalogue).encoders}
+        for catalogue in (CATALOGUE, graph.load(onnx_on_gpu=True))
+    ]
+    assert drawn == [False, True]

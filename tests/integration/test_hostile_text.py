@@ -150,7 +150,7 @@ def test_lines_and_tables_hold_one_video_in_one_record(home, tmp_path):
     assert row["metadata.description"] == PAYLOAD
 
 
-def test_what_the_captioner_is_given_does_not_depend_on_the_post_or_on_read_words(outputs):
+def test_what_the_captioner_is_given_does_not_depend_on_the_post_or_on_results(outputs):
     clip, arrays = odd_clips()["moving_noise"]
     plain = Context(facts=clip.facts, arrays=arrays)
     talking = Context(
@@ -160,7 +160,7 @@ def test_what_the_captioner_is_given_does_not_depend_on_the_post_or_on_read_word
         outputs=outputs,
     )
     assert captioner.ENCODER.uses == captioner.ENCODER.after == ()
-    assert captioner.ENCODER.optional == ("whisper",), "speech is given, as tests of the captioner say in what frame"
+    assert captioner.ENCODER.optional == ("whisper", "ocr"), "tests of the captioner say in what frame words are given"
     (one,), (other,) = captioner.ENCODER.items(plain), captioner.ENCODER.items(talking)
-    assert one.heard == other.heard == ""
+    assert (one.heard, one.shown) == (other.heard, other.shown) == ("", None)
     assert np.array_equal(np.asarray(one.frames), np.asarray(other.frames))

@@ -3,16 +3,20 @@
 import itertools
 import json
 from dataclasses import dataclass, field, replace
+from importlib.resources import files
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import pytest
 from PIL import Image, ImageOps
 
 from tests.analysis import analyze_arrays, analyze_file, media
 from tests.contexts import clip_of, facts
 from tests.lettering import backdrop, full_font, planes, small_luma, write
+from tiktokd.encoders._onnx_weights import without_tiny
 from tiktokd.encoders._text_gate import Band
+from tiktokd.encoders._text_reader import DETECTION
 from tiktokd.encoders.ocr import ENCODER
 from tiktokd.model import Envelope
 from tiktokd.plugins import ClipArrays, LoadContext
@@ -317,3 +321,15 @@ def test_a_real_clip_without_text_has_no_ghost_lines(name, accuracy):
     envelope = analyze_file(media("clips", name), ["on_screen_text"])["on_screen_text"]
     accuracy("ghost lines on photos and clips without text", len(envelope.summary.get("lines", [])), mark=0)
     assert (envelope.status, envelope.reason) == ("skipped", "no_text")
+
+
+def test_the_detector_finds_the_same_without_its_tiny_weights():
+    raw = (files("rapidocr") / "models" / DETECTION).read_bytes()
+    clean = without_tiny(raw)
+    assert clean != raw, "there are some: they take most of its time"
+    picture = np.random.default_rng(1).normal(size=(1, 3, 64, 96)).astype(np.float32)
+    before, after = (
+        onnxruntime.InferenceSession(m, providers=["CPUExecutionProvider"]).run(None, {"x": picture})[0]
+        for m in (raw, clean)
+    )
+    assert np.abs(before - after).max() <= 1e-6

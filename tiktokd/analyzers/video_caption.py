@@ -1,8 +1,9 @@
 """One sentence that says what happens, a title and tags, as a small vision-language model writes them.
 
 Not a fact but a description by a model: use it for search and for a quick look, never as evidence. It sees eight frames
-and, where somebody speaks, is given the transcript as quoted material; without Whisper's weights (tier lite) it sees
-the frames alone. The text in the picture and the post's caption are not given.
+and, where somebody speaks, is given the transcript as quoted material; without Whisper's weights (tier lite) it is not.
+The text in the picture is given in the same way where it is read on the GPU (onnxruntime-gpu); else another worker
+reads it, and the model knows of it what it can read itself. The post's caption is never given.
 
 Bad at reading, counting, names and sounds that are no words; it invents plausible things, and text in the picture or
 words said can mislead it. What it writes is stored and never acted on.
@@ -32,10 +33,14 @@ class VideoCaption(Output):
     tags: list[str]
     """At most five, lower case."""
     prompt_hash: str
-    """First 16 hex digits of the sha256 of the fixed text of the prompt, which is another one where a transcript was
-    given; neither pictures nor words of the video are in it. Answers of different prompts do not compare."""
+    """First 16 hex digits of the sha256 of the fixed text of the prompt, which is another one where a transcript or
+    text in the picture was given; neither pictures nor words of the video are in it. Answers of different prompts do
+    not compare."""
     transcript_given: bool
     """The model was also given what is said. `False`: no sound, no speech, or no Whisper on this machine."""
+    screen_text_given: bool | None
+    """The model was also given what the picture says. `False`: no text was found; `None`: text is read by another
+    worker (no onnxruntime-gpu), or reading it failed."""
 
 
 def analyze(context: Context) -> Result:
@@ -52,6 +57,7 @@ def analyze(context: Context) -> Result:
         tags=unique_tags(tags) if isinstance(tags, list) else [],
         prompt_hash=hashlib.sha256(written.prompt.encode()).hexdigest()[:16],
         transcript_given=written.heard,
+        screen_text_given=written.shown,
     )
     if not fields:
         return partial(output, "low_quality", "the model did not answer in JSON; its first sentence was taken")
@@ -100,5 +106,5 @@ ANALYZER = Analyzer(
     optional=("whisper",),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="2",
+    version="3",
 )

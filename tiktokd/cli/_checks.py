@@ -17,6 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Literal
 
+from tiktokd import onnx
 from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
 from tiktokd.cli._session import settings, socket_path
@@ -42,6 +43,16 @@ _TRY_AV = (
     f"[c for c in {CODECS!r} if not ({{c, 'lib' + c, 'libdav1d' if c == 'av1' else c}} & have)]]))"
 )
 _TRY_ONNX = "import onnxruntime as o, json; print(json.dumps([o.__version__, o.get_available_providers()]))"
+_TRY_ONNX_CUDA = (  # as a GPU worker does: torch first, for it brings CUDA's libraries
+    "import torch, onnxruntime as o, json; from importlib.resources import files; "
+    "model = files('rapidocr') / 'models' / 'PP-OCRv6_det_small.onnx'; "
+    "made = o.InferenceSession(str(model), providers=['CUDAExecutionProvider', 'CPUExecutionProvider']); "
+    "print(json.dumps('CUDAExecutionProvider' in made.get_providers()))"
+)
+
+
+_ONE_ONNX = f"pip uninstall -y {onnx.CPU} {onnx.GPU} && pip install --no-deps {onnx.GPU}"
+_ONNX_BACK = f"pip uninstall -y {onnx.GPU} && pip install --force-reinstall --no-deps {onnx.CPU}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +140,18 @@ def onnxruntime() -> Check:
     if isinstance(answer, str):
         return Check("onnxruntime", "fail", f"does not work: {answer}", "pip install --force-reinstall onnxruntime")
     version, providers = answer
-    names = [name.removesuffix("ExecutionProvider") for name in providers]
-    return Check("onnxruntime", "ok", f"{version}: {', '.join(names)}")
+    text = f"{version}: {', '.join(name.removesuffix('ExecutionProvider') for name in providers)}"
+    packages = onnx.installed()
+    if onnx.GPU not in packages:
+        return Check("onnxruntime", "ok", f"{text}; text is read on the CPU")
+    if onnx.CPU in packages:
+        found = f"{text}; {onnx.CPU} and {onnx.GPU} overwrite one another, so text is read on the CPU"
+        return Check("onnxruntime", "warn", found, _ONE_ONNX)
+    if _try(_TRY_ONNX_CUDA) is not True:
+        found = f"{text}; CUDA does not work, so text is read on the CPU, by the GPU worker where there is one"
+        advice = f"install the CUDA and cuDNN that {onnx.GPU} {version} wants, or go back: " + _ONNX_BACK
+        return Check("onnxruntime", "warn", found, advice)
+    return Check("onnxruntime", "ok", f"{text}; text is read on the GPU")
 
 
 def directories(config: Config) -> Iterator[Check]:
@@ -256,7 +277,7 @@ def _try(code: str) -> Any:
         return f"no answer within {TRY_S:.0f} s"
     if done.returncode:
         return done.stderr.strip().rpartition("\n")[2] or f"it ended with {done.returncode}"
-    return json.loads(done.stdout)
+    return json.loads(done.stdout.rstrip().rpartition("\n")[2])
 
 
 def _existing(path: Path) -> Path:

@@ -3,6 +3,8 @@
 Knows nothing of clips and time. Models: PP-OCRv6 small, inside the rapidocr wheel.
 """
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -10,11 +12,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._onnx_weights import without_tiny
 from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders._unknown_writing import garbled
 from tiktokd.errors import ModelMissing
+from tiktokd.model import ModelUsed
 from tiktokd.plugins import LoadContext
 
+log = logging.getLogger(__name__)
+
+CUDA = "CUDAExecutionProvider"
 LONGEST_PX = 2000
 """Longer sides are shrunk by the library."""
 GRID_PX = 32
@@ -41,6 +48,13 @@ class Reader:
 
     detector: Any
     recognizer: Any
+    device: str = "cpu"
+    """Where it computes, by torch's name."""
+
+    @property
+    def used(self) -> tuple[ModelUsed, ...]:
+        """Weights behind the words."""
+        return (ModelUsed(id="PaddlePaddle/PP-OCRv6_small (rapidocr wheel)", dtype="float32", device=self.device),)
 
     def boxes(self, picture: NDArray[np.uint8], band: Band) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return (n, 4, 2) corners in pixels of `picture` (H, W, 3 BGR) of the surest lines within `band`, and scores.
@@ -82,6 +96,7 @@ class Reader:
 def load(context: LoadContext) -> Reader:
     """Return the reader; raises `ModelMissing` where the wheel lacks its models."""
     try:
+        from omegaconf import flag_override
         from rapidocr import RapidOCR
     except ImportError as exc:
         raise ModelMissing("the package rapidocr is not installed; run: pip install rapidocr onnxruntime") from exc
@@ -89,19 +104,53 @@ def load(context: LoadContext) -> Reader:
     for name in (DETECTION, RECOGNITION):
         if not (models / name).is_file():
             raise ModelMissing(f"the rapidocr package lacks {name}; run: pip install --force-reinstall rapidocr")
+    detection, recognition = (_session((models / name).read_bytes(), context) for name in (DETECTION, RECOGNITION))
     settings = {
         "Global.log_level": "error",
         "Global.text_score": 0.0,
         "Global.use_cls": False,
         "Det.limit_type": "max",  # the picture comes in the size in which it is to be searched
         "Det.limit_side_len": LONGEST_PX,
-        "Det.model_path": str(models / DETECTION),
-        "Rec.model_path": str(models / RECOGNITION),
         "Rec.rec_img_shape": NARROWEST,
-        "EngineConfig.onnxruntime.intra_op_num_threads": context.threads,
-        "EngineConfig.onnxruntime.inter_op_num_threads": 1,
     }
-    return Reader(detector=RapidOCR(params=settings), recognizer=RapidOCR(params=settings))
+    detector, recognizer = RapidOCR(params=settings), RapidOCR(params=settings)
+    for half, session in ((detector.cfg.Det, detection), (recognizer.cfg.Rec, recognition)):
+        with flag_override(half, "allow_objects", True):
+            half.session = session
+    return Reader(detector=detector, recognizer=recognizer, device=_device((detection, recognition), context.device))
+
+
+def _session(model: bytes, context: LoadContext) -> Any:
+    """Return an onnxruntime session on the device, or on the CPU where onnxruntime cannot use that."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = context.threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    options.enable_cpu_mem_arena = False  # it would keep the largest picture's memory for ever
+    providers: list[Any] = ["CPUExecutionProvider"]
+    if context.device != "cpu" and CUDA in onnxruntime.get_available_providers():
+        how = {
+            "device_id": int(context.device.partition(":")[2] or 0),
+            # The default tries every algorithm anew for each size of picture, and lines come in hundreds of sizes.
+            "cudnn_conv_algo_search": "HEURISTIC",
+            # The default doubles what it takes, beside the memory of torch's models.
+            "arena_extend_strategy": "kSameAsRequested",
+        }
+        providers.insert(0, (CUDA, how))
+    return onnxruntime.InferenceSession(without_tiny(model), options, providers=providers)
+
+
+def _device(sessions: Iterable[Any], wanted: str) -> str:
+    """Return where the sessions compute; without CUDA's libraries onnxruntime takes the CPU in silence."""
+    if wanted == "cpu":
+        return "cpu"
+    if not all(CUDA in session.get_providers() for session in sessions):
+        log.warning("onnxruntime cannot use %s: text is read on the CPU; see `tiktokctl doctor`", wanted)
+        return "cpu"
+    log.info("text is read on %s", wanted)
+    return wanted
 
 
 def _framed(crop: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,7 +1,8 @@
 """Lines of text in the picture: what they say, where, from when to when (see `TextLine` for units and ranges).
 
 PP-OCRv6 small, detection and recognition, inside the rapidocr wheel (Apache-2.0; PaddleOCR 3, 2026); nothing is ever
-downloaded. The picture is searched only when and where standing edges came up (`_text_gate`), at a short side of 288 px
+downloaded. On the GPU where onnxruntime computes there (package onnxruntime-gpu; not measured on one), else on the CPU.
+The picture is searched only when and where standing edges came up (`_text_gate`), at a short side of 288 px
 (0.05 s for a whole picture; letters of 20 px at 540 px width are still found); a line is then cut out of the full-size
 frame, read once (0.006 to 0.03 s, by its length) and followed in time (`_text_tracks`); only an unsure reading is
 repeated on a later sample. Smaller is cheaper and worse: of plain and grey lettering on photos, without outlines, 26 %
@@ -22,7 +23,6 @@ from tiktokd.encoders._text_gate import Band, Look, samples_to_read
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
 from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
-from tiktokd.model import ModelUsed
 from tiktokd.plugins import ClipArrays, Context, Encoder
 from tiktokd.texts import Box, OcrFeatures, TextLine
 
@@ -93,8 +93,7 @@ def encode(model: Reader, clips: Sequence[ClipArrays]) -> list[OcrFeatures]:
 
 
 def _read_clip(clip: _Clip) -> OcrFeatures:
-    chosen = samples_to_read(clip.low, clip.low_pts, clip.pts)
-    for look in chosen:
+    for look in samples_to_read(clip.low, clip.low_pts, clip.pts):
         _read_sample(clip, look)
     lines = join([track.line for track in clip.tracks if track.line.score >= TEXT_SCORE])
     return OcrFeatures(
@@ -274,12 +273,12 @@ ENCODER = Encoder(
     name="ocr",
     title="Lines of text in the picture with place, time and score (PP-OCRv6 small)",
     input="frames",
-    place="cpu",
+    place="either",
+    onnx=True,
     load=load,
     encode=encode,
     items=items,
     signals=signals,
-    models=(ModelUsed(id="PaddlePaddle/PP-OCRv6_small (rapidocr wheel)", dtype="float32"),),
     max_batch=8,
     gflop_per_item=80.0,
 )

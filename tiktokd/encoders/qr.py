@@ -1,7 +1,8 @@
 """QR codes in the picture: what they hold and when they are shown. A payload is text; it is never opened.
 
-OpenCV's detector (Apache-2.0, no model file) on the luma of at most eight of the samples that were searched for text: a
-code brings up as many standing edges as a caption. 0.045 s per frame of 576x1024.
+OpenCV's detector (Apache-2.0, no model file) on the luma of at most eight of the samples at which text may have come
+up: a code brings up as many standing edges as a caption. 0.045 s per frame of 576x1024. Independent of encoder `ocr`:
+text may be read on the GPU, codes are found by a CPU worker in any case.
 
 Bad at: codes below about 60 px, bent or inverted ones, artistic ones with logos.
 """
@@ -13,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._text_gate import samples_to_read
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.texts import OcrFeatures
 
 FRAMES_MAX = 8
 PAYLOAD_MAX = 1024
@@ -47,16 +48,16 @@ def load(_context: LoadContext) -> Any:
 
 
 def items(context: Context) -> list[Sample]:
-    """Return the samples to look at: spread over those that were searched for text, the last one among them."""
-    ocr: OcrFeatures | None = context.features.get("ocr")
-    frames = context.arrays.get("frames")
-    if frames is None or ocr is None:
+    """Return the samples to look at: spread over those at which text may have come up, the last one among them."""
+    frames = context.arrays.get("frames", np.zeros((0, 6, 4), np.uint8))
+    if not len(frames):
         return []
     pts = np.asarray(context.arrays["frames_pts"], np.float64)
-    searched = sorted({int(np.abs(pts - t).argmin()) for t in ocr.searched_s} | {len(pts) - 1})
-    few = np.unique(np.linspace(0, len(searched) - 1, min(FRAMES_MAX, len(searched))).round().astype(int))
+    low, low_pts = context.arrays.get("low", np.zeros((0, 4, 4), np.uint8)), context.arrays.get("low_pts", np.zeros(0))
+    chosen = sorted({look.index for look in samples_to_read(low, low_pts, pts)} | {len(pts) - 1})
+    few = np.unique(np.linspace(0, len(chosen) - 1, min(FRAMES_MAX, len(chosen))).round().astype(int))
     height = frames.shape[1] * 2 // 3
-    return [Sample(float(pts[searched[i]]), np.asarray(frames[searched[i], :height])) for i in few]
+    return [Sample(float(pts[chosen[i]]), np.asarray(frames[chosen[i], :height])) for i in few]
 
 
 def encode(model: Any, samples: Sequence[Sample]) -> list[tuple[str, ...]]:
@@ -96,7 +97,6 @@ ENCODER = Encoder(
     items=items,
     collect=collect,
     signals=signals,
-    uses=("ocr",),
     max_batch=16,
     gflop_per_item=0.05,
 )

@@ -40,6 +40,8 @@ class WorkerSpec:
     target: str
     """Dotted name of its `worker.Start` function, imported in the child alone."""
     device: str = "cpu"
+    onnx_on_gpu: bool = False
+    """See `graph.load`: decided once, so that a worker started later agrees with the others."""
 
     @property
     def name(self) -> str:
@@ -63,7 +65,14 @@ class Child:
         self._on_message, self._on_exit = on_message, on_exit
         ours, theirs = socket.socketpair()
         connection = Connection(theirs.detach())
-        extras = Extras(kind=spec.kind, index=spec.index, device=spec.device, parent_pid=os.getpid(), region=region)
+        extras = Extras(
+            kind=spec.kind,
+            index=spec.index,
+            device=spec.device,
+            onnx_on_gpu=spec.onnx_on_gpu,
+            parent_pid=os.getpid(),
+            region=region,
+        )
         self._process = _SPAWN.Process(
             target=worker.run,
             name=f"tiktokd-{spec.kind}-{spec.index}",
