@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
-from tiktokd.encoders import nsfw
+from tiktokd.encoders import nsfw, whisper_cpu
 from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
@@ -188,6 +188,67 @@ def test_an_extra_is_never_fetched_along_with_others_and_that_is_said(hub, tmp_p
     assert not [path for path in hub.asked if "privacy-filter" in path]
     ctl(hub, tmp_path, "models", "pull", "openai/privacy-filter")
     assert [path for path in hub.asked if "privacy-filter" in path]
+
+
+@pytest.fixture
+def speech_hub(hub, tmp_path, monkeypatch):
+    """The hub with a tiny Whisper in it, which the settings choose for machines without a GPU."""
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{whisper_cpu = "{REPO}"}}')
+    directory = tiny_models.write("whisper_cpu", tmp_path / "speech")
+    hub.files = {p.name: p.read_bytes() for p in directory.iterdir() if p.is_file()} | {"model.bin": b"no one's"}
+    return hub
+
+
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
+def test_pull_makes_what_the_engine_loads_of_the_safetensors_and_verify_reads_it_too(speech_hub, tmp_path):
+    done = ctl(speech_hub, tmp_path, "models", "pull", REPO)
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in speech_hub.asked if path.endswith(".bin")]
+    models = tmp_path / "state" / "models"
+    lock = json.loads((models / "models.lock").read_text())
+    made = lock[f"{REPO}/ctranslate2-int8"]
+    file = models / "Falconsai--nsfw_image_detection" / "ctranslate2-int8" / "model.bin"
+    assert made["files"]["model.bin"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert made["revision"] == lock[REPO]["revision"] == REVISION
+    assert made["made_by"].startswith("ctranslate2 ")
+    own = {"openai/whisper-base": REPO}
+    used = whisper_cpu.load(LoadContext(models_dir=models, models=own)).used[0]
+    assert (used.id, used.revision, used.dtype) == (REPO, REVISION, "int8")
+    good = ctl(speech_hub, tmp_path, "models", "verify", REPO)
+    assert (good.returncode, good.stdout.split()[:2]) == (0, ["✓", "present"])
+    file.write_bytes(file.read_bytes()[:-1])
+    bad = ctl(speech_hub, tmp_path, "models", "verify", REPO)
+    assert (bad.returncode, "damaged" in bad.stdout) == (1, True)
+    again = ctl(None, tmp_path, "models", "convert", REPO)
+    assert (again.returncode, ctl(None, tmp_path, "models", "verify", REPO).returncode) == (0, 0), again.stderr
+
+
+def test_convert_refuses_tensors_that_are_not_those_that_were_fetched(speech_hub, tmp_path):
+    ctl(speech_hub, tmp_path, "models", "pull", REPO)
+    file = tmp_path / "state" / "models" / "Falconsai--nsfw_image_detection" / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    done = ctl(None, tmp_path, "models", "convert", REPO)
+    assert (done.returncode, "sha256 differs" in done.stderr) == (1, True)
+
+
+def test_convert_says_what_needs_none_and_what_is_not_here(tmp_path):
+    done = ctl(None, tmp_path, "models", "convert", "nsfw", "whisper_cpu")
+    assert done.returncode == 1
+    assert f"{REPO} is loaded as it was fetched" in done.stderr
+    assert "openai/whisper-base (277 MiB, Apache-2.0) is not on this machine" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ctl(None, tmp_path, "models", "convert").returncode == 2
+
+
+def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_along(hub, tmp_path):
+    found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
+    row = found["openai/whisper-base"]
+    assert (row["extra"], row["licence"], row["path"]) == (True, "Apache-2.0", None)
+    assert {"speech_transcription", "vocal_delivery"} <= set(row["analyzers"])
+    told = ctl(hub, tmp_path, "models", "pull", "speech_transcription").stderr
+    assert "left out: openai/whisper-base is an extra; run: tiktokctl models pull openai/whisper-base" in told
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):

@@ -5,7 +5,8 @@ guesses are decoded once more by a beam search that may not write the same three
 that the same sound gives the same words, and it bounds the time (chance would take up to five more tries). Window after
 window: nothing depends on what else is in the batch.
 
-Bad at: what `whisper` is bad at, and more of it; many more wrong words outside clear English, and in songs.
+Bad at: what `whisper` is bad at, and more of it; more wrong words in other languages than English most of all (appendix
+D of the source).
 Source: Radford et al. 2022, arXiv 2212.04356; openai/whisper-base, Apache-2.0; CTranslate2, github.com/OpenNMT, MIT.
 Its file is made here, of the safetensors that were fetched (`convert`).
 """
