@@ -56,13 +56,13 @@ def locate(weights: Weights, models_dir: Path | None) -> Path:
     Raises:
         ModelMissing: with the command that fetches or makes them.
     """
-    path = _tensors(weights, models_dir)
+    path, form = _tensors(weights, models_dir), weights.conversion
     if path is None:
         lacks = f"({weights.size_mib:.0f} MiB, {weights.licence}) is not on this machine"
-    elif _is_made(weights, models_dir):
+    elif form is None or (form.advice is None and _is_made(weights, models_dir)):
         return path
     else:
-        lacks = "is here, but not ready: this machine runs another form of it"
+        lacks = "is here, but not ready to run"
     raise ModelMissing(f"{weights.hub_id} {lacks}; {how_to_get(weights, models_dir)}")
 
 
@@ -75,10 +75,12 @@ def how_to_get(weights: Weights, models_dir: Path | None = None) -> str:
     """
     if weights.by_hand:
         return weights.by_hand
-    fetched = weights.conversion and _tensors(weights, models_dir)
-    steps = [weights.conversion.advice] if weights.conversion and weights.conversion.advice else []
-    if not (fetched and _is_made(weights, models_dir, packages=False)):
-        steps.append(f"tiktokctl models {'convert' if fetched else 'pull'} {weights.hub_id}")
+    form = weights.conversion
+    steps = [form.advice] if form and form.advice else []
+    if form is None or _tensors(weights, models_dir) is None:
+        steps.append(f"tiktokctl models pull {weights.hub_id}")
+    elif not _is_made(weights, models_dir):
+        steps.append(f"tiktokctl models convert {weights.hub_id}")
     return f"run: {' && '.join(steps)}"
 
 
@@ -90,14 +92,10 @@ def _tensors(weights: Weights, models_dir: Path | None) -> Path | None:
     return None
 
 
-def _is_made(weights: Weights, models_dir: Path | None, *, packages: bool = True) -> bool:
-    """Return whether all files are there that are made of the tensors, and what runs them; where none is: yes."""
+def _is_made(weights: Weights, models_dir: Path | None) -> bool:
+    """Return whether all files are there that are made of the tensors."""
     form, folder = weights.conversion, made_folder(weights, models_dir)
-    if form is None:
-        return True
-    if folder is None or (packages and form.advice):
-        return False
-    return all((folder / name).is_file() for name in form.files)
+    return form is not None and folder is not None and all((folder / name).is_file() for name in form.files)
 
 
 def made_folder(weights: Weights, models_dir: Path | None) -> Path | None:
@@ -118,13 +116,13 @@ def made(weights: Weights, models_dir: Path | None) -> tuple[Path, dict[str, Any
         ModelMissing: it is not there, or not what was made on this machine.
     """
     locate(weights, models_dir)
-    folder = made_folder(weights, models_dir)
-    if folder is None or models_dir is None:
+    form, folder = weights.conversion, made_folder(weights, models_dir)
+    if form is None or folder is None or models_dir is None:
         raise ModelMissing(f"nothing is made of {weights.hub_id}")
     entry = read_lock(models_dir).get(made_key(weights), {})
-    files = locked_files(entry)
-    wrong = f"{LOCK_NAME} does not know it" if files is None else mismatch(files, folder)
-    if wrong:
+    files = locked_files(entry) or {}
+    known = set(form.files) <= files.keys()
+    if wrong := mismatch(files, folder) if known else f"{LOCK_NAME} does not know it":
         raise ModelMissing(f"{folder}: {wrong}; run: tiktokctl models convert {weights.hub_id}")
     return folder, dict(entry)
 

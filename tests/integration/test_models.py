@@ -17,6 +17,7 @@ from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
 REPO = "Falconsai/nsfw_image_detection"
+DIRECTORY = "Falconsai--nsfw_image_detection"
 CTL = Path(sys.executable).parent / "tiktokctl"
 
 
@@ -71,14 +72,14 @@ def hub(tmp_path):
     thread.join()
 
 
-def ctl(hub, tmp_path, *words):
+def ctl(hub, tmp_path, *words, timeout_s=60):
     environment = os.environ | {
         "TIKTOKD_DAEMON__STATE_DIR": str(tmp_path / "state"),
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}" if hub else "http://127.0.0.1:9",
         "HF_HOME": str(tmp_path / "hf"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    return subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=timeout_s)
 
 
 def test_pull_takes_tensors_and_text_alone_locks_them_and_the_loader_accepts_them(hub, tmp_path):
@@ -199,15 +200,20 @@ def speech_hub(hub, tmp_path, monkeypatch):
     return hub
 
 
+LOADS_TORCH = pytest.mark.timeout(300)
+"""For programs that convert: on a busy machine they start slowly."""
+
+
+@LOADS_TORCH
 @pytest.mark.filterwarnings(tiny_models.ODDITIES)
 def test_pull_makes_what_the_engine_loads_of_the_safetensors_and_verify_reads_it_too(speech_hub, tmp_path):
-    done = ctl(speech_hub, tmp_path, "models", "pull", REPO)
+    done = ctl(speech_hub, tmp_path, "models", "pull", REPO, timeout_s=120)
     assert done.returncode == 0, done.stderr
     assert not [path for path in speech_hub.asked if path.endswith(".bin")]
     models = tmp_path / "state" / "models"
     lock = json.loads((models / "models.lock").read_text())
     made = lock[f"{REPO}/ctranslate2-int8"]
-    file = models / "Falconsai--nsfw_image_detection" / "ctranslate2-int8" / "model.bin"
+    file = models / DIRECTORY / "ctranslate2-int8" / "model.bin"
     assert made["files"]["model.bin"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
     assert made["revision"] == lock[REPO]["revision"] == REVISION
     assert made["made_by"].startswith("ctranslate2 ")
@@ -219,18 +225,19 @@ def test_pull_makes_what_the_engine_loads_of_the_safetensors_and_verify_reads_it
     file.write_bytes(file.read_bytes()[:-1])
     bad = ctl(speech_hub, tmp_path, "models", "verify", REPO)
     assert (bad.returncode, "damaged" in bad.stdout) == (1, True)
-    again = ctl(None, tmp_path, "models", "convert", REPO)
-    assert (again.returncode, ctl(None, tmp_path, "models", "verify", REPO).returncode) == (0, 0), again.stderr
 
 
-def test_convert_refuses_tensors_that_are_not_those_that_were_fetched(speech_hub, tmp_path):
-    ctl(speech_hub, tmp_path, "models", "pull", REPO)
-    file = tmp_path / "state" / "models" / "Falconsai--nsfw_image_detection" / "model.safetensors"
-    data = bytearray(file.read_bytes())
-    data[-1] ^= 1
-    file.write_bytes(data)
-    done = ctl(None, tmp_path, "models", "convert", REPO)
-    assert (done.returncode, "sha256 differs" in done.stderr) == (1, True)
+@LOADS_TORCH
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
+def test_where_there_is_no_hub_tensors_that_a_person_copied_are_converted(speech_hub, tmp_path):
+    directory = tmp_path / "state" / "models" / DIRECTORY
+    directory.mkdir(parents=True)
+    for name, data in speech_hub.files.items():
+        (directory / name).write_bytes(data)
+    done = ctl(None, tmp_path, "models", "convert", "whisper_cpu", "--json", timeout_s=120)
+    assert json.loads(done.stdout) == {"converted": [REPO], "failed": 0}, done.stderr
+    used = whisper_cpu.load(LoadContext(models_dir=directory.parent, models={"openai/whisper-base": REPO})).used[0]
+    assert (used.revision, used.device) == (None, "cpu")
 
 
 def test_convert_says_what_needs_none_and_what_is_not_here(tmp_path):
@@ -242,7 +249,8 @@ def test_convert_says_what_needs_none_and_what_is_not_here(tmp_path):
     assert ctl(None, tmp_path, "models", "convert").returncode == 2
 
 
-def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_along(hub, tmp_path):
+def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_along(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{whisper = "{REPO}"}}')  # all that this hub has
     found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
     row = found["openai/whisper-base"]
     assert (row["extra"], row["licence"], row["path"]) == (True, "Apache-2.0", None)

@@ -1,5 +1,6 @@
 """Speech where there is no GPU: a tiny random Whisper, converted, loaded and run as a fetched one would be."""
 
+import json
 import subprocess
 import sys
 from dataclasses import replace
@@ -15,7 +16,7 @@ from tiktokd.config import Config
 from tiktokd.encoders import _log_mel, _transcript, _whisper_fallback, whisper, whisper_cpu
 from tiktokd.errors import LocalError, ModelMissing
 from tiktokd.model import Metadata
-from tiktokd.models_convert import convert
+from tiktokd.models_convert import convert, write_lock
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.turns import runner_for
@@ -195,6 +196,19 @@ def test_half_the_tensors_are_refused_and_what_was_there_stays(own_dir):
     assert whisper_cpu.load(LoadContext(models_dir=own_dir)).used
 
 
+def test_tensors_that_are_not_those_that_were_fetched_are_not_converted(own_dir):
+    directory = own_dir / "openai--whisper-base"
+    write_lock(own_dir, "openai/whisper-base", {"revision": "0" * 40}, directory, ["model.safetensors"])
+    convert(whisper_cpu.WEIGHTS, own_dir)
+    assert whisper_cpu.load(LoadContext(models_dir=own_dir)).used[0].revision == "0" * 40
+    file = directory / "model.safetensors"
+    data = bytearray(file.read_bytes())
+    data[-1] ^= 1
+    file.write_bytes(data)
+    with pytest.raises(LocalError, match=r"sha256 differs.* tiktokctl models pull openai/whisper-base"):
+        convert(whisper_cpu.WEIGHTS, own_dir)
+
+
 @pytest.mark.parametrize("name", ["model.bin", "tokenizer.json"])
 def test_a_file_that_was_not_made_here_is_never_loaded(name, own_dir):
     file = own_dir / "openai--whisper-base" / FOLDER / name
@@ -203,7 +217,9 @@ def test_a_file_that_was_not_made_here_is_never_loaded(name, own_dir):
     file.write_bytes(data)
     with pytest.raises(ModelMissing, match=f"{name} is not the file .* models convert openai/whisper-base"):
         whisper_cpu.load(LoadContext(models_dir=own_dir))
-    (own_dir / weights.LOCK_NAME).unlink()
+    lock = weights.read_lock(own_dir)
+    del lock["openai/whisper-base/" + FOLDER]["files"][name]
+    (own_dir / weights.LOCK_NAME).write_text(json.dumps(lock))
     with pytest.raises(ModelMissing, match="does not know it"):
         whisper_cpu.load(LoadContext(models_dir=own_dir))
 
