@@ -222,7 +222,7 @@ def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     also = ""
     if model.weights.conversion:
         try:
-            also = f", and what {weights.made(model.weights, models_dir)[1]['made_by']} made of them"
+            also = f", and what {weights.made(model.weights, models_dir)[1].get('made_by')} made of them"
         except ModelMissing as exc:
             return "damaged", str(exc)
     entry = weights.read_lock(models_dir).get(model.weights.hub_id)

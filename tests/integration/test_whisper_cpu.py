@@ -224,6 +224,13 @@ def test_a_file_that_was_not_made_here_is_never_loaded(name, own_dir):
         whisper_cpu.load(LoadContext(models_dir=own_dir))
 
 
+def test_a_model_of_one_language_is_refused(tmp_path):
+    tiny_models.MAKERS["whisper"](tmp_path / "openai--whisper-base")  # lacks what CTranslate2 knows the others by
+    convert(whisper_cpu.WEIGHTS, tmp_path)
+    with pytest.raises(ModelMissing, match="one language alone"):
+        whisper_cpu.load(LoadContext(models_dir=tmp_path))
+
+
 def test_a_cpu_worker_stays_small_with_it(models_dir):
     code = (
         "import sys, numpy as np; from pathlib import Path; from tiktokd.encoders import whisper, whisper_cpu; "

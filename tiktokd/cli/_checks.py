@@ -143,9 +143,8 @@ def ctranslate2() -> Check:
         return Check("ctranslate2", "ok", "not installed: without a GPU no speech is transcribed", advice)
     answer = _try(_TRY_CTRANSLATE2)
     if isinstance(answer, str):
-        return Check(
-            "ctranslate2", "warn", f"does not work: {answer}", "pip install --force-reinstall 'tiktokd[asr-cpu]'"
-        )
+        advice = "pip install --force-reinstall --no-deps ctranslate2"
+        return Check("ctranslate2", "warn", f"does not work: {answer}", advice)
     version, types = answer
     return Check("ctranslate2", "ok", f"{version}: {', '.join(types)}")
 

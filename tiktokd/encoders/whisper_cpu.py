@@ -106,6 +106,8 @@ def load(context: LoadContext) -> Listener:
         )
     except (OSError, RuntimeError, ValueError, KeyError) as exc:
         raise ModelMissing(f"{folder} does not load: {exc!r}; {weights.how_to_get(spec)}") from exc
+    if not engine.is_multilingual:
+        raise ModelMissing(f"{spec.hub_id} knows one language alone: name another model in analysis.models")
     used = ModelUsed(
         id=spec.hub_id,
         revision=entry.get("revision"),
