@@ -148,7 +148,7 @@ def _child(conn: Connection, region: Region, task: Task) -> None:
 
 def _provided(name: str, context: Context) -> dict[str, Any]:
     """Return features of the encoders that `name` uses, as of a clip in which one person is seen and talks."""
-    if name == "whisper":
+    if name in ("whisper", "whisper_cpu"):
         whole_s = context.audio16_covers_s
         return {"vad": Speech(probability=np.ones(1, np.float32), spans=((0.0, whole_s),), duration_s=whole_s)}
     if name == "vitpose":

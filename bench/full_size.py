@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tiktokd.encoders._transnetv2 import TransNetV2
+from tiktokd.models_convert import convert
 from tiktokd.plugins import Weights
 from tiktokd.weights import directory_name
 
@@ -31,6 +32,7 @@ def write(name: str, spec: Weights, models_dir: Path) -> None:
     transformers.utils.logging.set_verbosity_error()
     torch.manual_seed(0)
     MAKERS[name](directory)
+    convert(spec, models_dir)
     written_mib = sum(file.stat().st_size for file in directory.glob("*.safetensors")) / 2**20
     if abs(written_mib / spec.size_mib - 1) > SIZE_TOLERANCE:
         raise ValueError(f"{name}: {written_mib:.0f} MiB were written, {spec.hub_id} has {spec.size_mib:.0f}")
@@ -105,29 +107,43 @@ def _ast(directory: Path) -> None:
     transformers.ASTForAudioClassification(config).save_pretrained(directory)
 
 
-def _whisper(directory: Path) -> None:
-    """large-v3-turbo: 32 layers listen, 4 write; its file is float16."""
+TURBO = {"d_model": 1280, "encoder_layers": 32, "decoder_layers": 4, "encoder_attention_heads": 20}
+TURBO |= {"decoder_attention_heads": 20, "encoder_ffn_dim": 5120, "decoder_ffn_dim": 5120, "num_mel_bins": 128}
+"""large-v3-turbo: 32 layers listen, 4 write."""
+WHISPER_BASE = {"d_model": 512, "encoder_layers": 6, "decoder_layers": 6, "encoder_attention_heads": 8}
+WHISPER_BASE |= {"decoder_attention_heads": 8, "encoder_ffn_dim": 2048, "decoder_ffn_dim": 2048, "num_mel_bins": 80}
+
+
+def _whisper_turbo(directory: Path) -> None:
+    """Its file is float16."""
+    heads = [[2, 4], [2, 11], [3, 3], [3, 6], [3, 11], [3, 14]]
+    whisper(directory, TURBO, vocab_size=51_866, alignment_heads=heads, half=True)
+
+
+def _whisper_base(directory: Path) -> None:
+    heads = [[3, 1], [4, 2], [4, 3], [4, 7], [5, 1], [5, 2], [5, 4], [5, 6]]
+    whisper(directory, WHISPER_BASE, vocab_size=51_865, alignment_heads=heads)
+
+
+def whisper(
+    directory: Path, size: dict[str, int], *, vocab_size: int, alignment_heads: list[list[int]], half: bool = False
+) -> None:
+    """Write a Whisper of this size with a tokenizer of words and with Whisper's special tokens."""
     names = "endoftext startoftranscript en de translate transcribe startoflm startofprev nospeech notimestamps"
     special = [f"<|{name}|>" for name in names.split()]
-    words = 51_866 - 1501 - len(special)
+    words = vocab_size - 1501 - len(special)
     ids = {token: words + i for i, token in enumerate(special)}
     end, start = ids["<|endoftext|>"], ids["<|startoftranscript|>"]
     config = transformers.WhisperConfig(
-        vocab_size=51_866,
-        d_model=1280,
-        encoder_layers=32,
-        decoder_layers=4,
-        encoder_attention_heads=20,
-        decoder_attention_heads=20,
-        encoder_ffn_dim=5120,
-        decoder_ffn_dim=5120,
-        num_mel_bins=128,
+        **size,
+        vocab_size=vocab_size,
         pad_token_id=end,
         bos_token_id=end,
         eos_token_id=end,
         decoder_start_token_id=start,
     )
-    model = transformers.WhisperForConditionalGeneration(config).half()
+    model = transformers.WhisperForConditionalGeneration(config)
+    model = model.half() if half else model
     model.generation_config = transformers.GenerationConfig(
         bos_token_id=end,
         pad_token_id=end,
@@ -140,10 +156,11 @@ def _whisper(directory: Path) -> None:
         no_timestamps_token_id=ids["<|notimestamps|>"],
         prev_sot_token_id=ids["<|startofprev|>"],
         max_initial_timestamp_index=50,
-        alignment_heads=[[2, 4], [2, 11], [3, 3], [3, 6], [3, 11], [3, 14]],
+        alignment_heads=alignment_heads,
     )
     model.save_pretrained(directory, max_shard_size="10GB")
-    vocabulary = {f"w{i}": i for i in range(words)} | ids
+    # CTranslate2 knows a multilingual Whisper by the empty word.
+    vocabulary = {f"w{i}": i for i in range(words - 1)} | {"": words - 1} | ids
     vocabulary |= {f"<|{i * 0.02:.2f}|>": words + len(special) + i for i in range(1501)}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -232,7 +249,8 @@ MAKERS: dict[str, Callable[[Path], None]] = {
     "dfine": _dfine,
     "vitpose": _vitpose,
     "ast": _ast,
-    "whisper": _whisper,
+    "whisper": _whisper_turbo,
+    "whisper_cpu": _whisper_base,
     "captioner": _captioner,
     "transnetv2": _transnetv2,
     "e5": _e5,

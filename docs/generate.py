@@ -48,7 +48,7 @@ def render(catalogue: graph.Catalogue) -> str:
         members = [a for a in catalogue.analyzers.values() if a.group == group]
         if members:
             parts.append(f"## {title}\n")
-            parts += [_card(a) for a in members]
+            parts += [_card(a, catalogue) for a in members]
     return "\n".join(parts).rstrip() + "\n"
 
 
@@ -59,6 +59,8 @@ def _overview(catalogue: graph.Catalogue) -> str:
         soft = [_hub(n, catalogue) for n in (*spec.optional, *spec.signals) if _hub(n, catalogue)]
         offline = "skipped" if hard or spec.needs_model else "lite" if soft else "complete"
         models = ", ".join(dict.fromkeys([f"{m} (required)" for m in hard] + [m for m in soft if m]))
+        if small := _stand_ins(spec, catalogue):
+            models += f"; without a GPU {small}"
         rows.append(f"| [`{spec.name}`](#{spec.name}) | {spec.title} | {offline} | {models or '–'} |")
     return "\n".join(rows) + "\n"
 
@@ -71,11 +73,28 @@ def _hub(encoder: str, catalogue: graph.Catalogue) -> str | None:
     return f"{spec.weights.hub_id}{how}"
 
 
-def _card(spec: Analyzer) -> str:
+def _stand_ins(spec: Analyzer, catalogue: graph.Catalogue) -> str:
+    """Return the models that do the work of larger ones for an analyzer where there is no GPU, if it runs there."""
+    here = graph.without_gpu(catalogue)
+    if not here.analyzers[spec.name].lightweight:
+        return ""
+    used = (here.encoders.get(name) for name in (*spec.uses, *spec.optional, *spec.signals))
+    return ", ".join(f"{e.weights.hub_id} (extra)" for e in used if e and e.stands_for and e.weights)
+
+
+def _place(spec: Analyzer, catalogue: graph.Catalogue) -> str:
+    """Return on which machines it runs."""
+    if spec.lightweight:
+        return "on any machine"
+    small = _stand_ins(spec, catalogue)
+    return "needs a GPU" + (f", or {small}" if small else "")
+
+
+def _card(spec: Analyzer, catalogue: graph.Catalogue) -> str:
     module = importlib.import_module(f"tiktokd.analyzers.{spec.name}")
     runs = "on the frames and the sound" if level(spec) == 1 else "after the others, on text, results and signals"
     lines = [f"### {spec.name}\n", f"**{spec.title}**\n", inspect.cleandoc(module.__doc__ or ""), ""]
-    lines.append(f"Runs {runs}; {'on any machine' if spec.lightweight else 'needs a GPU'}; version {spec.version}.")
+    lines.append(f"Runs {runs}; {_place(spec, catalogue)}; version {spec.version}.")
     if spec.needs:
         lines.append(f"Needs {' and '.join(NEEDS[n] for n in sorted(spec.needs))}.")
     encoders = [*spec.uses, *(f"{n} (if there)" for n in spec.optional), *(f"{n} (signals)" for n in spec.signals)]

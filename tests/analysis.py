@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tiktokd import decode
+from tiktokd import decode, graph
 from tiktokd.model import Clip, Envelope, Metadata
 from tiktokd.plugins import ClipArrays, Context, LoadContext
 from tiktokd.runner import Runner
@@ -44,7 +44,7 @@ def analyze_arrays(
     clip: Clip, arrays: ClipArrays, names: Sequence[str], metadata: Metadata | None = None
 ) -> dict[str, Envelope]:
     """Return the envelopes for arrays that are decoded already, or made up."""
-    runner = Runner(LoadContext(threads=2))
+    runner = Runner(LoadContext(threads=2), graph.without_gpu(graph.load()))
     assert set(names) <= runner.catalogue.analyzers.keys(), "there is no such analyzer"
     context = Context(
         facts=clip.facts,

@@ -7,7 +7,7 @@ import threading
 from pathlib import Path
 
 from tiktokd.errors import NetworkError
-from tiktokd.messages import Analyzed, Answer, Download, Downloaded, Ready, Request
+from tiktokd.messages import Analyzed, AnalyzerFacts, Answer, Download, Downloaded, Ready, Request
 from tiktokd.model import Metadata
 from tiktokd.worker import Handler, WorkerSetup
 
@@ -64,6 +64,23 @@ class Rascal:
 def start(setup: WorkerSetup) -> Handler:
     """Return a rascal."""
     return Rascal(setup)
+
+
+class Judge(Rascal):
+    """Says of the analyzer `a` what it can do: on a GPU nothing, on a CPU something."""
+
+    def ready(self) -> Ready:
+        """Greet."""
+        facts = AnalyzerFacts(
+            name="a", title="a", group="audio", level=1, tier="none" if self._setup.name.startswith("gpu") else "lite",
+            reason=None, encoders=(), lightweight=True,
+        )  # fmt: skip
+        return Ready(pid=os.getpid(), analyzers=(facts,))
+
+
+def judge(setup: WorkerSetup) -> Handler:
+    """Return a judge."""
+    return Judge(setup)
 
 
 def not_ready(setup: WorkerSetup) -> Handler:

@@ -14,6 +14,7 @@ from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tiktokd import graph
 from tiktokd.encoders._transnetv2 import TransNetV2
+from tiktokd.models_convert import convert
 from tiktokd.weights import directory_name
 
 CATALOGUE = graph.load()
@@ -141,7 +142,7 @@ def _ast(directory: Path) -> None:
     transformers.ASTForAudioClassification(config).save_pretrained(directory)
 
 
-def _whisper(directory: Path) -> None:
+def _whisper(directory: Path, last_word: str = "w99") -> None:
     names = "endoftext startoftranscript en de zh translate transcribe startoflm startofprev nospeech notimestamps"
     words, special = 100, [f"<|{name}|>" for name in names.split()]
     ids = {token: words + i for i, token in enumerate(special)}
@@ -178,7 +179,7 @@ def _whisper(directory: Path) -> None:
         alignment_heads=[[0, 0], [1, 1]],
     )
     model.save_pretrained(directory)
-    vocabulary = {f"w{i}": i for i in range(words)} | ids
+    vocabulary = {f"w{i}": i for i in range(words - 1)} | {last_word: words - 1} | ids
     vocabulary |= {f"<|{i * 0.02:.2f}|>": words + len(special) + i for i in range(1501)}
     raw = Tokenizer(models.WordLevel(vocabulary, unk_token="w0"))
     raw.pre_tokenizer = pre_tokenizers.Whitespace()
@@ -189,6 +190,14 @@ def _whisper(directory: Path) -> None:
         additional_special_tokens=[t for t in vocabulary if t.startswith("<|")],
     )
     fast.save_pretrained(directory)
+
+
+def _whisper_cpu(directory: Path) -> None:
+    """CTranslate2 knows a multilingual Whisper by the empty word in its vocabulary."""
+    _whisper(directory, last_word="")
+    spec = CATALOGUE.encoders["whisper_cpu"].weights
+    assert spec is not None
+    convert(spec, directory.parent)
 
 
 SMALL = {
@@ -297,6 +306,7 @@ MAKERS: dict[str, Callable[[Path], Any]] = {
     "vitpose": _vitpose,
     "ast": _ast,
     "whisper": _whisper,
+    "whisper_cpu": _whisper_cpu,
     "captioner": _captioner,
     "transnetv2": _transnetv2,
     "e5": _e5,

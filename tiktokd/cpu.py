@@ -20,7 +20,7 @@ class CpuHandler:
         if setup.region is None:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region, self._config = setup, setup.region, setup.config
-        self._runner = runner_for(setup)
+        self._runner = runner_for(setup, gpu=False)
 
     def ready(self) -> Ready:
         """Greet with what each analyzer can do on this machine."""

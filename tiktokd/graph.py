@@ -34,6 +34,28 @@ def load(*, onnx_on_gpu: bool = False) -> Catalogue:
     )
 
 
+def without_gpu(catalogue: Catalogue) -> Catalogue:
+    """Return the plug-ins of a CPU worker: encoders of the GPU that have a stand-in are that one, under their name.
+
+    Everything that reads them reads the stand-in; what was too heavy for their sake alone is light. On a machine with a
+    GPU this changes nothing but the fallback: what belongs to the GPU's part of a video belongs to it still.
+    """
+    encoders = dict(catalogue.encoders)
+    for one in catalogue.encoders.values():
+        if one.stands_for:
+            # "either": of the GPU's part. No extra: here results are less without it.
+            own = replace(one.weights, extra=False) if one.weights else None
+            encoders[one.stands_for] = replace(one, name=one.stands_for, place="either", weights=own)
+    here = Catalogue(encoders=encoders, analyzers=catalogue.analyzers)
+
+    def light(analyzer: Analyzer) -> bool:
+        used = order(analyzer.uses, here, optional=False)
+        return any(e.stands_for for e in used) and all(e.place != "gpu" for e in used)
+
+    analyzers = {a.name: replace(a, lightweight=a.lightweight or light(a)) for a in catalogue.analyzers.values()}
+    return replace(here, analyzers=analyzers)
+
+
 def select(wanted: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
     """Return analyzer names, sorted, for names, groups and "all".
 
@@ -179,6 +201,7 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext, *, gpu: b
     asked = [name for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)]
     lacks = {name: missing(name, catalogue, load) or (None if gpu else _idle(name, catalogue)) for name in asked}
     hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
+    less = [_stands_in(name, catalogue) for name in asked if not lacks[name]]
     soft = [lacks[name] for name in extra if lacks.get(name)]
     weighty = [n for n in extra if n in lacks and (n not in catalogue.encoders or catalogue.encoders[n].weights)]
     if analyzer.needs_model and len(soft) == len(weighty):
@@ -188,8 +211,8 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext, *, gpu: b
         title=analyzer.title,
         group=analyzer.group,
         level=plugins.level(analyzer),
-        tier="none" if hard else "lite" if soft else "full",
-        reason=next(iter(hard + soft), None),
+        tier="none" if hard else "lite" if soft or any(less) else "full",
+        reason=next(filter(None, (*hard, *soft, *less)), None),
         encoders=(*analyzer.uses, *extra),
         lightweight=analyzer.lightweight,
         all_encoders=tuple(encoder.name for encoder in order((*analyzer.uses, *extra), catalogue)),
@@ -233,6 +256,14 @@ def _idle(name: str, catalogue: Catalogue) -> str | None:
     if encoder.place != "gpu" or encoder.weights is None:
         return None
     return f"{encoder.weights.hub_id} is here, but no GPU worker is: see gpu.devices in the configuration"
+
+
+def _stands_in(name: str, catalogue: Catalogue) -> str | None:
+    """Return that a smaller model does the work of one that needs a GPU."""
+    encoder = catalogue.encoders.get(name)
+    if encoder is None or encoder.stands_for is None or encoder.weights is None:
+        return None
+    return f"{encoder.weights.hub_id} stands in for a larger model, which needs a GPU (gpu.devices)"
 
 
 def missing(name: str, catalogue: Catalogue, load: LoadContext) -> str | None:

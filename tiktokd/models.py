@@ -1,12 +1,11 @@
 """Hub models on this machine: which there are, fetching them when a person asks, proving that they are whole.
 
 Only tensors (`*.safetensors`) and small text files are fetched, at a revision that is written into `models.lock` with
-the sha256 of every file. Nothing here runs while the daemon works. Knows no queue and no terminal.
+the sha256 of every file; what an engine with a form of its own loads is made of them here. Nothing here runs while the
+daemon works. Knows no queue and no terminal.
 """
 
-import hashlib
 import importlib.util
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -19,13 +18,14 @@ from typing import Any, Literal
 from tiktokd import graph, paths, weights
 from tiktokd.config import Config
 from tiktokd.errors import ConfigError, LocalError, ModelMissing, NetworkError
+from tiktokd.models_convert import convert, require_package, write_lock
 from tiktokd.plugins import Weights
+from tiktokd.weights import size_bytes
 
 PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt")
 """Tensors, settings, tokenizers. Never `*.bin` or `*.py`: a pickle and foreign code."""
 SPARE_BYTES = 512 * 2**20
 """Kept free on the disk beyond what is fetched."""
-CHUNK_BYTES = 2**20
 Health = Literal["present", "missing", "unlocked", "damaged"]
 """unlocked: there, but not fetched by us, so there is nothing to compare with; damaged: not what the lock says."""
 
@@ -85,12 +85,15 @@ def wanted(config: Config) -> list[Model]:
     for encoder in catalogue.encoders.values():
         if encoder.weights is not None:
             spec = weights.chosen(encoder.weights, own)
-            found.setdefault(spec.hub_id, (spec, []))[1].append(encoder.name)
+            known, names = found.get(spec.hub_id, (spec, []))
+            usable = known if known.conversion or (spec.conversion and spec.conversion.advice) else spec
+            found[spec.hub_id] = (usable, [*names, encoder.name])
     return [_model(spec, names, catalogue, config) for _id, (spec, names) in sorted(found.items())]
 
 
 def _model(spec: Weights, encoders: list[str], catalogue: graph.Catalogue, config: Config) -> Model:
-    users = [a.name for a in catalogue.analyzers.values() if set(encoders) & {*a.uses, *a.optional, *a.signals}]
+    served = {*encoders, *(catalogue.encoders[name].stands_for for name in encoders)}
+    users = [a.name for a in catalogue.analyzers.values() if served & {*a.uses, *a.optional, *a.signals}]
     try:
         path = weights.locate(spec, config.models_dir)
     except ModelMissing:
@@ -132,6 +135,7 @@ def order(spec: Weights, models_dir: Path) -> Order:
 
     if spec.by_hand:
         raise ModelMissing(f"{spec.hub_id} cannot be pulled: {spec.by_hand}")
+    require_package(spec)
     hub = _hub()
     with _translated(spec):
         info = hub.HfApi().model_info(spec.hub_id, revision=spec.revision, files_metadata=True)
@@ -150,7 +154,7 @@ def order(spec: Weights, models_dir: Path) -> Order:
 
 def check_room(orders: Iterable[Order], models_dir: Path) -> int:
     """Return the bytes still to fetch; raises `LocalError` where the disk has no room for them."""
-    need = sum(f.size_bytes for o in orders for f in o.files if _size(o.target / f.name) != f.size_bytes)
+    need = sum(f.size_bytes for o in orders for f in o.files if size_bytes(o.target / f.name) != f.size_bytes)
     models_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models_dir).free
     if need + SPARE_BYTES > free:
@@ -162,7 +166,11 @@ def check_room(orders: Iterable[Order], models_dir: Path) -> int:
 
 
 def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
-    """Fetch what is missing, resuming a broken transfer, and write the lock; `fetched` is told all bytes so far.
+    """Fetch what is missing, resuming a broken transfer, write the lock and convert what is to be converted.
+
+    Args:
+        ordered: what to fetch.
+        fetched: told all bytes so far.
 
     Raises:
         NetworkError: the transfer broke off; what has arrived is kept for the next try.
@@ -176,7 +184,10 @@ def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
             )  # fmt: skip
         done += file.size_bytes
         fetched(done)
-    _lock(ordered)
+    spec, models_dir = ordered.weights, ordered.target.parent
+    facts = {"revision": ordered.revision, "licence": spec.licence}
+    write_lock(models_dir, spec.hub_id, facts, ordered.target, [file.name for file in ordered.files])
+    convert(spec, models_dir)
 
 
 class _Arrivals:
@@ -204,70 +215,25 @@ def _add(tell: Callable[[int], None], before: int, arrived: int) -> None:
     tell(before + arrived)
 
 
-def _lock(ordered: Order) -> None:
-    path = ordered.target.parent / weights.LOCK_NAME
-    lock = read_lock(ordered.target.parent)
-    lock[ordered.weights.hub_id] = {
-        "revision": ordered.revision,
-        "licence": ordered.weights.licence,
-        "files": {
-            f.name: {"size_bytes": _size(ordered.target / f.name), "sha256": sha256(ordered.target / f.name)}
-            for f in ordered.files
-        },
-    }
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n")
-    part.replace(path)
-
-
-def read_lock(models_dir: Path) -> dict[str, Any]:
-    """Return what `models.lock` says; nothing where there is none or it is not JSON."""
-    try:
-        found = json.loads((models_dir / weights.LOCK_NAME).read_text())
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
 def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     """Return the health of a model, and what is wrong with it in words; reads every byte."""
     if model.path is None:
-        return "missing", weights.how_to_get(model.weights)
-    entry = read_lock(models_dir).get(model.weights.hub_id)
+        return "missing", weights.how_to_get(model.weights, models_dir)
+    also = ""
+    if model.weights.conversion:
+        try:
+            also = f", and what {weights.made(model.weights, models_dir)[1].get('made_by')} made of them"
+        except ModelMissing as exc:
+            return "damaged", str(exc)
+    entry = weights.read_lock(models_dir).get(model.weights.hub_id)
     if entry is None or model.path.parent != models_dir:
         return "unlocked", "not fetched by tiktokctl: there is no checksum to compare with"
-    if not _whole(entry):
+    files = weights.locked_files(entry)
+    if files is None or not isinstance(entry.get("revision"), str):
         return "unlocked", f"{weights.LOCK_NAME} was damaged or edited; pull it again to have checksums"
-    for name, expected in entry["files"].items():
-        path = model.path / name
-        if _size(path) != expected["size_bytes"]:
-            return "damaged", f"{name} has {_size(path)} bytes, the lock says {expected['size_bytes']}"
-        if sha256(path) != expected["sha256"]:
-            return "damaged", f"{name} is not the file that was fetched (sha256 differs)"
-    return "present", f"{len(entry['files'])} files as fetched at revision {entry['revision'][:12]}"
-
-
-def _whole(entry: Any) -> bool:
-    """Return whether an entry of the lock has what it is made of."""
-    if not isinstance(entry, dict) or not isinstance(entry.get("revision"), str):
-        return False
-    files = entry.get("files")
-    return isinstance(files, dict) and all(
-        isinstance(file, dict) and {"size_bytes", "sha256"} <= set(file) for file in files.values()
-    )
-
-
-def sha256(path: Path) -> str:
-    """Return the hexadecimal digest of a file."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else 0
+    if wrong := weights.mismatch(files, model.path):
+        return "damaged", wrong
+    return "present", f"{len(files)} files as fetched at revision {entry['revision'][:12]}{also}"
 
 
 def _hub() -> Any:

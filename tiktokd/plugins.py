@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.conversion import Conversion
 from tiktokd.errors import ProtocolError
 from tiktokd.model import Envelope, MediaFacts, Metadata, ModelUsed, Output, Reason, Segment, Signals, Status, Tier
 
@@ -47,7 +48,10 @@ class Weights:
     by_hand: str | None = None
     """How a person gets the tensors where no hub has them as safetensors; `None`: `tiktokctl models pull`."""
     extra: bool = False
-    """Large, and for more than an analysis promises: fetched only by its own name, and no result is less without."""
+    """Fetched only by its own name: large and for more than an analysis promises, so that no result is less without,
+    or of a stand-in (`Encoder.stands_for`), for which most machines have no use."""
+    conversion: Conversion | None = None
+    """What is made of the tensors and loaded instead of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +171,8 @@ class Encoder:
     weights: Weights | None = None
     models: tuple[ModelUsed, ...] = ()
     """Weights that ship inside packages; hub weights are added by the loader."""
+    stands_for: str | None = None
+    """Encoder whose features it gives instead, from a smaller model, where no GPU works (`graph.without_gpu`)."""
     max_batch: int = 64
     gflop_per_item: float | None = None
     """Floating-point operations per item, 1e9; `None`: not counted."""

@@ -149,8 +149,12 @@ class Runner:
         )
 
     def _tier(self, analyzer: Analyzer, features: _Features, result: Result) -> Tier:
-        """Return full unless a model could not run, optional or needed; one with nothing to encode is no loss."""
-        if result.reason in ("model_missing", "cpu_fallback"):
+        """Return full unless a model could not run, optional or needed, or a smaller one stood in for it.
+
+        One with nothing to encode is no loss.
+        """
+        used = (self.catalogue.encoders.get(n) for n in (*analyzer.uses, *analyzer.optional) if n in features.values)
+        if result.reason in ("model_missing", "cpu_fallback") or any(e and e.stands_for for e in used):
             return "lite"
         due = [n for n in analyzer.optional if n not in features.values and not self._left_out(n, features)]
         return "lite" if any(features.absent.get(n, (None, ""))[0] in (None, "model_missing") for n in due) else "full"

@@ -11,7 +11,7 @@ from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
 from tiktokd.worker import WorkerSetup, versions
 
-PACKAGES = ("av", "numpy", "onnxruntime", "opencv-python-headless", "rapidocr", "torch", "transformers")
+PACKAGES = ("av", "ctranslate2", "numpy", "onnxruntime", "opencv-python-headless", "rapidocr", "torch", "transformers")
 """Those whose version explains a result."""
 
 
@@ -65,8 +65,8 @@ def context_of(region: Region, request: Analyze) -> Context:
     )
 
 
-def runner_for(setup: WorkerSetup) -> Runner:
-    """Return the plug-ins of a worker; raises `ConfigError` for a wrong [analysis] table."""
+def runner_for(setup: WorkerSetup, *, gpu: bool) -> Runner:
+    """Return the plug-ins of a worker, of the GPU or not; raises `ConfigError` for a wrong [analysis] table."""
     catalogue = graph.load(onnx_on_gpu=setup.onnx_on_gpu)
     graph.select(setup.config.analysis.analyzers, catalogue)
     load = LoadContext(
@@ -76,7 +76,7 @@ def runner_for(setup: WorkerSetup) -> Runner:
         models=graph.own_models(setup.config.analysis.models, catalogue),
         threads=setup.config.cpu.threads,
     )
-    return Runner(load, catalogue)
+    return Runner(load, catalogue if gpu else graph.without_gpu(catalogue))
 
 
 def greeting(runner: Runner, *, gpu: bool) -> Ready:

@@ -1,20 +1,25 @@
-"""Where the weights of a hub model lie on this machine. Knows nothing of how a model is built from them.
+"""Where the weights of a hub model lie on this machine, and whether they are whole. Knows not how a model is built.
 
 Order: `<models_dir>/<org>--<name>/` (a plain directory, also one that the user put there), then the hub's own cache at
 the pinned revision. Nothing is ever downloaded from here; `tiktokctl models pull` does that when a person asks.
 """
 
+import hashlib
+import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.plugins import Weights
 
 LOCK_NAME = "models.lock"
-"""JSON beside the models: hub id → revision, licence, files with size and sha256; `tiktokctl models pull` writes it."""
+"""JSON beside the models: hub id → revision, licence, files with size and sha256; `tiktokctl models pull` writes it.
+What was made of a model stands under `made_key`."""
+CHUNK_BYTES = 2**20
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[0-9a-f]{40}))?")
 
 
@@ -46,24 +51,123 @@ def directory_name(weights: Weights) -> str:
 
 
 def locate(weights: Weights, models_dir: Path | None) -> Path:
-    """Return the directory that holds the weights.
+    """Return the directory that holds the weights, and what is made of them where something is.
 
     Raises:
-        ModelMissing: with the command that fetches them.
+        ModelMissing: with the command that fetches or makes them.
     """
+    path, form = _tensors(weights, models_dir), weights.conversion
+    if path is None:
+        lacks = f"({weights.size_mib:.0f} MiB, {weights.licence}) is not on this machine"
+    elif form is None or (form.advice is None and _is_made(weights, models_dir)):
+        return path
+    else:
+        lacks = "is here, but not ready to run"
+    raise ModelMissing(f"{weights.hub_id} {lacks}; {how_to_get(weights, models_dir)}")
+
+
+def how_to_get(weights: Weights, models_dir: Path | None = None) -> str:
+    """Return what a person does to have the weights here: commands, or where a converted file goes.
+
+    Args:
+        weights: the model.
+        models_dir: where tensors may lie already that only have to be converted.
+    """
+    if weights.by_hand:
+        return weights.by_hand
+    form = weights.conversion
+    steps = [form.advice] if form and form.advice else []
+    if form is None or _tensors(weights, models_dir) is None:
+        steps.append(f"tiktokctl models pull {weights.hub_id}")
+    elif not _is_made(weights, models_dir):
+        steps.append(f"tiktokctl models convert {weights.hub_id}")
+    return f"run: {' && '.join(steps)}"
+
+
+def _tensors(weights: Weights, models_dir: Path | None) -> Path | None:
     for candidate in _candidates(weights, models_dir):
         known = not weights.has_config or (candidate / "config.json").is_file()
         if known and any(candidate.glob("*.safetensors")):
             return candidate
-    raise ModelMissing(
-        f"{weights.hub_id} ({weights.size_mib:.0f} MiB, {weights.licence}) is not on this machine; "
-        f"{how_to_get(weights)}"
+    return None
+
+
+def _is_made(weights: Weights, models_dir: Path | None) -> bool:
+    """Return whether all files are there that are made of the tensors."""
+    form, folder = weights.conversion, made_folder(weights, models_dir)
+    return form is not None and folder is not None and all((folder / name).is_file() for name in form.files)
+
+
+def made_folder(weights: Weights, models_dir: Path | None) -> Path | None:
+    """Return where what is made of the tensors lies or would lie; `None`: nothing is, or no directory is set."""
+    form = weights.conversion
+    return models_dir / directory_name(weights) / form.folder if form and models_dir else None
+
+
+def made_key(weights: Weights) -> str:
+    """Return what it is called in the lock."""
+    return f"{weights.hub_id}/{weights.conversion.folder if weights.conversion else ''}"
+
+
+def made(weights: Weights, models_dir: Path | None) -> tuple[Path, dict[str, Any]]:
+    """Return the folder of what was made of the tensors, and its entry of the lock; every byte is compared.
+
+    Raises:
+        ModelMissing: it is not there, or not what was made on this machine.
+    """
+    locate(weights, models_dir)
+    form, folder = weights.conversion, made_folder(weights, models_dir)
+    if form is None or folder is None or models_dir is None:
+        raise ModelMissing(f"nothing is made of {weights.hub_id}")
+    entry = read_lock(models_dir).get(made_key(weights), {})
+    files = locked_files(entry) or {}
+    known = set(form.files) <= files.keys()
+    if wrong := mismatch(files, folder) if known else f"{LOCK_NAME} does not know it":
+        raise ModelMissing(f"{folder}: {wrong}; run: tiktokctl models convert {weights.hub_id}")
+    return folder, dict(entry)
+
+
+def read_lock(models_dir: Path) -> dict[str, Any]:
+    """Return what `models.lock` says; nothing where there is none or it is not JSON."""
+    try:
+        found = json.loads((models_dir / LOCK_NAME).read_text())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def locked_files(entry: Any) -> dict[str, dict[str, Any]] | None:
+    """Return name → size and digest, as an entry of the lock says; `None` where it does not."""
+    files = entry.get("files") if isinstance(entry, dict) else None
+    whole = isinstance(files, dict) and all(
+        isinstance(file, dict) and {"size_bytes", "sha256"} <= set(file) for file in files.values()
     )
+    return files if whole else None
 
 
-def how_to_get(weights: Weights) -> str:
-    """Return what a person does to have the weights here: a command, or where a converted file goes."""
-    return weights.by_hand or f"run: tiktokctl models pull {weights.hub_id}"
+def mismatch(files: Mapping[str, Mapping[str, Any]], directory: Path) -> str | None:
+    """Return what differs from the lock, in words, having read every byte; `None` where nothing does."""
+    for name, expected in files.items():
+        path = directory / name
+        if size_bytes(path) != expected["size_bytes"]:
+            return f"{name} has {size_bytes(path)} bytes, the lock says {expected['size_bytes']}"
+        if sha256(path) != expected["sha256"]:
+            return f"{name} is not the file that was fetched or made (sha256 differs)"
+    return None
+
+
+def sha256(path: Path) -> str:
+    """Return the hexadecimal digest of a file."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Return the size of a file; 0 where there is none."""
+    return path.stat().st_size if path.is_file() else 0
 
 
 def _candidates(weights: Weights, models_dir: Path | None) -> list[Path]:

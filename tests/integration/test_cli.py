@@ -682,11 +682,12 @@ def test_doctor_works_without_a_daemon_and_says_what_to_do(ctl, tmp_path):
     checks = {check["name"]: check for check in json.loads(done.stdout)}
     assert {
         "python", "sqlite", "yt-dlp", "curl_cffi", "decoders", "onnxruntime", "configuration", "state_dir", "disk",
-        "gpu", "daemon",
+        "gpu", "daemon", "ctranslate2",
     } <= set(checks)  # fmt: skip
     assert checks["daemon"]["level"] == "warn"
     assert "not running" in checks["daemon"]["found"]
     assert checks["decoders"]["level"] == "ok"
+    assert "int8" in checks["ctranslate2"]["found"]
 
 
 def test_doctor_knows_which_sqlite_versions_are_sound():

@@ -12,11 +12,12 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
-from tiktokd.encoders import nsfw
+from tiktokd.encoders import nsfw, whisper_cpu
 from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
 REPO = "Falconsai/nsfw_image_detection"
+DIRECTORY = "Falconsai--nsfw_image_detection"
 CTL = Path(sys.executable).parent / "tiktokctl"
 
 
@@ -71,14 +72,14 @@ def hub(tmp_path):
     thread.join()
 
 
-def ctl(hub, tmp_path, *words):
+def ctl(hub, tmp_path, *words, timeout_s=60):
     environment = os.environ | {
         "TIKTOKD_DAEMON__STATE_DIR": str(tmp_path / "state"),
         "HF_ENDPOINT": f"http://127.0.0.1:{hub.server_address[1]}" if hub else "http://127.0.0.1:9",
         "HF_HOME": str(tmp_path / "hf"),
         "HF_HUB_DISABLE_TELEMETRY": "1",
     }
-    return subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=60)
+    return subprocess.run([CTL, *words], env=environment, capture_output=True, text=True, timeout=timeout_s)
 
 
 def test_pull_takes_tensors_and_text_alone_locks_them_and_the_loader_accepts_them(hub, tmp_path):
@@ -188,6 +189,74 @@ def test_an_extra_is_never_fetched_along_with_others_and_that_is_said(hub, tmp_p
     assert not [path for path in hub.asked if "privacy-filter" in path]
     ctl(hub, tmp_path, "models", "pull", "openai/privacy-filter")
     assert [path for path in hub.asked if "privacy-filter" in path]
+
+
+@pytest.fixture
+def speech_hub(hub, tmp_path, monkeypatch):
+    """The hub with a tiny Whisper in it, which the settings choose for machines without a GPU."""
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{whisper_cpu = "{REPO}"}}')
+    directory = tiny_models.write("whisper_cpu", tmp_path / "speech")
+    hub.files = {p.name: p.read_bytes() for p in directory.iterdir() if p.is_file()} | {"model.bin": b"no one's"}
+    return hub
+
+
+LOADS_TORCH = pytest.mark.timeout(300)
+"""For programs that convert: on a busy machine they start slowly."""
+
+
+@LOADS_TORCH
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
+def test_pull_makes_what_the_engine_loads_of_the_safetensors_and_verify_reads_it_too(speech_hub, tmp_path):
+    done = ctl(speech_hub, tmp_path, "models", "pull", REPO, timeout_s=120)
+    assert done.returncode == 0, done.stderr
+    assert not [path for path in speech_hub.asked if path.endswith(".bin")]
+    models = tmp_path / "state" / "models"
+    lock = json.loads((models / "models.lock").read_text())
+    made = lock[f"{REPO}/ctranslate2-int8"]
+    file = models / DIRECTORY / "ctranslate2-int8" / "model.bin"
+    assert made["files"]["model.bin"]["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert made["revision"] == lock[REPO]["revision"] == REVISION
+    assert made["made_by"].startswith("ctranslate2 ")
+    own = {"openai/whisper-base": REPO}
+    used = whisper_cpu.load(LoadContext(models_dir=models, models=own)).used[0]
+    assert (used.id, used.revision, used.dtype) == (REPO, REVISION, "int8")
+    good = ctl(speech_hub, tmp_path, "models", "verify", REPO)
+    assert (good.returncode, good.stdout.split()[:2]) == (0, ["✓", "present"])
+    file.write_bytes(file.read_bytes()[:-1])
+    bad = ctl(speech_hub, tmp_path, "models", "verify", REPO)
+    assert (bad.returncode, "damaged" in bad.stdout) == (1, True)
+
+
+@LOADS_TORCH
+@pytest.mark.filterwarnings(tiny_models.ODDITIES)
+def test_where_there_is_no_hub_tensors_that_a_person_copied_are_converted(speech_hub, tmp_path):
+    directory = tmp_path / "state" / "models" / DIRECTORY
+    directory.mkdir(parents=True)
+    for name, data in speech_hub.files.items():
+        (directory / name).write_bytes(data)
+    done = ctl(None, tmp_path, "models", "convert", "whisper_cpu", "--json", timeout_s=120)
+    assert json.loads(done.stdout) == {"converted": [REPO], "failed": 0}, done.stderr
+    used = whisper_cpu.load(LoadContext(models_dir=directory.parent, models={"openai/whisper-base": REPO})).used[0]
+    assert (used.revision, used.device) == (None, "cpu")
+
+
+def test_convert_says_what_needs_none_and_what_is_not_here(tmp_path):
+    done = ctl(None, tmp_path, "models", "convert", "nsfw", "whisper_cpu")
+    assert done.returncode == 1
+    assert f"{REPO} is loaded as it was fetched" in done.stderr
+    assert "openai/whisper-base (277 MiB, Apache-2.0) is not on this machine" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert ctl(None, tmp_path, "models", "convert").returncode == 2
+
+
+def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_along(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{whisper = "{REPO}"}}')  # all that this hub has
+    found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
+    row = found["openai/whisper-base"]
+    assert (row["extra"], row["licence"], row["path"]) == (True, "Apache-2.0", None)
+    assert {"speech_transcription", "vocal_delivery"} <= set(row["analyzers"])
+    told = ctl(hub, tmp_path, "models", "pull", "speech_transcription").stderr
+    assert "left out: openai/whisper-base is an extra; run: tiktokctl models pull openai/whisper-base" in told
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):

@@ -212,6 +212,23 @@ async def test_a_worker_that_is_being_ended_gets_no_request_that_would_be_charge
     await stage.next(WorkerUp)
 
 
+@pytest.mark.parametrize("first", ["cpu", "gpu"])
+async def test_what_happens_on_the_gpu_counts_more_than_what_a_cpu_could_do(tmp_path: Path, first: str) -> None:
+    config = Config.model_validate({"daemon": {"state_dir": str(tmp_path)}})
+    events: asyncio.Queue[Event] = asyncio.Queue()
+    second = {"cpu": "gpu", "gpu": "cpu"}[first]
+    specs = [WorkerSpec(kind=kind, index=0, target="tests.rascals:judge") for kind in (first, second)]
+    supervisor = Supervisor(specs, config, emit=events.put_nowait, clock=time.monotonic)
+    held = supervisor.workers.pop(f"{second}_worker_0")
+    async with asyncio.timeout(WAIT_S):
+        for more in ({}, {held.spec.name: held}):
+            supervisor.workers |= more
+            supervisor.tick()
+            assert isinstance(await events.get(), WorkerUp)
+    assert supervisor.facts["a"].tier == "none"
+    await supervisor.close()
+
+
 async def test_a_request_that_is_too_large_for_the_pipe_is_answered_and_the_worker_goes_on(stage: Stage) -> None:
     ticket = stage.send("x" * wire.MAX_MESSAGE_BYTES)
     answered = await stage.next(Answered)

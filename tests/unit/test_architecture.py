@@ -49,6 +49,7 @@ THIRD_PARTY_OWNERS = {
     "torch": {"encoders", "gpu", "models"},
     "transformers": {"encoders", "models"},
     "onnxruntime": {"encoders"},
+    "ctranslate2": {"encoders"},
     "cv2": {"encoders"},
     "rapidocr": {"encoders"},
     "huggingface_hub": {"models"},

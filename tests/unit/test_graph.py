@@ -1,5 +1,7 @@
 """Which plug-ins run where: pure decisions over specifications."""
 
+from dataclasses import replace
+
 import pytest
 
 from tiktokd import graph
@@ -76,6 +78,34 @@ def test_a_light_analyzer_draws_no_gpu_model_into_a_cpu_worker():
 def test_the_fallback_runs_the_light_part_of_the_gpu_group_alone():
     plan = graph.plan_level1(ALL, "fallback", WORLD)
     assert (names(plan), [a.name for a in plan.too_heavy]) == (["move"], ["scene", "people"])
+
+
+def test_a_stand_in_gives_what_it_stands_for_on_cpu_workers_and_nowhere_else():
+    small = encoder("small", stands_for="image", weights=replace(HUB, hub_id="org/small", extra=True))
+    world = catalogue([*WORLD.encoders.values(), small], WORLD.analyzers.values())
+    cpu = graph.without_gpu(world)
+    assert [(e.name, e.weights.hub_id) for e in graph.plan_level1(("scene",), "all", cpu).encoders] == [
+        ("image", "org/small")
+    ]
+    for group, runs in (("all", ["loud", "move", "scene"]), ("fallback", ["move", "scene"]), ("cpu", ["loud"])):
+        plan = graph.plan_level1(ALL, group, cpu)
+        assert names(plan) == runs, group
+        assert [a.name for a in plan.too_heavy] == ([] if group == "cpu" else ["people"]), "pose needs a GPU"
+    assert graph.plan_level1(ALL, "gpu", world).encoders == graph.plan_level1(ALL, "gpu", WORLD).encoders
+    assert graph.plan_level1(("hook",), "fallback", cpu).publish == {"image"}
+
+
+def test_where_a_stand_in_works_the_tier_is_lite_and_its_absence_is_told(tmp_path):
+    small = encoder("small", stands_for="image", weights=replace(HUB, hub_id="org/small", extra=True))
+    cpu = graph.without_gpu(catalogue([encoder("image", "gpu", weights=HUB), small], [WORLD.analyzers["scene"]]))
+    load = LoadContext(models_dir=tmp_path)
+    told = graph.facts(cpu.analyzers["scene"], cpu, load, gpu=False)
+    assert (told.tier, "tiktokctl models pull org/small" in told.reason) == ("none", True)
+    (tmp_path / "org--small").mkdir()
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / "org--small" / name).write_text("{}")
+    told = graph.facts(cpu.analyzers["scene"], cpu, load, gpu=False)
+    assert (told.tier, told.reason.split(" stands in")[0]) == ("lite", "org/small")
 
 
 def test_an_encoder_whose_signals_are_wanted_runs_even_if_no_analyzer_of_the_group_reads_it():

@@ -7,6 +7,7 @@ import pytest
 
 from tests.contexts import facts
 from tests.unit.test_graph import HUB, analyzer, catalogue, encoder
+from tiktokd import graph
 from tiktokd.errors import GpuOutOfMemory, ModelMissing
 from tiktokd.model import Metadata, ModelUsed, Output, Segment
 from tiktokd.plugins import Context, LoadContext, ok, skipped
@@ -83,6 +84,24 @@ def test_nothing_to_encode_is_the_encoders_own_reason_and_no_loss_of_tier():
     out = run([quiet], [spec("needs", uses=("x",)), spec("likes", optional=("x",))]).outputs
     assert (out["needs"].status, out["needs"].reason) == ("skipped", "no_speech")
     assert (out["likes"].status, out["likes"].tier) == ("ok", "full")
+
+
+def test_what_a_stand_in_gave_is_tier_lite_and_names_its_weights():
+    used = ModelUsed(id="org/small", dtype="int8", device="cpu")
+    small = encoder("small", stands_for="x", items=lambda _c: [1], models=(used,))
+    world = graph.without_gpu(
+        catalogue(
+            [encoder("x", "gpu", load=fail), small],
+            [spec("needs", uses=("x",), lightweight=False), spec("likes", optional=("x",)), spec("free")],
+        )
+    )
+    seen = Context(facts=facts(duration_s=3, frames=3, audio=True))
+    out = Runner(LoadContext(), world).level1(tuple(world.analyzers), "all", seen, lambda _name: None).outputs
+    assert {n: (e.status, e.tier, e.models) for n, e in out.items()} == {
+        "needs": ("ok", "lite", [used]),
+        "likes": ("ok", "lite", [used]),
+        "free": ("ok", "full", []),
+    }
 
 
 @pytest.mark.parametrize(

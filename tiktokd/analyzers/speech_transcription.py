@@ -2,10 +2,11 @@
 
 Whisper on the stretches with detected speech. Windows that come out as loops or guesses are decoded again with rising
 temperature, as the original does; sentences that still look invented are left out and counted. Lyrics that are sung
-clearly count as speech.
+clearly count as speech. Where there is no GPU, a smaller model does the same (tier lite) if a person has put it there.
 
 Bad at lyrics against speech, two people at once, code switching inside half a minute, rare names; word times are good
-to about 0.2 s. Times of words are the model's own alignment.
+to about 0.2 s. The smaller model gets more words wrong, in other languages than English most of all (appendix D of the
+source). Times of words are the model's own alignment.
 Source: Radford et al. 2022, arXiv 2212.04356; openai/whisper-large-v3-turbo, MIT.
 """
 

@@ -42,6 +42,9 @@ _TRY_AV = (
     f"print(json.dumps([av.__version__, av.library_versions['libavcodec'][0], "
     f"[c for c in {CODECS!r} if not ({{c, 'lib' + c, 'libdav1d' if c == 'av1' else c}} & have)]]))"
 )
+_TRY_CTRANSLATE2 = (
+    "import ctranslate2 as c, json; print(json.dumps([c.__version__, sorted(c.get_supported_compute_types('cpu'))]))"
+)
 _TRY_ONNX = "import onnxruntime as o, json; print(json.dumps([o.__version__, o.get_available_providers()]))"
 _TRY_ONNX_CUDA = (  # as a GPU worker does: torch first, for it brings CUDA's libraries
     "import torch, onnxruntime as o, json; from importlib.resources import files; "
@@ -69,7 +72,7 @@ class Check:
 def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Check]:
     """Return every finding, in the order in which people should read them."""
     found = [python(), sqlite(sqlite3.sqlite_version_info), yt_dlp(_version("yt-dlp"), datetime.now(UTC)), curl_cffi()]
-    found += [decoders(), onnxruntime()]
+    found += [decoders(), onnxruntime(), ctranslate2()]
     try:
         config = settings(socket_option, config_file)
     except ConfigError as exc:
@@ -152,6 +155,19 @@ def onnxruntime() -> Check:
         advice = f"install the CUDA and cuDNN that {onnx.GPU} {version} wants, or go back: " + _ONNX_BACK
         return Check("onnxruntime", "warn", found, advice)
     return Check("onnxruntime", "ok", f"{text}; text is read on the GPU")
+
+
+def ctranslate2() -> Check:
+    """Check the package that transcribes speech where there is no GPU; nobody has to have it."""
+    if _version("ctranslate2") is None:
+        advice = "for that: pip install 'tiktokd[asr-cpu]' && tiktokctl models pull openai/whisper-base"
+        return Check("ctranslate2", "ok", "not installed: without a GPU no speech is transcribed", advice)
+    answer = _try(_TRY_CTRANSLATE2)
+    if isinstance(answer, str):
+        advice = "pip install --force-reinstall --no-deps ctranslate2"
+        return Check("ctranslate2", "warn", f"does not work: {answer}", advice)
+    version, types = answer
+    return Check("ctranslate2", "ok", f"{version}: {', '.join(types)}")
 
 
 def directories(config: Config) -> Iterator[Check]:

@@ -14,7 +14,7 @@ MIB = 2**20
 
 
 def _run(session: Session, args: argparse.Namespace) -> int:
-    action = {"list": _list, "pull": _pull, "verify": _verify}[args.action]
+    action = {"list": _list, "pull": _pull, "convert": _convert, "verify": _verify}[args.action]
     return action(session, args)
 
 
@@ -49,7 +49,7 @@ def _list(session: Session, args: argparse.Namespace) -> int:
             session.say(f"{model.weights.hub_id} cannot be pulled: {model.weights.by_hand}")
     for model in found:
         if model.path is None and model.weights.extra:
-            session.say(f"{model.weights.hub_id} is an extra, only by its own name: {_how_to_get(model)}")
+            session.say(f"{model.weights.hub_id} is an extra, only by its own name: {_how_to_get(session, model)}")
     missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.weights.extra]
     if missing:
         total = sum(m.weights.size_mib for m in missing)
@@ -101,7 +101,7 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
             session.complain(f"✗ {exc}")
             failed += 1
     for extra in (m for m in _chosen(session, args) if m not in chosen and m.path is None):
-        session.complain(f"left out: {extra.weights.hub_id} is an extra; {_how_to_get(extra)}")
+        session.complain(f"left out: {extra.weights.hub_id} is an extra; {_how_to_get(session, extra)}")
     try:
         need = models.check_room(orders, target)
     except TiktokdError as exc:
@@ -139,10 +139,36 @@ def _place(model: "Model", target: Path) -> Path:
     return target / weights.directory_name(model.weights)
 
 
-def _how_to_get(model: "Model") -> str:
+def _how_to_get(session: Session, model: "Model") -> str:
     from tiktokd import weights
 
-    return f"{weights.how_to_get(model.weights)} ({model.weights.size_mib:,.0f} MiB)"
+    return f"{weights.how_to_get(model.weights, session.config.models_dir)} ({model.weights.size_mib:,.0f} MiB)"
+
+
+def _convert(session: Session, args: argparse.Namespace) -> int:
+    """Make again, without a network, what `pull` makes of tensors."""
+    from tiktokd.errors import TiktokdError
+    from tiktokd.models_convert import convert
+
+    if not args.names:
+        session.complain("tiktokctl models convert: name models (tiktokctl models list)")
+        return EXIT_USAGE
+    made, failed = [], 0
+    for model in _chosen(session, args):
+        if model.weights.conversion is None:
+            session.complain(f"{model.weights.hub_id} is loaded as it was fetched")
+            continue
+        try:
+            convert(model.weights, session.config.models_dir)
+        except TiktokdError as exc:
+            session.complain(f"✗ {exc}")
+            failed += 1
+            continue
+        session.complain(f"✓ {model.weights.hub_id}")
+        made.append(model.weights.hub_id)
+    if session.json:
+        session.dump({"converted": made, "failed": failed})
+    return EXIT_PARTIAL if failed else EXIT_OK
 
 
 def _verify(session: Session, args: argparse.Namespace) -> int:
@@ -159,7 +185,9 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "pull", "verify"), default="list", help="default: list")
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "pull", "convert", "verify"), default="list", help="default: list"
+    )
     parser.add_argument("names", nargs="*", metavar="NAME", help="model, encoder or analyzer; or all")
 
 
@@ -169,14 +197,15 @@ VERBS = (
         section="Machine",
         title="List, fetch and check the weights of hub models",
         about="Nothing is ever fetched without this command. Only safetensors and small text files are taken, at a "
-        "revision that models.lock remembers with the sha256 of every file.",
+        "revision that models.lock remembers with the sha256 of every file. What another engine loads is made here.",
         run=_run,
         arguments=_arguments,
         examples=(
             ("models list", "which models there are, for what, under which licence"),
             ("models pull speech_transcription", "fetch what one analyzer needs"),
             ("models pull all", "fetch everything that is missing, extras left out"),
-            ("models pull openai/privacy-filter", "fetch one extra: what is large and not needed, by its own name"),
+            ("models pull openai/privacy-filter", "fetch one extra: what most have no need of, by its own name"),
+            ("models convert openai/whisper-base", "make again what a CPU runs of tensors that are here"),
             ("models verify", "read every file again and compare it with models.lock"),
         ),
     ),

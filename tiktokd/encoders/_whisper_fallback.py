@@ -24,10 +24,19 @@ Again = Callable[[Sequence[int], float], Sequence[Decoded]]
 """Row numbers and a temperature → those rows decoded again."""
 
 
-def settle(first: Sequence[Decoded], text: Text, again: Again) -> list[Decoded]:
-    """Return what to believe of each window: the first decoding without fault, else the least bad of all."""
+def settle(
+    first: Sequence[Decoded], text: Text, again: Again, temperatures: Sequence[float] | None = None
+) -> list[Decoded]:
+    """Return what to believe of each window: the first decoding without fault, else the least bad of all.
+
+    Args:
+        first: the greedy decoding of each window.
+        text: writes the words of one.
+        again: decodes windows in another way.
+        temperatures: of the further tries; `None`: `TEMPERATURES`.
+    """
     tried = [[heard] for heard in first]
-    for temperature in TEMPERATURES:
+    for temperature in TEMPERATURES if temperatures is None else temperatures:
         failing = [row for row, tries in enumerate(tried) if is_doubtful(tries[-1], text(tries[-1]))]
         if not failing:
             break

@@ -11,7 +11,7 @@ Source: Radford et al. 2022, arXiv 2212.04356; openai/whisper-large-v3-turbo, MI
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +52,18 @@ class Window:
     """Of the whole clip, for the guards."""
 
 
+class Speller(Protocol):
+    """A Whisper, whatever runs it, for those who only read what it wrote."""
+
+    @property
+    def special(self) -> _whisper_decode.Special:
+        """Ids that are not text."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """Has `decode(ids, skip_special_tokens)`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Whisper:
     """The model, its tokenizer and its spectrogram."""
@@ -73,20 +85,24 @@ def load(context: LoadContext) -> Whisper:
 
     hub = _hub.load(WEIGHTS, context, "WhisperForConditionalGeneration")
     tokenizer = _hub.tokenizer(hub)
-    config = hub.model.generation_config
-    end = config.eos_token_id
     quiet = [tokenizer.convert_tokens_to_ids(name) for name in ("<|nospeech|>", "<|nocaptions|>")]
     known = [i for i in quiet if i is not None and i != tokenizer.unk_token_id]
-    special = _whisper_decode.Special(
-        start=config.decoder_start_token_id,
-        end=end[0] if isinstance(end, list) else end,
-        transcribe=config.task_to_id["transcribe"],
-        no_timestamps=config.no_timestamps_token_id,
-        languages=languages(config.lang_to_id),
-        no_speech=known[0] if known else None,
-    )
+    special = special_tokens(hub.model.generation_config.to_dict(), known[0] if known else None)
     extractor = transformers.WhisperFeatureExtractor(feature_size=hub.model.config.num_mel_bins)
     return Whisper(hub=hub, tokenizer=tokenizer, extractor=extractor, special=special)
+
+
+def special_tokens(settings: Mapping[str, Any], no_speech: int | None) -> _whisper_decode.Special:
+    """Return the ids that are not text, as a checkpoint's generation settings name them."""
+    end = settings["eos_token_id"]
+    return _whisper_decode.Special(
+        start=settings["decoder_start_token_id"],
+        end=end[0] if isinstance(end, list) else end,
+        transcribe=settings["task_to_id"]["transcribe"],
+        no_timestamps=settings["no_timestamps_token_id"],
+        languages=languages(settings["lang_to_id"]),
+        no_speech=no_speech,
+    )
 
 
 def languages(lang_to_id: Mapping[str, int]) -> dict[int, str]:
@@ -148,20 +164,21 @@ def encode(model: Whisper, batch: Sequence[Window]) -> Sequence[Transcript]:
             )
 
         first = _whisper_decode.decode(hub.model, model.special, encoded, frames, limit)
-        decoded = _whisper_fallback.settle(first, lambda heard: _text(model, heard.tokens), again)
-    return [_transcript_of(model, window, heard) for window, heard in zip(batch, decoded, strict=True)]
+        decoded = _whisper_fallback.settle(first, lambda heard: text_of(model, heard.tokens), again)
+    return [transcript_of(model, window, heard) for window, heard in zip(batch, decoded, strict=True)]
 
 
-def _text(model: Whisper, tokens: Sequence[int]) -> str:
+def text_of(model: Speller, tokens: Sequence[int]) -> str:
     """Return the words of tokens, those that are not text left out."""
     text = [token for token in tokens if token < model.special.end]
     return str(model.tokenizer.decode(text, skip_special_tokens=True))
 
 
-def _transcript_of(model: Whisper, window: Window, heard: _whisper_decode.Decoded) -> Transcript:
+def transcript_of(model: Speller, window: Window, heard: _whisper_decode.Decoded) -> Transcript:
+    """Return the words of a window, without what looks invented."""
     end_s = len(window.samples) / RATE_HZ
     pieces = _transcript.pieces(heard, model.special.first_timestamp, model.special.end, window.start_s, end_s)
-    found = [_transcript.sentence(piece, lambda tokens: _text(model, tokens), heard.language) for piece in pieces]
+    found = [_transcript.sentence(piece, lambda tokens: text_of(model, tokens), heard.language) for piece in pieces]
     kept = tuple(s for s in found if _transcript.invented(s, window.speech) is None)
     return Transcript(
         words=tuple(word for s in kept for word in s.words),

@@ -18,7 +18,7 @@ class GpuHandler:
             raise ProtocolError(f"{setup.name} was started without frame slots")
         self._setup, self._region = setup, setup.region
         _require(setup.device)
-        self._runner = runner_for(setup)
+        self._runner = runner_for(setup, gpu=True)
 
     def ready(self) -> Ready:
         """Greet with versions and with what each analyzer can do here."""

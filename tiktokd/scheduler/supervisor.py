@@ -53,7 +53,8 @@ class Supervisor:
         self.workers = {spec.name: Worker(spec=spec, since=clock(), health=Health(restart_at=0.0)) for spec in specs}
         self.versions: dict[str, str] = {}
         self.facts: dict[str, AnalyzerFacts] = {}
-        """What the workers said about the analyzers; the best tier where they differ."""
+        """What the workers said about the analyzers: a GPU's where there is one, else the best tier."""
+        self._gpu_told = False
         self._stopping = False
         self._ticked_at = clock()
 
@@ -169,10 +170,14 @@ class Supervisor:
         if worker.state != "starting":
             return
         self.versions |= ready.versions
+        gpu = worker.spec.kind == "gpu"
         for fact in ready.analyzers:
             known = self.facts.get(fact.name)
-            if known is None or known.tier == "none" or fact.tier == "full":
+            # What a smaller model could do on a CPU is not what happens where there is a GPU.
+            better = known is None or fact.tier == "full" or (known.tier == "none" and not self._gpu_told)
+            if gpu or better:
                 self.facts[fact.name] = fact
+        self._gpu_told |= gpu
         self._enter(worker, "idle")
         self.tick()
         _logger.info("%s is ready, pid %d", worker.spec.name, ready.pid)
