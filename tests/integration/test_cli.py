@@ -17,7 +17,7 @@ import pandas as pd
 import pytest
 
 from tests.toy_daemon import WAIT_S, envelope, toy_daemon
-from tiktokd.cli._checks import sqlite, yt_dlp
+from tiktokd.cli._checks_packages import sqlite, yt_dlp
 from tiktokd.cli._parser import verbs
 from tiktokd.cli._session import socket_path
 from tiktokd.config import load

@@ -10,7 +10,7 @@ import torch
 from tests.contexts import clip_of, facts
 from tests.lettering import backdrop, planes, small_luma, write
 from tiktokd import graph, onnx
-from tiktokd.cli import _checks
+from tiktokd.cli import _checks_packages
 from tiktokd.config import Config
 from tiktokd.daemon import Targets
 from tiktokd.daemon_crew import specs
@@ -60,7 +60,7 @@ def test_a_worker_plans_as_the_daemon_tells_it(onnx_on_gpu):
     setup = WorkerSetup(
         name="w", index=0, config=Config(), region=None, device="cpu", onnx_on_gpu=onnx_on_gpu, report=lambda **_: None
     )
-    assert graph.on_gpu(runner_for(setup).catalogue.encoders["ocr"]) is onnx_on_gpu
+    assert graph.on_gpu(runner_for(setup, gpu=True).catalogue.encoders["ocr"]) is onnx_on_gpu
 
 
 @pytest.mark.parametrize("onnx_on_gpu", [False, True])
@@ -124,11 +124,11 @@ def test_on_a_cpu_worker_nothing_is_said_about_cuda(caplog):
 
 
 def test_doctor_says_where_text_is_read_and_how_two_packages_become_one(monkeypatch, tmp_path):
-    plain = _checks.onnxruntime()
+    plain = _checks_packages.onnxruntime()
     assert plain.level == "ok"
     assert "text is read on the CPU" in plain.found
     install(monkeypatch, tmp_path, *BOTH)
-    both = _checks.onnxruntime()
+    both = _checks_packages.onnxruntime()
     assert both.level == "warn"
     assert both.advice == "pip uninstall -y onnxruntime onnxruntime-gpu && pip install --no-deps onnxruntime-gpu"
 
@@ -136,6 +136,6 @@ def test_doctor_says_where_text_is_read_and_how_two_packages_become_one(monkeypa
 @without_cuda
 def test_doctor_warns_where_the_package_for_the_gpu_finds_no_cuda(monkeypatch, tmp_path):
     install(monkeypatch, tmp_path, *GPU)
-    found = _checks.onnxruntime()
+    found = _checks_packages.onnxruntime()
     assert found.level == "warn"
     assert "CUDA does not work" in found.found
