@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from tiktokd.pdq import Hashed
 
 Floats = NDArray[np.float32]
+Span = tuple[float, float]
+"""Start and end, seconds."""
 CROPS = (0.05, 0.10)
 """Shares of the width and height that the cropped hashes leave out: copies are cropped by up to 12 % and stay near."""
 Kind = Literal["cut", "fade", "dissolve"]
@@ -82,6 +84,16 @@ class Bars:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stillness:
+    """Where nothing is shown, and where one picture is repeated; to the frame, in order."""
+
+    black: tuple[Span, ...]
+    """Stretches of black."""
+    frozen: tuple[Span, ...]
+    """Stretches of at least 1 s in which the picture stands still (black ones are not counted)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LumaStatistics:
     """Technical measurements of the luma inside the bars, full range 0..255; F frames, P pairs of `low` pictures."""
 
@@ -105,10 +117,9 @@ class LumaStatistics:
     deviation of the difference, at up to 10 Hz."""
     calm: NDArray[np.bool_]
     """(F,) False within a fade or dissolve and just beside it, where a frame is mixed."""
-    black: tuple[tuple[float, float], ...]
-    """Stretches (start, end) of black, seconds, to the frame."""
-    frozen: tuple[tuple[float, float], ...]
-    """Stretches of at least 1 s in which the picture stands still (black ones are not counted), to the frame."""
+    black: tuple[Span, ...]
+    frozen: tuple[Span, ...]
+    """As in `Stillness`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

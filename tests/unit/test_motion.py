@@ -1,4 +1,6 @@
-"""Flow and camera on pictures that were moved by known amounts."""
+"""Flow and camera on pictures that were moved by known amounts, by each engine."""
+
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,8 +12,19 @@ from tiktokd.encoders import flow as encoder
 from tiktokd.footage import Shots, Transition
 from tiktokd.plugins import LoadContext
 
-ENGINE = encoder.ENCODER.load(LoadContext())
+ENGINES = {"opencv": encoder.ENCODER.load(LoadContext()), "torch": encoder.on_device("cpu")}
 SIDE = 160
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    return request.param
+
+
+@pytest.fixture
+def measured(engine):
+    """Return a function that measures the pictures it is given with one of the engines."""
+    return partial(measure, engine)
 
 
 def texture(seed=0, height=600, width=800):
@@ -33,35 +46,37 @@ def view(picture, *, scale=1.0, degrees=0.0, right=0.0, down=0.0, size=(284, SID
     return np.clip(np.round(moved[top : top + size[0], left : left + size[1]]), 0, 255).astype(np.uint8)
 
 
-def measured(*pictures):
+def measure(engine, *pictures):
     pts = np.arange(len(pictures)) / 10.0
-    return encoder.measure(ENGINE, encoder.Pairs(pictures=pictures, pts=pts, first=np.arange(len(pictures) - 1)))
+    item = encoder.Pairs(pictures=pictures, pts=pts, first=np.arange(len(pictures) - 1))
+    return encoder.measure(ENGINES[engine], item)
 
 
 @pytest.mark.parametrize("shift", [(3, 0), (0, -4), (6, 2), (-12, 5)])
-def test_a_shift_is_recovered_to_five_percent(shift, accuracy):
+def test_a_shift_is_recovered_to_five_percent(shift, measured, engine, accuracy):
     scene = texture()
     found = measured(view(scene), view(scene, right=shift[0], down=shift[1]))
     error = np.hypot(*(found.shift[0] * SIDE - shift)) / np.hypot(*shift)
-    accuracy("flow: shift of the camera, error", 100 * error, mark=5, unit="%")
+    accuracy(f"flow ({engine}): shift of the camera, error", 100 * error, mark=5, unit="%")
     assert found.magnitude[0] * SIDE == pytest.approx(np.hypot(*shift), rel=0.05)
     assert found.inliers[0] > 0.9
 
 
 @pytest.mark.parametrize("scale", [1.03, 0.97, 1.01])
-def test_a_zoom_is_recovered_to_five_percent(scale, accuracy):
+def test_a_zoom_is_recovered_to_five_percent(scale, measured, engine, accuracy):
     scene = texture(1)
     found = measured(view(scene), view(scene, scale=scale))
-    accuracy("flow: zoom of the camera, error", 100 * abs((found.scale[0] - 1) / (scale - 1) - 1), mark=5, unit="%")
+    error = abs((found.scale[0] - 1) / (scale - 1) - 1)
+    accuracy(f"flow ({engine}): zoom of the camera, error", 100 * error, mark=5, unit="%")
 
 
-def test_a_roll_is_recovered_to_five_percent():
+def test_a_roll_is_recovered_to_five_percent(measured):
     scene = texture(2)
     found = measured(view(scene), view(scene, degrees=2.0))
     assert np.degrees(found.angle_rad[0]) == pytest.approx(2.0, rel=0.05)
 
 
-def test_camera_and_subject_are_told_apart():
+def test_camera_and_subject_are_told_apart(measured):
     scene, thing = texture(3), texture(4)
 
     def frame(pan, x):
@@ -75,20 +90,53 @@ def test_camera_and_subject_are_told_apart():
     assert found.residual[0] * SIDE == pytest.approx(expected, rel=0.35)
 
 
-def test_a_flat_picture_has_no_known_camera():
+def test_a_flat_picture_has_no_known_camera(measured):
     flat = np.full((284, SIDE), 100, np.uint8)
     found = measured(flat, flat)
     assert np.isnan(found.scale[0])
     assert found.magnitude[0] == 0
 
 
-def test_a_thing_on_a_plain_ground_is_no_camera_motion():
+def test_a_thing_on_a_plain_ground_is_no_camera_motion(measured):
     def frame(y):
         picture = np.full((284, SIDE), 90, np.uint8)
         picture[y : y + 60, 60:100] = texture(5)[:60, :40]
         return picture
 
     assert np.isnan(measured(frame(80), frame(86)).scale[0])
+
+
+@pytest.mark.parametrize("thinned", [False, True])
+def test_a_pair_gives_the_same_numbers_alone_and_among_others(measured, thinned):
+    scene, size = texture(5), (142, 80) if thinned else (284, SIDE)
+    pictures = [view(scene, right=3 * np.sin(i), scale=1 + 0.01 * i, size=size) for i in range(6)]
+    together = measured(*pictures)
+    for i in range(5):
+        alone = measured(*pictures[i : i + 2])
+        for field in ("shift", "scale", "angle_rad", "magnitude", "residual", "inliers", "patches"):
+            assert np.allclose(getattr(together, field)[i], getattr(alone, field)[0], rtol=0, atol=1e-7), field
+
+
+def test_a_repeated_picture_stands_still_to_the_last_bit(measured):
+    still, other = view(texture(5)), view(texture(6))
+    found = measured(still, still, other)
+    assert found.magnitude[0] == found.residual[0] == 0
+    assert found.magnitude[1] > 0
+    assert (found.scale[0], found.inliers[0]) == (1, 1)
+
+
+def test_patches_share_the_picture_as_opencv_shares_it(measured):
+    scene = texture(6)
+    pictures = [view(scene, size=(213, 121)), view(scene, scale=1.05, size=(213, 121))]
+    found, expected = measured(*pictures), measure("opencv", *pictures)
+    assert found.patches.mean() == pytest.approx(found.magnitude[0], rel=0.02)
+    inner = (0, slice(2, -2), slice(2, -2))
+    assert np.abs(found.patches[inner] - expected.patches[inner]).max() * 121 < 0.3
+
+
+def test_opencv_serves_the_cpu_and_torch_every_other_device():
+    assert encoder.ENCODER.load(LoadContext(device="cuda:1")) == encoder.on_device("cuda:1")
+    assert not isinstance(ENGINES["opencv"], type(ENGINES["torch"]))
 
 
 def test_pairs_across_transitions_and_gaps_are_left_out():

@@ -44,7 +44,7 @@ def analyzed(pictures, lines=None):
     """Return the result of the rules over what the picture encoders publish; `lines`: text that was read."""
     made, arrays = clip(pictures)
     features, signals = {}, {}
-    for encoder in graph.order(("staging",), CATALOGUE):
+    for encoder in graph.order(("luma_statistics", "staging"), CATALOGUE):
         context = Context(facts=made.facts, arrays=arrays, features=features)
         results = encoder.encode(encoder.load(LoadContext()), encoder.items(context))
         features[encoder.name] = encoder.collect(context, results)

@@ -7,10 +7,9 @@ import pytest
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts
 from tiktokd.analyzers import visual_quality
-from tiktokd.encoders import _stillness as stillness
-from tiktokd.encoders import siglip2
+from tiktokd.encoders import siglip2, stillness
 from tiktokd.encoders.luma_statistics import Item, measure
-from tiktokd.footage import Bars, Shots
+from tiktokd.footage import Bars, Shots, Stillness
 from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines
 from tiktokd.plugins import Context
 
@@ -25,22 +24,19 @@ def detail(seed=0, size=(640, 360)):
     return np.clip(coarse + random.normal(0, 25, size), 20, 230)
 
 
-def statistics(pictures, thumbs=None):
+def statistics(pictures):
     frames = [np.round(p).astype(np.uint8) for p in pictures]
     low = np.stack([cv2.resize(f, (160, 284), interpolation=cv2.INTER_AREA) for f in frames])
     times = np.arange(len(frames)) / 10.0
-    thumbs = np.full((len(frames), 27, 48, 3), 128, np.uint8) if thumbs is None else thumbs
     return measure(
         Item(
             frames=frames,
             frame_s=times,
             low=low,
             low_s=times,
-            thumbs=thumbs,
-            thumb_s=np.arange(len(thumbs)) / 30.0,
             bars=NO_BARS,
             shots=Shots(transitions=(), shots=(), change=np.zeros(0, np.float32), pts=np.zeros(0)),
-            end_s=len(thumbs) / 30.0,
+            stillness=Stillness(black=(), frozen=()),
         )
     )
 

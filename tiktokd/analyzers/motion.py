@@ -7,7 +7,8 @@ absolute speeds; directions are in the segments and name what the camera does (`
 Bad at: textureless pictures and screen content (camera `None`), a subject that fills most of the picture (taken for the
 camera), digital zooms against real ones (no difference), motion faster than a fifth of the picture per 0.1 s.
 Not measured across cuts and soft transitions. Videos over about 75 s are measured on thumbnails (`partial/truncated`),
-over about 8 minutes not at all: their pictures are too far apart.
+over about 8 minutes not at all: their pictures are too far apart. On a GPU another engine finds the flow: on 25 real
+clips its speeds were within 15 % and 0.01 of the CPU's, its moves the same in 99 % of the time that both name.
 
 Source: dense inverse search (Kroeger et al., ECCV 2016) and a RANSAC similarity; the two `curator` statistics follow
 the motion filter of NVIDIA cosmos-curate (Apache-2.0), on optical flow instead of codec motion vectors.

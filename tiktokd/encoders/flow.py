@@ -6,8 +6,14 @@ the camera, what it leaves is the subject. Bars are left out; pairs across a cut
 
 Bad at: textureless pictures and screen content (reported as unknown), a subject that fills most of the picture (taken
 for the camera), steps of more than a fifth of the picture per 0.1 s, parallax (one plane is assumed).
-Source: Kroeger et al., ECCV 2016 (DIS), in OpenCV. It runs on the CPU; a torch version only has to replace `pair_flow`
-and may then run in either place.
+
+Two engines: OpenCV's DIS on a CPU; on any other device torch (`_batched_flow`), many pairs at a time, with the camera's
+fit, a fifth of the time. They do not give the same flow, but nearly always the same moves.
+It runs on the GPU where there is one, because processor time runs out first: 0.5 to 1.0 s per 30 s clip are taken off
+the CPU workers. In return the GPU worker looks for bars and freezes again (0.2 to 0.3 s; shots it finds anyway), and
+`staging` moves along (0.04 to 0.2 s), since it reads every pair and features do not cross processes. `bench.flow`
+measures these on a CPU; what the host spends on a CUDA device has not been measured.
+Source: Kroeger et al., ECCV 2016 (DIS).
 """
 
 from collections.abc import Sequence
@@ -17,6 +23,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._batched_flow import (
+    FINEST_SCALE,
+    GRID_PX,
+    INLIER_PX,
+    INLIERS_MIN,
+    MARGIN_PX,
+    PATCHES,
+    POINTS_MIN,
+    REGIONS_MIN,
+    STANDING_MAX,
+    STANDING_PX,
+    STRIDE,
+    TEXTURE_STD,
+    Batched,
+)
 from tiktokd.footage import Bars, Floats, Flow, Shots
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
 
@@ -24,29 +45,8 @@ GAP_S = 0.3
 """Largest step between two pictures; a variable frame rate makes some of 0.23 s."""
 STEP_S, THUMB_SHORT_SIDE_PX = 0.1, 80
 """Where a long video's luma pictures are further apart, thumbnails take their place."""
-GRID_PX, MARGIN_PX = 6, 12
-"""Spacing of the points for the camera fit: about 900 in 160x284. At the border flow is a guess: what left is gone."""
-STRIDE = 2
-"""Lengths are averaged over every second row and column."""
-FINEST_SCALE = 1
-"""Half resolution. With it the ultrafast preset is right to 4 % on known shifts, zooms and rolls in 1.7 ms; the fast
-preset, which stops at a quarter, to 15 % in 1.1 ms; the medium one to 3 % in 5 ms."""
 SIGNAL_SECONDS = 1200
 """Length of the curve that level 2 may read: 10 KiB."""
-TEXTURE_STD = 3.0
-"""Standard deviation of the luma in a grid cell, levels of 255, from which on its flow means something."""
-POINTS_MIN = 40
-"""Textured points without which the camera is unknown."""
-INLIER_PX = 0.6
-"""RANSAC tolerance; the flow of a good point is right to about 0.3 px."""
-INLIERS_MIN = 0.25
-"""Share of inliers under which no common motion was found."""
-REGIONS_MIN = 7
-"""Of 16 regions of the picture, how many the camera's points must lie in: a car on plain asphalt is a subject."""
-STANDING_PX, STANDING_MAX = 0.3, 0.35
-"""Where more than this share of the picture stands still, what moves is not the camera."""
-PATCHES = 16
-"""Patches per side: 256, as in cosmos-curate's motion filter."""
 SMALLEST_PX = 40
 """Pictures must be larger inside their bars."""
 
@@ -73,7 +73,28 @@ def pairs_between(pts: NDArray[np.float64], shots: Shots) -> NDArray[np.intp]:
 
 
 def measure(engine: Any, item: Pairs) -> Flow:
-    """Return the motion of every pair."""
+    """Return the motion of every pair; the engine is OpenCV's DIS or `Batched`."""
+    if isinstance(engine, Batched) and len(item.first):
+        found = engine.measure(item.pictures, item.first)
+    else:
+        found = _one_by_one(engine, item)
+    shift, scale, angle, magnitude, residual, inliers, patches = found
+    return Flow(
+        start_s=item.pts[item.first],
+        end_s=item.pts[item.first + 1],
+        shift=shift,
+        scale=scale,
+        angle_rad=angle,
+        magnitude=magnitude,
+        residual=residual,
+        inliers=inliers,
+        patches=patches,
+        thinned=item.thinned,
+    )
+
+
+def _one_by_one(engine: Any, item: Pairs) -> tuple[Floats, ...]:
+    """Return what `Batched.measure` does, by OpenCV."""
     count, side = len(item.first), min(item.pictures[0].shape)
     shift, scale, angle = np.full((count, 2), np.nan, np.float32), *np.full((2, count), np.nan, np.float32)
     magnitude, residual, inliers = np.zeros((3, count), np.float32)
@@ -92,18 +113,7 @@ def measure(engine: Any, item: Pairs) -> Flow:
             scale[k] = np.hypot(matrix[0, 0], matrix[1, 0])
             angle[k] = np.arctan2(matrix[1, 0], matrix[0, 0])
             residual[k] = _length(sparse - _field(matrix, flow.shape)).mean() / side
-    return Flow(
-        start_s=item.pts[item.first],
-        end_s=item.pts[item.first + 1],
-        shift=shift,
-        scale=scale,
-        angle_rad=angle,
-        magnitude=magnitude,
-        residual=residual,
-        inliers=inliers,
-        patches=patches,
-        thinned=item.thinned,
-    )
+    return shift, scale, angle, magnitude, residual, inliers, patches
 
 
 def pair_flow(engine: Any, before: Array, after: Array) -> Floats:
@@ -216,7 +226,14 @@ def _inside(pictures: Array, bars: Bars) -> Array:
     return pictures[:, rows, round(bars.left * width) : width - round(bars.right * width)]
 
 
-def _load(_context: LoadContext) -> Any:
+def on_device(device: str) -> Batched:
+    """Return the torch engine of a device; on "cpu" it is ten times as slow as OpenCV and there for comparison."""
+    return Batched(device)
+
+
+def _load(context: LoadContext) -> Any:
+    if context.device != "cpu":
+        return on_device(context.device)
     import cv2
 
     engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -243,7 +260,7 @@ ENCODER = Encoder(
     name="flow",
     title="Optical flow at 10 Hz, split into camera and subject",
     input="low",
-    place="cpu",
+    place="either",
     load=_load,
     encode=_encode,
     items=_items,

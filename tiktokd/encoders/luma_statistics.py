@@ -15,8 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _stillness as stillness
-from tiktokd.footage import Bars, Floats, LumaStatistics, Shots
+from tiktokd.footage import Bars, Floats, LumaStatistics, Shots, Stillness
 from tiktokd.plugins import Array, Context, Encoder
 
 FRAMES = 32
@@ -41,18 +40,16 @@ NOISE_KERNEL = ((1, -2, 1), (-2, 4, -2), (1, -2, 1))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Item:
-    """One video's pictures; T thumbnails."""
+    """One video's pictures and what other encoders made of them."""
 
     frames: Sequence[Array]
     """Luma planes (H, W) uint8, limited range."""
     frame_s: NDArray[np.float64]
     low: Array
     low_s: NDArray[np.float64]
-    thumbs: Array
-    thumb_s: NDArray[np.float64]
     bars: Bars
     shots: Shots
-    end_s: float
+    stillness: Stillness
 
 
 def measure(item: Item) -> LumaStatistics:
@@ -60,7 +57,6 @@ def measure(item: Item) -> LumaStatistics:
     lumas = [_inside(frame, item.bars) for frame in item.frames]
     sharp = [_to_short_side(luma, SHARP_SHORT_SIDE_PX) for luma in lumas]
     with_noise = set(np.unique(np.linspace(0, len(lumas) - 1, min(NOISE_FRAMES, len(lumas))).round().astype(int)))
-    black = stillness.black_spans(item.thumbs, item.thumb_s, item.end_s)
     return LumaStatistics(
         frame_s=item.frame_s,
         mean=np.array([(picture.mean() - 16.0) * TO_FULL for picture in sharp], np.float32).clip(0, 255),
@@ -71,8 +67,8 @@ def measure(item: Item) -> LumaStatistics:
         spatial_information=np.array([_spatial(picture) for picture in sharp], np.float32),
         temporal_information=_temporal(item),
         calm=_calm(item.frame_s, item.shots),
-        black=black,
-        frozen=stillness.frozen_spans(item.thumbs, item.thumb_s, item.end_s, black),
+        black=item.stillness.black,
+        frozen=item.stillness.frozen,
     )
 
 
@@ -150,7 +146,7 @@ def _noise(picture: Array) -> float:
 
 def _items(context: Context) -> list[Item]:
     arrays = context.arrays
-    if not all(name in arrays and len(arrays[name]) for name in ("frames", "low", "thumbs")):
+    if not all(name in arrays and len(arrays[name]) for name in ("frames", "low")):
         return []
     frames, height = arrays["frames"], arrays["frames"].shape[1] * 2 // 3
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
@@ -160,11 +156,9 @@ def _items(context: Context) -> list[Item]:
             frame_s=arrays["frames_pts"][chosen],
             low=arrays["low"],
             low_s=arrays["low_pts"],
-            thumbs=arrays["thumbs"],
-            thumb_s=arrays["thumbs_pts"],
             bars=context.features["letterbox"],
             shots=context.features["shots"],
-            end_s=context.facts.duration_s,
+            stillness=context.features["stillness"],
         )
     ]
 
@@ -201,5 +195,5 @@ ENCODER = Encoder(
     encode=_encode,
     items=_items,
     signals=signals,
-    uses=("letterbox", "shots"),
+    uses=("letterbox", "shots", "stillness"),
 )

@@ -5,14 +5,15 @@ any. So nearly all changes must be zero, and the last picture must equal the fir
 do not end a freeze, nor do key frames, which draw the same picture afresh.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.plugins import Array
+from tiktokd.footage import Span, Stillness
+from tiktokd.plugins import Array, Context, Encoder
 
-Span = tuple[float, float]
 BLACK = 25.5
 """Brightness under which 98 % of a dark picture lie (0.1 of full scale, as in ffmpeg's blackdetect)."""
 BLACK_RISE = 3.0
@@ -115,3 +116,29 @@ def _spans(runs: list[tuple[int, int]], pts: NDArray[np.float64], end_s: float, 
     until = np.append(pts[1:], max(end_s, float(pts[-1])))
     spans = [(float(pts[first]), float(until[after - 1])) for first, after in runs if after > first]
     return tuple(s for s in spans if s[1] - s[0] >= least_s - 1e-6)
+
+
+def _items(context: Context) -> list[tuple[Array, NDArray[np.float64], float]]:
+    """Return the thumbnails, their times and the video's end."""
+    thumbs = context.arrays.get("thumbs")
+    if thumbs is None or not len(thumbs):
+        return []
+    return [(thumbs, context.arrays["thumbs_pts"], context.facts.duration_s)]
+
+
+def _encode(_model: None, batch: Sequence[tuple[Array, NDArray[np.float64], float]]) -> list[Stillness]:
+    found = []
+    for thumbs, pts, end_s in batch:
+        black = black_spans(thumbs, pts, end_s)
+        found.append(Stillness(black=black, frozen=frozen_spans(thumbs, pts, end_s, black)))
+    return found
+
+
+ENCODER = Encoder(
+    name="stillness",
+    title="Stretches of black and of one repeated picture",
+    input="thumbs",
+    place="cpu",
+    encode=_encode,
+    items=_items,
+)
