@@ -139,5 +139,16 @@ def _joined(parts: list[Run], keep: Callable[[Postings], NDArray[np.bool_]]) -> 
     postings = np.concatenate([np.zeros(0, np.uint64), *(p for _, p in parts)])
     kept = keep(postings)
     keys, postings = keys[kept], postings[kept]
-    order = np.argsort(keys, kind="stable")  # merges what is in order already
+    order = rising(keys)
     return keys[order], postings[order]
+
+
+def rising(keys: Keys) -> NDArray[np.int64]:
+    """Return the places of the keys in rising order, of equal ones the first first.
+
+    Sorts the numbers (key, place) by themselves: NumPy does that with the processor's vectors, and `argsort` that keeps
+    the order of equal keys took half of the time in which a file was made.
+    """
+    numbers = keys.astype(np.int64) << 32 | np.arange(len(keys))
+    numbers.sort()
+    return numbers & 0xFFFFFFFF

@@ -12,7 +12,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans
+from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans, rising
 
 TAIL_ENTRIES = 1024
 """Entries in memory (at most 12 MiB) before they are merged into the file."""
@@ -43,7 +43,7 @@ def entry_run(rows: Sequence[tuple[int, bytes]]) -> Run:
     parts = [np.frombuffer(raw, "<u4").reshape(-1, 2) for _, raw in rows]
     pairs = np.concatenate([np.zeros((0, 2), np.uint32), *parts])
     revisions = np.repeat(np.array([r for r, _ in rows], np.uint64), [len(part) for part in parts])
-    order = np.argsort(pairs[:, 0], kind="stable")
+    order = rising(pairs[:, 0])
     postings = revisions << np.uint64(32) | pairs[:, 1].astype(np.uint64)
     return pairs[order, 0].astype(np.uint32), postings[order]
 
@@ -120,8 +120,8 @@ class PostingIndex:
         """Return where `keys` occur; with more than `hits_max` occurrences those of the rarest keys."""
         every: tuple[_Source | None, ...] = (self._tail, self._fresh, self.file)
         sources = [source for source in every if source is not None and len(source)]
-        rising = np.argsort(keys)  # whoever looks them up walks through memory and does not jump
-        spans = [_spread(source.spans(keys[rising]), rising) for source in sources]
+        order = np.argsort(keys)  # whoever looks them up walks through memory and does not jump
+        spans = [_spread(source.spans(keys[order]), order) for source in sources]
         count = sum((last - first for first, last in spans), np.zeros(len(keys), np.int64))
         # NumPy puts 16 bits in order in a tenth of the time of 64.
         order = np.argsort(np.minimum(count, COUNT_MAX).astype(np.uint16), kind="stable")
