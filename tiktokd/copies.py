@@ -43,17 +43,14 @@ class VideoHashes:
     @classmethod
     def from_json(cls, entries: Sequence[Mapping[str, Any]]) -> "VideoHashes":
         """Return the hashes in `summary["pdq"]` of the analyzer near_duplicate_video."""
-        views = [[_bytes(e["hash_hex"]), *(_bytes(c) for c in e["cropped_hex"])] for e in entries]
+        views = "".join("".join((e["hash_hex"], *e["cropped_hex"])) for e in entries)
+        flipped = "".join(e["flipped_hex"] for e in entries)
         return cls(
             t_s=np.array([e["t_s"] for e in entries], np.float64),
             quality=np.array([e["quality"] for e in entries], np.int32),
-            views=np.array(views, np.uint8).reshape(len(entries), -1, 32),
-            flipped=np.array([_bytes(e["flipped_hex"]) for e in entries], np.uint8).reshape(-1, 32),
+            views=np.frombuffer(bytes.fromhex(views), np.uint8).reshape(len(entries), -1, 32),
+            flipped=np.frombuffer(bytes.fromhex(flipped), np.uint8).reshape(-1, 32),
         )
-
-
-def _bytes(text: str) -> NDArray[np.uint8]:
-    return np.frombuffer(bytes.fromhex(text), np.uint8)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,6 +64,7 @@ def start(config: Config, targets: Targets, spool: Spool) -> Crew:
         gpu_workers=len(devices),
         prefetch=config.gpu.prefetch,
         gpu_attempts=config.gpu.attempts,
+        breaker_videos=config.analysis.breaker_videos,
         gpu_gap_s=60 / config.gpu.per_minute if config.gpu.per_minute else 0.0,
     )
     loop = Loop(State(limits=limits, slots=SlotTable(slots)), clock=time.monotonic)

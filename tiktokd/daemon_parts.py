@@ -15,6 +15,7 @@ from typing import Any
 from tiktokd import __version__, api
 from tiktokd.config import Config
 from tiktokd.daemon_crew import Crew
+from tiktokd.protocol import LANES
 from tiktokd.scheduler import store
 from tiktokd.scheduler.control import Control
 from tiktokd.scheduler.corpus import Corpus
@@ -24,8 +25,8 @@ from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import GATE_SETTING, Downloads
 from tiktokd.scheduler.effects import Effects
 from tiktokd.scheduler.feed import Feed
+from tiktokd.scheduler.lanes import BREAKER_SETTING, Lanes
 from tiktokd.scheduler.lanes import SETTING as LANES_SETTING
-from tiktokd.scheduler.lanes import Lanes
 from tiktokd.scheduler.notify import Notifier
 from tiktokd.scheduler.policy import download_limits, longest_wait_s
 from tiktokd.scheduler.runtime import LiveRuntime
@@ -86,7 +87,8 @@ async def _assemble(config: Config, database: Database, spool: Spool, crew: Crew
     effects = Effects(config, database, spool, lanes, downloads, **mine, **shared)
     crew.loop.attach(crew.supervisor, effects)
     lanes.restore(await database.read(store.setting, LANES_SETTING))
-    crew.loop.state.paused |= lanes.paused
+    lanes.restore_breaker(await database.read(store.setting, BREAKER_SETTING))
+    crew.loop.state.paused |= {lane for lane in LANES if lanes.rests(lane)}
     downloads.restore(await database.read(store.setting, GATE_SETTING))
     crew.loop.state.costs.restore(await database.read(store.setting, COSTS_SETTING))
     runtime = LiveRuntime(

@@ -10,7 +10,7 @@ Source: Wang, An Industrial-Strength Audio Search Algorithm, ISMIR 2003.
 
 import base64
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +26,9 @@ FAN_OUT = 4
 PAIR_MIN_S, PAIR_MAX_S, PAIR_MAX_HZ = 0.08, 1.6, 1200.0
 LOOK_AHEAD = 60
 """Landmarks after one that are looked at; 1.6 s hold about 32."""
+PAIRS_AT_ONCE = 4096
+"""Pairs that are looked at in one turn: with fewer most of the time is not spent on numbers, with more the caches of a
+processor are left."""
 TIME_UNIT_S, HZ_UNIT = 0.004, 0.125
 MAX_TIME_S = 65535 * TIME_UNIT_S
 """262 s fit into the packed form."""
@@ -81,14 +84,14 @@ def hashes_of_each(sounds: Sequence[Landmarks]) -> list[Hashes]:
     freq_hz = np.concatenate([np.zeros(0), *(each.freq_hz for each in sounds)])
     audible = (freq_hz >= MIN_HZ) & (freq_hz < MAX_HZ)
     sound, time_s, freq_hz = sound[audible], time_s[audible], freq_hz[audible]
-    values: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    firsts: list[NDArray[np.int64]] = [np.zeros(0, np.int64)]
-    for first, second in _pairs(sound, time_s, freq_hz):
-        low, high = (freq_hz[first] / HZ_STEP).astype(np.int64), (freq_hz[second] / HZ_STEP).astype(np.int64)
-        gap = ((time_s[second] - time_s[first]) / SECONDS_STEP).astype(np.int64)
-        values.append(low << 15 | high << 7 | gap)
-        firsts.append(first)
-    value, where = np.concatenate(values), np.concatenate(firsts)
+    ends = np.cumsum(np.bincount(sound, minlength=len(sounds)))[sound]
+    near = partners(
+        time_s, freq_hz, ends, gap_min_s=PAIR_MIN_S, gap_max_s=PAIR_MAX_S, apart_max=PAIR_MAX_HZ, most=FAN_OUT
+    )
+    where, column = np.nonzero(near >= 0)
+    second, pitch = near[where, column], (freq_hz / HZ_STEP).astype(np.int64)
+    gap = ((time_s[second] - time_s[where]) / SECONDS_STEP).astype(np.int64)
+    value = pitch[where] << 15 | pitch[second] << 7 | gap
     # In the order of their values too: whoever looks them up walks through memory and does not jump.
     order = np.argsort(sound[where] << HASH_BITS | value)
     value, where = value[order], where[order]
@@ -96,24 +99,38 @@ def hashes_of_each(sounds: Sequence[Landmarks]) -> list[Hashes]:
     return [Hashes(value=value[a:b], time_s=time_s[where[a:b]]) for a, b in itertools.pairwise(edges)]
 
 
-def _pairs(
-    sound: NDArray[np.int64], time_s: Seconds, freq_hz: NDArray[np.float64]
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """Yield, for each number of places ahead, the landmarks and their partners that far ahead."""
-    partners = np.zeros(len(time_s), np.int64)
-    open_rows = np.arange(len(time_s))
-    for ahead in range(1, LOOK_AHEAD):
-        open_rows = open_rows[open_rows + ahead < len(time_s)]
-        gap_s = time_s[open_rows + ahead] - time_s[open_rows]
-        here = (sound[open_rows + ahead] == sound[open_rows]) & (gap_s < PAIR_MAX_S)
-        open_rows, gap_s = open_rows[here], gap_s[here]
-        if not len(open_rows):
-            return
-        fits = (gap_s >= PAIR_MIN_S) & (np.abs(freq_hz[open_rows + ahead] - freq_hz[open_rows]) < PAIR_MAX_HZ)
-        first = open_rows[fits]
-        yield first, first + ahead
-        partners[first] += 1
-        open_rows = open_rows[partners[open_rows] < FAN_OUT]
+def partners(
+    time_s: Seconds,
+    height: NDArray[np.float64],
+    ends: NDArray[np.int64],
+    *,
+    gap_min_s: float,
+    gap_max_s: float,
+    apart_max: float,
+    most: int,
+) -> NDArray[np.int64]:
+    """Return (n, most), for each landmark the next ones neither too near nor too far; -1 where there are fewer.
+
+    Args:
+        height: (n,) frequencies in any unit, that of `apart_max`.
+        ends: (n,), for each the place after the last landmark of its sound; within a sound `time_s` rises.
+    """
+    near, found = np.full((len(time_s), most), -1, np.int64), np.zeros(len(time_s), np.int64)
+    rows, ahead = np.arange(len(time_s)), 1
+    while len(rows) and ahead < LOOK_AHEAD:
+        last = min(ahead + max(1, PAIRS_AT_ONCE // len(rows)), LOOK_AHEAD)
+        there, ahead = rows[:, None] + np.arange(ahead, last), last
+        here = there < ends[rows, None]
+        there = np.minimum(there, len(time_s) - 1)
+        gap_s = time_s[there] - time_s[rows, None]
+        here &= gap_s < gap_max_s
+        fits = here & (gap_s >= gap_min_s) & (np.abs(height[there] - height[rows, None]) < apart_max)
+        upto = np.cumsum(fits, axis=1, dtype=np.int64) + found[rows, None]
+        new = np.flatnonzero(fits & (upto <= most))
+        near[rows[new // fits.shape[1]], upto.ravel()[new] - 1] = there.ravel()[new]
+        found[rows] = upto[:, -1]
+        rows = rows[here[:, -1] & (upto[:, -1] < most)]
+    return near
 
 
 def backwards(landmarks: Landmarks) -> Landmarks:

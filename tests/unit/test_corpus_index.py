@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from tests.corpus_fixtures import Frames, played, sound_summary, tune
 from tiktokd.copies import VideoHashes
 from tiktokd.scheduler import corpus_picture, corpus_sound
-from tiktokd.scheduler.corpus_file import KEYS, PostingFile, build
+from tiktokd.scheduler.corpus_file import KEYS, PostingFile, build, rising
 from tiktokd.scheduler.corpus_header import HEADER_BYTES, Unusable
 from tiktokd.scheduler.corpus_index import FRESH_ENTRIES, Entry, PostingIndex, entry_run, vote
 
@@ -57,6 +57,11 @@ def test_an_index_finds_exactly_what_was_added(added, key):
     expected = {(0, number, number) for number, keys in enumerate(added, start=1) if key in keys}
     assert asked(index, key, hits_max=10**6) == expected
     assert index.entries_in_memory == len(added)
+
+
+def test_equal_keys_keep_their_order():
+    keys = np.random.default_rng(3).integers(0, 40, 500).astype(np.uint32)
+    assert rising(keys).tolist() == sorted(range(500), key=lambda place: keys[place])
 
 
 def test_only_the_rarest_keys_are_looked_at():

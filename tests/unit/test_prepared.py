@@ -16,6 +16,7 @@ _table = sa.Table(
 INSERT = Prepared(sa.insert(_table).values({c.name: sa.bindparam(c.name) for c in _table.c}))
 HEAVIER = Prepared(sa.update(_table).where(_table.c.id == sa.bindparam("of")).values(weight=_table.c.weight + 1))
 SET = Prepared(sa.update(_table).where(_table.c.id == sa.bindparam("of")).values(weight=sa.bindparam("new")))
+LATEST = Prepared(sa.select(_table).order_by(_table.c.id.desc()).limit(sa.bindparam("most", type_=sa.Integer)))
 FIND = Prepared(sa.select(_table).where(_table.c.id == sa.bindparam("of")))
 
 
@@ -46,6 +47,13 @@ def test_more_than_the_statement_names_may_be_given_and_changes_are_counted():
     assert SET.run(conn, {"of": 1, "new": 9.0, "id": 5}) == 1
     assert FIND.first(conn, {"of": 1}).weight == 9.0
     assert (SET.run(conn, {"of": 7, "new": 1.0}), FIND.first(conn, {"of": 7})) == (0, None)
+
+
+def test_every_row_comes_and_a_limit_may_be_given():
+    conn = opened()
+    INSERT.run_many(conn, [{"id": n, "weight": 1.0, "kept": False, "data": {"n": n}} for n in range(5)])
+    assert [row.data for row in LATEST.every(conn, {"most": 2})] == [{"n": 4}, {"n": 3}]
+    assert list(LATEST.every(conn, {"most": 0})) == []
 
 
 def test_one_statement_serves_several_databases_in_turn():

@@ -1,5 +1,6 @@
 """What the dispatcher can order, as values. Knows not how any of it is done."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tiktokd.errors import Failure
@@ -66,6 +67,8 @@ class Settle:
     """The failure is the death of a worker."""
     crashes: int
     """Deaths counted against this video before this one."""
+    spared: bool = False
+    """Put it back uncharged instead: the processing is paused for these deaths."""
     requests: int = 0
     """HTTP requests that the failed download made, for the rate gate."""
     resolved: VideoRef | None = None
@@ -81,6 +84,16 @@ class NoteCrash:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OpenBreaker:
+    """Pause the processing until a person resumes it, and put back what these deaths made poison; not answered."""
+
+    deaths: Mapping[str, int]
+    """Video id → deaths since a video was last completed."""
+    failure: Failure
+    """The latest of them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Dropped:
     """Nothing of a cancelled claim is under way any more; not answered."""
 
@@ -88,4 +101,4 @@ class Dropped:
     lane: Lane
 
 
-Command = AskClaim | Send | Kill | Keep | Complete | Settle | NoteCrash | Dropped
+Command = AskClaim | Send | Kill | Keep | Complete | Settle | NoteCrash | OpenBreaker | Dropped

@@ -5,6 +5,7 @@ by one: 0.6 µs each, no slower than through a mapping, which would count up to 
 would end the process where the file is cut short).
 """
 
+import itertools
 import os
 import tempfile
 import weakref
@@ -60,13 +61,11 @@ class PostingFile:
     def take(self, spans: Spans) -> Postings:
         """Return the postings at these places, one span after the other; raises `OSError`."""
         first, last = spans
-        found = np.empty(int((last - first).sum()), np.uint64)
-        space, at = found.view(np.uint8), 0
-        for start, size in zip((8 * first).tolist(), (8 * (last - first)).tolist(), strict=True):
-            if os.preadv(self._descriptor, [space[at : at + size].data], HEADER_BYTES + OFFSETS_BYTES + start) != size:
-                raise OSError(f"the index ends before byte {start + size} of its postings")
-            at += size
-        return found
+        sizes, starts = (8 * (last - first)).tolist(), (HEADER_BYTES + OFFSETS_BYTES + 8 * first).tolist()
+        raw = b"".join(map(os.pread, itertools.repeat(self._descriptor), sizes, starts))
+        if len(raw) != sum(sizes):
+            raise OSError(f"the index ends before {len(raw)} bytes of {sum(sizes)} that were asked for")
+        return np.frombuffer(raw, np.uint64)
 
     def between(self, first: int, last: int) -> Run:
         """Return the postings of the keys first <= key < last, in order."""
@@ -140,5 +139,16 @@ def _joined(parts: list[Run], keep: Callable[[Postings], NDArray[np.bool_]]) -> 
     postings = np.concatenate([np.zeros(0, np.uint64), *(p for _, p in parts)])
     kept = keep(postings)
     keys, postings = keys[kept], postings[kept]
-    order = np.argsort(keys, kind="stable")  # merges what is in order already
+    order = rising(keys)
     return keys[order], postings[order]
+
+
+def rising(keys: Keys) -> NDArray[np.int64]:
+    """Return the places of the keys in rising order, of equal ones the first first.
+
+    Sorts the numbers (key, place) by themselves: NumPy does that with the processor's vectors, and `argsort` that keeps
+    the order of equal keys took half of the time in which a file was made.
+    """
+    numbers = keys.astype(np.int64) << 32 | np.arange(len(keys))
+    numbers.sort()
+    return numbers & 0xFFFFFFFF

@@ -12,14 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans
+from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans, rising
 
 TAIL_ENTRIES = 1024
 """Entries in memory (at most 12 MiB) before they are merged into the file."""
 FRESH_ENTRIES = 48
 """Entries before they are merged into the tail: moving the tail for each video would take longer than a lookup."""
-VOTE_SLOT_BITS = 19
-VOTE_SLOTS = 1 << VOTE_SLOT_BITS
+COUNT_MAX = (1 << 16) - 1
+"""Occurrences from which on keys are equally frequent."""
 
 Ints = NDArray[np.int64]
 
@@ -43,7 +43,7 @@ def entry_run(rows: Sequence[tuple[int, bytes]]) -> Run:
     parts = [np.frombuffer(raw, "<u4").reshape(-1, 2) for _, raw in rows]
     pairs = np.concatenate([np.zeros((0, 2), np.uint32), *parts])
     revisions = np.repeat(np.array([r for r, _ in rows], np.uint64), [len(part) for part in parts])
-    order = np.argsort(pairs[:, 0], kind="stable")
+    order = rising(pairs[:, 0])
     postings = revisions << np.uint64(32) | pairs[:, 1].astype(np.uint64)
     return pairs[order, 0].astype(np.uint32), postings[order]
 
@@ -59,6 +59,9 @@ class Hits:
 
 
 class _Source(Protocol):
+    def __len__(self) -> int:
+        """Return how many postings there are."""
+
     def spans(self, keys: Keys) -> Spans:
         """Return the places of the postings of each key."""
 
@@ -73,6 +76,9 @@ class _Sorted:
         self.keys: Keys = np.zeros(0, np.uint32)
         self.postings: Postings = np.zeros(0, np.uint64)
         self.entries = 0
+
+    def __len__(self) -> int:
+        return len(self.keys)
 
     def add(self, run: Run, entries: int) -> None:
         keys, postings = run
@@ -112,19 +118,29 @@ class PostingIndex:
 
     def lookup(self, keys: Keys, hits_max: int) -> Hits:
         """Return where `keys` occur; with more than `hits_max` occurrences those of the rarest keys."""
-        sources: list[_Source] = [self._tail, self._fresh, *([self.file] if self.file is not None else [])]
-        spans = [source.spans(keys) for source in sources]
+        every: tuple[_Source | None, ...] = (self._tail, self._fresh, self.file)
+        sources = [source for source in every if source is not None and len(source)]
+        order = np.argsort(keys)  # whoever looks them up walks through memory and does not jump
+        spans = [_spread(source.spans(keys[order]), order) for source in sources]
         count = sum((last - first for first, last in spans), np.zeros(len(keys), np.int64))
-        order = np.argsort(count, kind="stable")
+        # NumPy puts 16 bits in order in a tenth of the time of 64.
+        order = np.argsort(np.minimum(count, COUNT_MAX).astype(np.uint16), kind="stable")
         order = order[count[order] > 0]
         rows = order[np.cumsum(count[order]) <= hits_max]
         found = [_found(source, rows, span) for source, span in zip(sources, spans, strict=True)]
-        postings = np.concatenate([p for _, p in found])
+        postings = np.concatenate([np.zeros(0, np.uint64), *(p for _, p in found)])
         return Hits(
-            row=np.concatenate([r for r, _ in found]),
+            row=np.concatenate([np.zeros(0, np.int64), *(r for r, _ in found)]),
             revision=(postings >> np.uint64(32)).astype(np.int64),
             payload=(postings & np.uint64(0xFFFFFFFF)).astype(np.int64),
         )
+
+
+def _spread(spans: Spans, rows: Ints) -> Spans:
+    """Return the spans of keys in the order in which they were before `rows` of them were taken."""
+    first, last = np.empty_like(spans[0]), np.empty_like(spans[1])
+    first[rows], last[rows] = spans
+    return first, last
 
 
 def _found(source: _Source, rows: Ints, spans: Spans) -> tuple[Ints, Postings]:
@@ -149,15 +165,11 @@ def vote(revision: Ints, cell: Ints, *, votes_min: int, limit: int) -> list[Vote
     Args:
         cell: Per occurrence, what it says, 0 <= cell < 2**31; what is one apart nearly agrees.
     """
-    # Sorting all occurrences would take most of the time of a lookup, and most of them are alone. Two in one cell, or
-    # in neighbouring ones, share one of two cells of double width; slots that are shared by chance let a few more pass.
-    several = np.zeros(len(revision), np.bool_)
-    for shift in (0, 1):
-        slot = _slot(revision, (cell + shift) >> 1)
-        several |= np.bincount(slot, minlength=VOTE_SLOTS)[slot] > 1
-    key = np.sort(revision[several] << 31 | cell[several])
-    if not len(key):
+    if not len(revision):
         return []
+    # NumPy sorts numbers with the processor's vectors: 0.3 ms for 25,000, a third of what it takes to count the
+    # occurrences in a table first, to sort only those that are not alone.
+    key = np.sort(revision << 31 | cell)
     first = np.flatnonzero(np.append(True, key[1:] != key[:-1]))
     key, votes = key[first], np.diff(first, append=len(key))
     joined = np.flatnonzero(np.diff(key) == 1)
@@ -171,10 +183,3 @@ def vote(revision: Ints, cell: Ints, *, votes_min: int, limit: int) -> list[Vote
         if len(best) == limit:
             break
     return list(best.values())
-
-
-def _slot(revision: Ints, cell: Ints) -> Ints:
-    mixed = revision.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + cell.astype(np.uint64) * np.uint64(
-        0xC2B2AE3D27D4EB4F
-    )
-    return (mixed >> np.uint64(64 - VOTE_SLOT_BITS)).astype(np.int64)

@@ -5,7 +5,7 @@ video would take longer than finding its copies. What is here is in the rows, pr
 be told apart from a change of the rows is read again.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -57,11 +57,28 @@ def to_print(measured: Measured, seq: int) -> store_corpus.NewPrint:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Window:
-    limit: int
-    seqs: NDArray[np.int64]
-    values: Vector
+    """The latest rows, in no particular order once it is full."""
+
+    def __init__(self, limit: int, seqs: Sequence[int], values: Vector) -> None:
+        self._next = self._count = len(seqs)
+        self._seqs = np.zeros(limit, np.int64)
+        self._values = np.zeros((limit, values.shape[1]), np.float32)
+        self._seqs[: self._count], self._values[: self._count] = seqs, values
+
+    def __contains__(self, seq: int) -> bool:
+        return bool((self._seqs[: self._count] == seq).any())
+
+    def add(self, seq: int, values: Vector) -> None:
+        """Take in the latest, in the place of the oldest; moving all of them would take longer than judging by them."""
+        place = self._next % len(self._seqs)
+        self._seqs[place], self._values[place] = seq, values
+        self._next, self._count = self._next + 1, min(self._count + 1, len(self._seqs))
+
+    def besides(self, seq: int) -> Vector:
+        """Return (n, D) values without those of one video."""
+        values = self._values[: self._count]
+        return values if seq not in self else np.asarray(values[self._seqs[: self._count] != seq])
 
 
 class Latest:
@@ -77,28 +94,17 @@ class Latest:
             rows = database.read_blocking(store_corpus.latest, measured.kind, limit=limit)
             kept = [(seq, exact) for seq, exact in rows if len(exact) == measured.values.nbytes]
             values = np.frombuffer(b"".join(exact for _, exact in kept), "<f4")
-            window = _Window(
-                limit=limit,
-                seqs=np.array([seq for seq, _ in kept], np.int64),
-                values=values.reshape(len(kept), len(measured.values)),
-            )
+            window = _Window(limit, [seq for seq, _ in kept], values.reshape(len(kept), len(measured.values)))
             self._windows[measured.kind] = window
-        others = window.seqs != besides
-        return window.values if others.all() else np.asarray(window.values[others])
+        return window.besides(besides)
 
     def stored(self, seq: int, prints: Mapping[str, bytes]) -> None:
         """Take in what has been stored of a video, kind of print to its bytes.
 
-        Of a kind that is not among them the video may have lost what it had: that kind is read again.
+        What a video had before is replaced, or gone: that kind is read again.
         """
         for kind, window in list(self._windows.items()):
-            others = window.seqs != seq
-            if kind in prints:
-                new = np.frombuffer(prints[kind], "<f4")[None]
-                self._windows[kind] = _Window(
-                    limit=window.limit,
-                    seqs=np.append(window.seqs[others], seq)[-window.limit :],
-                    values=np.concatenate((window.values[others], new))[-window.limit :],
-                )
-            elif not others.all():
+            if seq in window:
                 del self._windows[kind]
+            elif kind in prints:
+                window.add(seq, np.frombuffer(prints[kind], "<f4"))

@@ -104,9 +104,9 @@ def _entry(hashes: VideoHashes) -> Entry:
     parts = [(WHOLE, hashes.views[rows, 0]), (MIRRORED, hashes.flipped[rows])]
     parts += [(CROP, hashes.views[rows, view]) for view in range(1, hashes.views.shape[1])]
     keys = [_keys(part, what) for what, part in parts]
-    pairs = np.column_stack((np.concatenate(keys), np.tile(np.repeat(t_ms, 16), len(keys))))
-    pairs = np.unique(pairs, axis=0)
-    return Entry(keys=pairs[:, 0].astype(np.uint32), payload=pairs[:, 1].astype(np.uint32))
+    pairs = np.concatenate(keys).astype(np.int64) << 32 | np.tile(np.repeat(t_ms, 16), len(keys))
+    pairs = np.unique(pairs)
+    return Entry(keys=(pairs >> 32).astype(np.uint32), payload=pairs.astype(np.uint32))
 
 
 def _question(hashes: VideoHashes) -> tuple[NDArray[np.uint32], NDArray[np.int64], NDArray[np.int64]]:

@@ -60,6 +60,8 @@ class Meaning:
     """Model and revision."""
     vector: NDArray[np.float32]
     """(D,) of length 1."""
+    entry: bytes
+    """Its sketch."""
     frames: NDArray[np.uint64]
     """(F, WORDS) sketches of frames; F = 0 where there are none."""
     models: tuple[ModelUsed, ...]
@@ -89,7 +91,10 @@ def read(signals: Mapping[str, Mapping[str, Any]]) -> Meaning | None:
     if vector.ndim != 1 or not np.isfinite(length) or length == 0:
         raise ValueError(f"a mean embedding of shape {vector.shape} and length {length} has no direction")
     frames = _frames(base64.b64decode(told.get("frames", "")))
-    return Meaning(space=str(told["space"]), vector=vector / length, frames=frames, models=_models(signals))
+    vector = vector / length
+    return Meaning(
+        space=str(told["space"]), vector=vector, entry=sketch(vector), frames=frames, models=_models(signals)
+    )
 
 
 def _frames(raw: bytes) -> NDArray[np.uint64]:
@@ -104,12 +109,12 @@ def _models(signals: Mapping[str, Mapping[str, Any]]) -> tuple[ModelUsed, ...]:
 def to_print(meaning: Meaning, seq: int) -> store_corpus.NewPrint:
     """Return what is kept of the video `seq`."""
     exact = meaning.vector.astype("<f2").tobytes() + meaning.frames.tobytes()
-    return store_corpus.NewPrint(kind=meaning.kind, cluster=seq, entry=sketch(meaning.vector), exact=exact)
+    return store_corpus.NewPrint(kind=meaning.kind, cluster=seq, entry=meaning.entry, exact=exact)
 
 
 def candidates(index: SketchIndex, meaning: Meaning) -> list[int]:
     """Return the revisions of prints worth comparing, nearest first."""
-    return index.nearest(sketch(meaning.vector), BITS_MAX, COMPARED)
+    return index.nearest(meaning.entry, BITS_MAX, COMPARED)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from tiktokd.scheduler.corpus_file import KEY_BITS
-from tiktokd.scheduler.corpus_index import Entry, Hits, Ints, PostingIndex, Vote, vote
+from tiktokd.scheduler.corpus_index import Entry, Ints, PostingIndex, Vote, vote
 from tiktokd.scheduler.corpus_kind import CANDIDATES, Candidate, Kind, Matched, Print, Summary
-from tiktokd.sound_hashes import MAX_HZ, MIN_HZ, Landmarks, hashes_of_each, unpack
+from tiktokd.sound_hashes import MAX_HZ, MIN_HZ, Landmarks, hashes_of_each, partners, unpack
 from tiktokd.sound_match import SPEED_RATIOS, SPEED_STEP, SoundIndex, SoundMatch, find
 
 FAN_OUT = 4
 """Landmarks after one that make triples with it: six triples each."""
-LOOK_AHEAD = 60
 GAP_MIN_S, GAP_MAX_S, SPAN_OCTAVES = 0.07, 2.0, 1.2
 PITCH_STEP, CYCLES_STEP, TIME_STEP = 0.02, 0.12, 0.08
 """Steps of log2 of the frequencies' quotients, of log2 of the cycles, of the share of the middle landmark's time: twice
@@ -103,7 +102,10 @@ def _hashes(landmarks: Landmarks) -> Hashes:
     heard = (landmarks.freq_hz >= MIN_HZ / 2) & (landmarks.freq_hz < MAX_HZ * 2)
     time_s, freq_hz = landmarks.time_s[heard], landmarks.freq_hz[heard]
     octaves = np.log2(freq_hz)
-    near = _neighbours(time_s, octaves)
+    ends = np.full(len(time_s), len(time_s))
+    near = partners(
+        time_s, octaves, ends, gap_min_s=GAP_MIN_S, gap_max_s=GAP_MAX_S, apart_max=SPAN_OCTAVES, most=FAN_OUT
+    )
     hashes, firsts = [np.zeros(0, np.uint64)], [np.zeros(0, np.int64)]
     for a, b in itertools.combinations(range(FAN_OUT), 2):
         i = np.flatnonzero(near[:, b] >= 0)
@@ -130,12 +132,17 @@ def candidates(index: PostingIndex, given: Print) -> list[Candidate]:
     if not len(asked.key):
         return []
     hits = index.lookup(asked.key, HITS_MAX)
-    revision, cell, octaves = _seen(hits, asked.pitch, asked.time)
+    octaves = (asked.pitch[hits.row].astype(np.int64) - (hits.payload & 0xFFFF)) * PITCH_UNIT
+    speed_cell = np.rint(octaves / SPEED_CELL).astype(np.int64)
+    near = np.flatnonzero(np.abs(speed_cell) < SPEED_CELL_MAX)
+    octaves, row, revision = octaves[near], hits.row[near], hits.revision[near]
+    base, ratio, time = (speed_cell[near] + SPEED_CELL_MAX) * OFFSET_CELLS, np.exp2(octaves), hits.payload[near] >> 16
+    cell = base + _offset_cell(time - ratio * asked.time[row])
     found = vote(revision, cell, votes_min=VOTES_MIN, limit=CANDIDATES + 1)
     # What chance gives: the same occurrences, as if the sound had its triples in reverse, in all videos but these.
-    backward, there, _ = _seen(hits, asked.pitch, asked.time.max() - asked.time)
-    others = ~np.isin(backward, [each.revision for each in found])
-    chance = vote(backward[others], there[others], votes_min=VOTES_MIN, limit=1)
+    there = base + _offset_cell(time - ratio * (asked.time.max() - asked.time)[row])
+    others = ~np.isin(revision, [each.revision for each in found])
+    chance = vote(revision[others], there[others], votes_min=VOTES_MIN, limit=1)
     votes_min = CHANCE_RATIO * chance[0].votes if chance else VOTES_MIN
     return [
         Candidate(revision=each.revision, hint=_speed_ratio(each, revision, cell, octaves))
@@ -167,15 +174,8 @@ def fill(found: Matched) -> dict[str, JsonValue]:
     }
 
 
-def _seen(hits: Hits, pitch: NDArray[np.uint32], time: NDArray[np.uint32]) -> tuple[Ints, Ints, NDArray[np.float64]]:
-    """Return, per occurrence of triples with this pitch and time: revision, cell of speed and offset, octaves."""
-    octaves = (pitch[hits.row].astype(np.int64) - (hits.payload & 0xFFFF)) * PITCH_UNIT
-    speed_cell = np.rint(octaves / SPEED_CELL).astype(np.int64)
-    offset_s = ((hits.payload >> 16) - np.exp2(octaves) * time[hits.row]) * TIME_UNIT_S
-    near = np.abs(speed_cell) < SPEED_CELL_MAX
-    offset = np.floor(offset_s[near] / OFFSET_CELL_S).astype(np.int64) + OFFSET_CELLS // 2
-    cell = (speed_cell[near] + SPEED_CELL_MAX) * OFFSET_CELLS + offset
-    return hits.revision[near], cell, octaves[near]
+def _offset_cell(units: NDArray[np.float64]) -> Ints:
+    return np.floor(units * (TIME_UNIT_S / OFFSET_CELL_S)).astype(np.int64) + OFFSET_CELLS // 2
 
 
 def _speed_ratio(found: Vote, revision: Ints, cell: Ints, pitch: NDArray[np.float64]) -> float:
@@ -183,25 +183,6 @@ def _speed_ratio(found: Vote, revision: Ints, cell: Ints, pitch: NDArray[np.floa
     mine = np.flatnonzero(revision == found.revision)
     voters = mine[(cell[mine] == found.cell) | (cell[mine] == found.cell + 1)]
     return float(np.exp2(np.median(pitch[voters])))
-
-
-def _neighbours(time_s: NDArray[np.float64], octaves: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Return (n, FAN_OUT) the next landmarks that are neither too near nor too far; -1 where there are fewer."""
-    near = np.full((len(time_s), FAN_OUT), -1, np.int64)
-    found = np.zeros(len(time_s), np.int64)
-    open_rows = np.arange(len(time_s))
-    for ahead in range(1, LOOK_AHEAD):
-        open_rows = open_rows[open_rows + ahead < len(time_s)]
-        gap_s = time_s[open_rows + ahead] - time_s[open_rows]
-        open_rows, gap_s = open_rows[gap_s < GAP_MAX_S], gap_s[gap_s < GAP_MAX_S]
-        if not len(open_rows):
-            break
-        fits = (gap_s >= GAP_MIN_S) & (np.abs(octaves[open_rows + ahead] - octaves[open_rows]) < SPAN_OCTAVES)
-        rows = open_rows[fits]
-        near[rows, found[rows]] = rows + ahead
-        found[rows] += 1
-        open_rows = open_rows[found[open_rows] < FAN_OUT]
-    return near
 
 
 def _mixed(value: NDArray[np.uint64]) -> NDArray[np.uint64]:

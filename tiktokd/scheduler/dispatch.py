@@ -6,9 +6,10 @@
 from math import inf
 from typing import assert_never
 
+from tiktokd.errors import Failure
 from tiktokd.messages import Analyzed, Decoded, Downloaded, Failed
 from tiktokd.scheduler.assign import ask, assign, next_wake
-from tiktokd.scheduler.commands import Command, Complete, Dropped, Keep, Kill, NoteCrash, Settle
+from tiktokd.scheduler.commands import Command, Complete, Dropped, Keep, Kill, NoteCrash, OpenBreaker, Settle
 from tiktokd.scheduler.events import (
     Answered,
     Cancel,
@@ -54,7 +55,7 @@ def step(state: State, event: Event, now: float) -> list[Command]:
         case Cancel():
             commands += _cancel(state, event.ids)
         case Pause():
-            (state.paused.add if event.paused else state.paused.discard)(event.lane)
+            _pause(state, event)
         case Drain():
             state.draining = True
         case _:
@@ -77,6 +78,12 @@ def _wake(state: State, event: Wake, now: float) -> None:
 def _rows_changed(state: State) -> None:
     state.ask_at.clear()
     state.overtaken |= state.asking
+
+
+def _pause(state: State, event: Pause) -> None:
+    (state.paused.add if event.paused else state.paused.discard)(event.lane)
+    if event.lane == "processing" and not event.paused:
+        state.breaker.close()
 
 
 def _worker_down(state: State, event: WorkerDown) -> None:
@@ -166,6 +173,7 @@ def _analyzed(state: State, job: Job, done: Step, answer: Analyzed, now: float) 
         return []
     job.timings["total_s"] = round(now - job.claimed_at, 4)
     job.sealed = True
+    state.breaker.completed()
     return [
         Complete(claim=job.claim, outputs=job.outputs, signals=job.signals, facts=job.clip.facts, timings=job.timings)
     ]
@@ -181,7 +189,9 @@ def _failed(state: State, job: Job, done: Step, answer: Failed, *, crashed: bool
     if not job.goes_on():
         job.steps.remove(done)
         return []
-    if crashed and done.reads_only() and job.claim.crashes + job.crashes + 1 < state.limits.crashes:
+    opened = _died(state, job, answer.failure) if crashed and job.lane == "processing" else []
+    again = crashed and done.reads_only() and not job.spared
+    if again and job.claim.crashes + job.crashes + 1 < state.limits.crashes:
         job.crashes += 1
         _wait_again(state, done)
         return [NoteCrash(claim=job.claim, failure=answer.failure)]
@@ -194,7 +204,20 @@ def _failed(state: State, job: Job, done: Step, answer: Failed, *, crashed: bool
         return []
     job.steps.remove(done)
     job.failure, job.crashed, job.requests, job.resolved = answer.failure, crashed, answer.requests, answer.resolved
-    return []
+    return opened
+
+
+def _died(state: State, job: Job, failure: Failure) -> list[Command]:
+    """Note that a video has ended its worker; where too many in a row did, all go back and none is taken up."""
+    opens = state.breaker.died(job.claim.id, state.limits.breaker_videos)
+    job.spared = state.breaker.is_open
+    if not opens:
+        return []
+    state.paused.add("processing")
+    for other in state.jobs.values():
+        if other.lane == "processing" and other.goes_on() and not other.sealed:
+            other.failure, other.spared = failure, True
+    return [OpenBreaker(deaths=dict(state.breaker.deaths), failure=failure)]
 
 
 def _wait_again(state: State, failed: Step) -> None:
@@ -248,6 +271,7 @@ def _close_finished(state: State) -> list[Command]:
                 failure=job.failure,
                 crashed=job.crashed,
                 crashes=job.claim.crashes + job.crashes,
+                spared=job.spared,
                 requests=job.requests,
                 resolved=job.resolved,
             )

@@ -16,7 +16,7 @@ from tiktokd.errors import Failure, LocalError, ProtocolError, failure_of
 from tiktokd.model import Claim, VideoRef
 from tiktokd.protocol import Lane
 from tiktokd.scheduler import store, store_corpus, store_mishaps
-from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, Settle
+from tiktokd.scheduler.commands import AskClaim, Complete, Dropped, Keep, NoteCrash, OpenBreaker, Settle
 from tiktokd.scheduler.corpus import Corpus
 from tiktokd.scheduler.database import Database
 from tiktokd.scheduler.downloads import Downloads
@@ -27,7 +27,7 @@ from tiktokd.scheduler.rates import Counter
 from tiktokd.scheduler.settle import Settlement
 from tiktokd.scheduler.spool import Spool
 
-Effect = AskClaim | Keep | Complete | Settle | NoteCrash | Dropped
+Effect = AskClaim | Keep | Complete | Settle | NoteCrash | OpenBreaker | Dropped
 R = TypeVar("R")
 _logger = logging.getLogger(__name__)
 
@@ -78,6 +78,8 @@ class Effects:
                 now = self._utc()
                 token, failure = command.claim.token, command.failure
                 await self._write("processing", store_mishaps.crashed, token, failure=failure, now=now)
+            case OpenBreaker():
+                await self._open_breaker(command)
             case Dropped():
                 await self._drop(command)
             case _:
@@ -234,7 +236,21 @@ class Effects:
                 if resolved != "renamed":
                     return resolved == "duplicate"
                 claim = replace(claim, id=command.resolved.id)
+        if command.spared:
+            reason = f"not counted, the processing is paused: {failure.message}"[:500]
+            return await self._write(command.lane, store.rescue, claim.token, reason=reason, now=self._utc())
         return await self._decide(claim, command.lane, failure, crashed=command.crashed, crashes=command.crashes)
+
+    async def _open_breaker(self, command: OpenBreaker) -> None:
+        reason = (
+            f"{len(command.deaths)} different videos in a row ended their worker; find out why (`tiktokctl doctor`, "
+            f"`tiktokctl logs`), then `tiktokctl resume processing`; the last: {command.failure.message}"
+        )
+        self._lanes.broken = reason
+        _logger.error("the processing is paused: %s", reason)
+        await self._write(
+            "processing", store_mishaps.breaker_opened, deaths=command.deaths, reason=reason, now=self._utc()
+        )
 
     async def _write_gate(self, work: Awaitable[R]) -> R | None:
         try:

@@ -7,6 +7,7 @@ from tiktokd.errors import Failure
 from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Claim, Clip, Envelope, Signals, VideoRef
 from tiktokd.protocol import Lane
+from tiktokd.scheduler.breaker import Breaker
 from tiktokd.scheduler.costs import Costs
 from tiktokd.slots import SlotTable
 from tiktokd.worker import Kind
@@ -59,6 +60,8 @@ class Job:
     """The job ends with it as soon as nothing is under way."""
     crashed: bool = False
     """The failure was a worker's death."""
+    spared: bool = False
+    """That death is not held against the video: it is put back as if it had never been claimed."""
     requests: int = 0
     """HTTP requests that the failed download made."""
     resolved: VideoRef | None = None
@@ -104,6 +107,8 @@ class Limits:
     """Least time between two videos on one GPU."""
     crashes: int = 2
     """Deaths of workers that make a video poison."""
+    breaker_videos: int = 10
+    """Different videos in a row whose workers died that pause the processing."""
 
 
 @dataclass(slots=True)
@@ -138,6 +143,8 @@ class State:
     ask_at: dict[Lane, float] = field(default_factory=dict)
     """Monotonic time before which asking a lane is useless; `inf`: until something changes."""
     paused: set[Lane] = field(default_factory=set)
+    breaker: Breaker = field(default_factory=Breaker)
+    """Of the processing."""
     draining: bool = False
     costs: Costs = field(default_factory=Costs)
     wake_at: float = inf

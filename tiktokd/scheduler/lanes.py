@@ -7,6 +7,8 @@ from tiktokd.protocol import LANES, Lane, LaneSnapshot
 
 SETTING = "paused_lanes"
 """Key of the setting that holds the lanes which a person has paused."""
+BREAKER_SETTING = "processing_breaker"
+"""Key of the setting that says why the processing was paused without a person."""
 BY_A_PERSON = "paused by a person"
 REST_S = 5.0
 """First rest of a lane after a local failure; doubled by each further one up to what the policy says. Short, because a
@@ -22,6 +24,9 @@ class Lanes:
     """State of both lanes. Times are monotonic seconds."""
 
     paused: set[Lane] = field(default_factory=set)
+    """By a person."""
+    broken: str | None = None
+    """Why nothing is processed until a person resumes it, where the workers of one video after the other died."""
     _hindered: dict[Lane, tuple[str, float]] = field(default_factory=dict)
     """Lane → reason, until when."""
     _rests: dict[Lane, int] = field(default_factory=dict)
@@ -30,6 +35,10 @@ class Lanes:
     def restore(self, value: Any) -> None:
         """Take over the stored setting; anything else than a list of lanes counts as nothing paused."""
         self.paused = {lane for lane in LANES if isinstance(value, list) and lane in value}
+
+    def restore_breaker(self, value: Any) -> None:
+        """Take over the stored reason; anything else than a text counts as none."""
+        self.broken = value if isinstance(value, str) else None
 
     def with_paused(self, lane: Lane, paused: bool) -> list[str]:
         """Return the value of the setting once `lane` is paused, or is not; to be taken over when it is stored."""
@@ -58,11 +67,15 @@ class Lanes:
 
     def snapshot(self, now: float) -> tuple[LaneSnapshot, ...]:
         """Return both lanes for people."""
-        return tuple(
-            LaneSnapshot(lane=lane, paused=lane in self.paused, reason=self._reason(lane, now)) for lane in LANES
-        )
+        return tuple(LaneSnapshot(lane=lane, paused=self.rests(lane), reason=self._reason(lane, now)) for lane in LANES)
+
+    def rests(self, lane: Lane) -> bool:
+        """Return whether nothing is handed out before a person resumes the lane."""
+        return lane in self.paused or (lane == "processing" and self.broken is not None)
 
     def _reason(self, lane: Lane, now: float) -> str | None:
+        if lane == "processing" and self.broken is not None:
+            return self.broken
         if lane in self.paused:
             return BY_A_PERSON
         reason, until = self._hindered.get(lane, (None, 0.0))

@@ -6,7 +6,7 @@ all. SQLAlchemy still writes the SQL, binds and reads each value as its type say
 """
 
 from collections import namedtuple
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -42,11 +42,15 @@ class Prepared:
 
     def first(self, conn: Connection, params: Mapping[str, Any]) -> Any:
         """Execute once; return the first row as a named tuple, `None` where there is none."""
+        return next(iter(self.every(conn, params)), None)
+
+    def every(self, conn: Connection, params: Mapping[str, Any]) -> Iterator[Any]:
+        """Execute once; yield the rows as named tuples."""
         compiled = self._for(conn.dialect)
         cursor = _execute(conn, compiled.sql, compiled.bind(params))
         rows = cursor.fetchall()  # to the end: a statement with RETURNING has finished only then
         cursor.close()
-        return compiled.read(rows[0]) if rows else None
+        return map(compiled.read, rows)
 
     def run_many(self, conn: Connection, rows: Iterable[Mapping[str, Any]]) -> None:
         """Execute once per row of parameters."""

@@ -15,7 +15,7 @@ from tiktokd.scheduler.effects import Effects
 from tiktokd.scheduler.events import Pause, Wake
 from tiktokd.scheduler.feed import Feed
 from tiktokd.scheduler.gpus import Gpus
-from tiktokd.scheduler.lanes import SETTING, Lanes
+from tiktokd.scheduler.lanes import BREAKER_SETTING, SETTING, Lanes
 from tiktokd.scheduler.loop import Loop
 from tiktokd.scheduler.rates import Load, bottleneck
 from tiktokd.scheduler.supervisor import Supervisor
@@ -74,6 +74,9 @@ class LiveRuntime:
             self._supervisor.revive()
             if lane == "download":
                 await self._downloads.reopen()
+            elif self._lanes.broken is not None:
+                await self._database.write(store.set_setting, BREAKER_SETTING, None)
+                self._lanes.broken = None
         self._loop.emit(Pause(lane=lane, paused=paused))
         self._loop.emit(Wake())
         self._feed.publish("lane", id=lane, to_state="paused" if paused else "open")

@@ -4,8 +4,9 @@ A print gets a new `revision` whenever it is written, never used twice: an index
 but never wrong. Knows not what is in a print.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import sqlalchemy as sa
@@ -23,8 +24,9 @@ POST = "post"
 """What `complete` calls the post among the things that it replaces."""
 MEANING, WORDS = f"{schema.MEANING_PREFIX}%", f"{schema.WORDS_PREFIX}%"
 """And the vectors, of whatever space; everything else there is a kind of print."""
-CHUNK = 500
-"""Values per statement: below the 999 parameters that old SQLite allows."""
+CHUNK, NO_KEY = 16, -1
+"""Keys per statement that reads prints, always as many, filled up with one that no row has: so it is compiled once."""
+_NAMES = tuple(f"key{place}" for place in range(CHUNK))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,15 +107,12 @@ def complete(
 
 def known(conn: Connection, revisions: Sequence[int]) -> list[Known]:
     """Return those of the prints that are still there."""
-    found: list[Known] = []
-    for start in range(0, len(revisions), CHUNK):
-        found += _known(conn, _prints.c.revision.in_(revisions[start : start + CHUNK]))
-    return found
+    return _each(conn, _BY_REVISION, revisions)
 
 
 def heads(conn: Connection, kind: str, seqs: Sequence[int]) -> list[Known]:
     """Return the prints of this kind of these videos."""
-    return _known(conn, sa.and_(_prints.c.kind == kind, _prints.c.seq.in_(seqs))) if seqs else []
+    return _each(conn, _BY_SEQ, seqs, which=kind)
 
 
 def cluster_size(conn: Connection, kind: str, cluster: int, besides: int) -> int:
@@ -157,13 +156,7 @@ def latest(conn: Connection, kind: str, *, limit: int) -> list[tuple[int, bytes]
 
 def views_of(conn: Connection, creator: str, *, besides: int, limit: int) -> list[int]:
     """Return the views of a creator's other posts, the latest to arrive first."""
-    query = (
-        sa.select(_posts.c.views)
-        .where(_posts.c.creator == creator, _posts.c.seq != besides, _posts.c.views.is_not(None))
-        .order_by(_posts.c.seq.desc())
-        .limit(limit)
-    )
-    return list(conn.scalars(query))
+    return [row.views for row in _VIEWS_OF.every(conn, {"whose": creator, "of": besides, "most": limit})]
 
 
 def rated(conn: Connection, *, besides: int) -> tuple[int, float | None]:
@@ -209,6 +202,12 @@ _RATED = Prepared(
         sa.select(_posts.c.views_per_day).where(_posts.c.seq == sa.bindparam("of")).scalar_subquery().label("own"),
     )
 )
+_VIEWS_OF = Prepared(
+    sa.select(_posts.c.views)
+    .where(_posts.c.creator == sa.bindparam("whose"), _posts.c.seq != sa.bindparam("of"), _posts.c.views.is_not(None))
+    .order_by(_posts.c.seq.desc())
+    .limit(sa.bindparam("most", type_=sa.Integer))
+)
 _CLUSTER_SIZE = Prepared(
     sa.select(sa.func.count().label("size"))
     .select_from(_prints)
@@ -235,9 +234,20 @@ def _insert(conn: Connection, seq: int, new: NewPrint) -> int:
     return int(conn.execute(_INSERT_PRINT, {"seq": seq, **values}).scalar_one())
 
 
-def _known(conn: Connection, where: sa.ColumnElement[bool]) -> list[Known]:
-    names = ("revision", "seq", "cluster", "exact")
-    query = sa.select(*(_prints.c[name] for name in names), _queue.c.id).join_from(
-        _prints, _queue, _queue.c.seq == _prints.c.seq
-    )
-    return [Known(**row._mapping) for row in conn.execute(query.where(where))]
+def _each(conn: Connection, some: Prepared, keys: Sequence[int], **params: Any) -> list[Known]:
+    """Return what a statement that takes `CHUNK` keys returns of these, in no particular order."""
+    found = []
+    for start in range(0, len(keys), CHUNK):
+        asked = dict(zip(_NAMES, itertools.chain(keys[start : start + CHUNK], itertools.repeat(NO_KEY)), strict=False))
+        found += [Known(**row._asdict()) for row in some.every(conn, {**asked, **params})]
+    return found
+
+
+def _known(column: sa.Column[Any], *where: sa.ColumnElement[bool]) -> Prepared:
+    columns = [_queue.c.id if each.name == "id" else _prints.c[each.name] for each in fields(Known)]
+    query = sa.select(*columns).join_from(_prints, _queue, _queue.c.seq == _prints.c.seq)
+    return Prepared(query.where(column.in_([sa.bindparam(name, type_=sa.BigInteger) for name in _NAMES]), *where))
+
+
+_BY_REVISION = _known(_prints.c.revision)
+_BY_SEQ = _known(_prints.c.seq, _prints.c.kind == sa.bindparam("which"))

@@ -1,16 +1,20 @@
-"""Two things that befall a claimed video without an attempt having failed: a worker's death, a file that is gone.
+"""What befalls videos though no attempt has failed: the death of a worker, or of all, and a file that is gone.
 
 Fenced by the claim's token like everything in `store_claims`; False means a stale token. Knows no policy.
 """
+
+from collections.abc import Mapping
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
 from tiktokd.model import State
-from tiktokd.scheduler import schema
+from tiktokd.scheduler import schema, store_upkeep
 from tiktokd.scheduler import store_transition as moves
+from tiktokd.scheduler.lanes import BREAKER_SETTING
 from tiktokd.scheduler.states import Event
+from tiktokd.scheduler.store_rows import mapping
 
 _queue = schema.processing_queue
 
@@ -36,3 +40,22 @@ def media_gone(conn: Connection, token: str, *, failure: Failure, now: float) ->
     again = {"not_before": 0.0}
     moves.transition_rows(conn, [(seq, State.FAILED)], Event.REQUEUE, now=now, reason=reason, values=again)
     return True
+
+
+def breaker_opened(conn: Connection, *, deaths: Mapping[str, int], reason: str, now: float) -> None:
+    """Remember why the processing is paused, and put back the videos that only these deaths have made poison.
+
+    One death stays counted against each: if it is the video after all, the next one ends it, and not the lane again.
+    """
+    store_upkeep.set_setting(conn, BREAKER_SETTING, reason)
+    for id_, count in deaths.items():
+        row = conn.execute(
+            sa.select(_queue.c.seq, _queue.c.crashes, _queue.c.failure, _queue.c.media_path).where(
+                _queue.c.id == id_, _queue.c.state == State.FAILED
+            )
+        ).first()
+        if row is None or row.crashes != count or mapping(row.failure).get("failure_class") != "poison":
+            continue
+        event = Event.REQUEUE if row.media_path is None else Event.REANALYZE
+        again = {"not_before": 0.0, "crashes": 1}
+        moves.transition_rows(conn, [(row.seq, State.FAILED)], event, now=now, reason=reason[:500], values=again)
