@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from tiktokd.scheduler.corpus_file import Keys, PostingFile, Postings, Run, Spans, rising
 
-TAIL_ENTRIES = 1024
-"""Entries in memory (at most 12 MiB) before they are merged into the file."""
+TAIL_ENTRIES = 2048
+"""Entries in memory (at most 24 MiB) before they are merged into the file."""
 FRESH_ENTRIES = 48
 """Entries before they are merged into the tail: moving the tail for each video would take longer than a lookup."""
 COUNT_MAX = (1 << 16) - 1
