@@ -37,6 +37,8 @@ from tiktokd.scheduler.database import Database
 _OWN_VENV = Path(__file__).parents[1] / ".venv-rivals" / "bin" / "python"
 RIVALS_PYTHON = str(_OWN_VENV) if _OWN_VENV.exists() else sys.executable
 CLIENTS = 8
+OPENERS_JOBS = 600
+"""Per round of those who open the file: a shorter round would be as long as the nap that its last process takes."""
 SYNCS = 200
 ADD_BOUND_S = 3.0
 OWN_FILE_BOUND = 5.0
@@ -90,9 +92,9 @@ def measure(folder: Path, *, quick: bool, python: str) -> list[Row]:
             for file, rates in ((empty, ours), (full, flat)):
                 add(file, jobs, downloaded=True)
                 rates.append(asking.round(file))
-            add(empty, jobs // 5, downloaded=True)
+            add(empty, OPENERS_JOBS, downloaded=True)
             own.append(alone.round())
-            add(empty, jobs // 5, downloaded=True)
+            add(empty, OPENERS_JOBS, downloaded=True)
             thrifty.append(saving.round())
     rows.append(_rate("tiktokd: 8 processes over pipes, one writer", ours))
     rows.append(_rate(f"the same, {standing:,} finished", flat, ours, FLAT_BOUND, faster=True))
