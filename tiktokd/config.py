@@ -129,8 +129,9 @@ class AnalysisTable(Table):
     data_dir: str = ""
     """Your own taxonomies, prompts and word lists: a file here replaces the shipped one of the same name. Empty:
     <state_dir>/data."""
-    breaker_videos: Count = 10
-    """This many different videos in a row that end their worker, none completed between them, pause the processing."""
+    breaker_videos: Annotated[int, Field(ge=2)] = 10
+    """This many different videos in a row that end their worker, none completed between them, pause the processing. The
+    last of them is put back uncharged: were it the only one, a deadly video would never fail."""
     slots: Annotated[int, Field(ge=1, le=4096)] | Literal["auto"] = "auto"
     """Decoded clips held in memory; auto = min(10 % of RAM, 4 GiB) / slot_mib, at least 4 and 8 per GPU."""
     slot_mib: Annotated[int, Field(ge=8, le=1024)] = 64

@@ -1,12 +1,14 @@
 """Videos in a row that end their workers: when the processing is paused for them, and what becomes of each."""
 
 import pytest
+from pydantic import ValidationError
 
 from tests.unit.test_dispatch import Bench, only
+from tiktokd.config import Config
 from tiktokd.messages import Decode, Fuse
 from tiktokd.scheduler.breaker import Breaker
 from tiktokd.scheduler.commands import AskClaim, Complete, NoteCrash, OpenBreaker, Settle
-from tiktokd.scheduler.events import Pause, WorkerUp
+from tiktokd.scheduler.events import Pause, Stored, WorkerUp
 
 VIDEOS = 3
 
@@ -84,6 +86,31 @@ def test_a_person_who_resumes_closes_it_and_the_count_begins_anew() -> None:
     assert not dies(three, "d").spared
     assert not dies(three, "e").spared
     assert dies(three, "f").spared
+
+
+def least_videos() -> int:
+    """Return the smallest `analysis.breaker_videos` that the settings take."""
+    for videos in range(1, VIDEOS):
+        try:
+            return Config.model_validate({"analysis": {"breaker_videos": videos}}).analysis.breaker_videos
+        except ValidationError:
+            continue
+    return VIDEOS
+
+
+@pytest.mark.parametrize("videos", [least_videos(), VIDEOS])
+@pytest.mark.parametrize("names", ["a", "ab", "abcd"])
+def test_deadly_videos_end_as_poison_however_few_open_the_breaker_and_whoever_resumes(names: str, videos: int) -> None:
+    few = Bench(gpus=0, cpus=1, downloaders=0, breaker_videos=videos)
+    crashes = dict.fromkeys(names, 0)
+    for _ in range(20):
+        for name in [name for name, count in crashes.items() if count < few.state.limits.crashes]:
+            settle = dies(few, name)
+            crashes[name] += not settle.spared
+            few(Stored(token=settle.claim.token))
+            if few.state.paused:
+                few(Pause(lane="processing", paused=False))
+    assert set(crashes.values()) == {few.state.limits.crashes}
 
 
 @pytest.mark.parametrize("deaths", [["a", "b"], ["a", "a", "a", "b"]])
