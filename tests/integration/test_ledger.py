@@ -1,5 +1,6 @@
 """History and counts are written once per commit, whole and in order, whatever becomes of the calls that share it."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -64,6 +65,20 @@ async def test_history_that_cannot_be_written_undoes_the_move_that_it_tells_of(d
     assert (await db.read(store.counts))["pending"] == 0
     await db.write(_added, "1")
     assert await _told(db) == ["1"]
+
+
+def _lost(conn: Connection) -> None:
+    conn.invalidate()
+    raise ValueError("the server went away")
+
+
+async def test_a_connection_that_is_lost_fails_its_call_with_its_own_reason_and_the_next_one_writes(db: Database):
+    async with asyncio.timeout(10):
+        with pytest.raises(ValueError, match="the server went away"):
+            await db.write(_lost)
+        await db.write(_added, "1")
+    assert await _told(db) == ["1"]
+    assert (await db.read(store.counts))["pending"] == 1
 
 
 def test_an_engine_that_keeps_no_ledger_is_refused_instead_of_losing_history(tmp_path: Path):

@@ -33,7 +33,10 @@ class Ledger:
 
 
 def keep(engine: Engine) -> None:
-    """Have every transaction of an engine pay before it commits, and owe nothing when it is undone."""
+    """Have every transaction of an engine begin without debts and pay before it commits.
+
+    One that is undone needs nothing: a connection that was lost can give no ledger, and asking for it would hide why.
+    """
 
     def begun(conn: Connection) -> None:
         conn.info[_KEY] = Ledger()
@@ -47,7 +50,6 @@ def keep(engine: Engine) -> None:
 
     sa.event.listen(engine, "begin", begun)
     sa.event.listen(engine, "commit", ending)
-    sa.event.listen(engine, "rollback", begun)
 
 
 def of(conn: Connection) -> Ledger:
