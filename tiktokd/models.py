@@ -10,7 +10,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -87,7 +87,8 @@ def wanted(config: Config) -> list[Model]:
             spec = weights.chosen(encoder.weights, own)
             known, names = found.get(spec.hub_id, (spec, []))
             usable = known if known.conversion or (spec.conversion and spec.conversion.advice) else spec
-            found[spec.hub_id] = (usable, [*names, encoder.name])
+            # An extra only where it is one for all who read it.
+            found[spec.hub_id] = (replace(usable, extra=known.extra and spec.extra), [*names, encoder.name])
     return [_model(spec, names, catalogue, config) for _id, (spec, names) in sorted(found.items())]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests import tiny_models
+from tiktokd import models
+from tiktokd.config import Config
 from tiktokd.encoders import nsfw, whisper_cpu
 from tiktokd.plugins import LoadContext
 
@@ -257,6 +259,15 @@ def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_a
     assert {"speech_transcription", "vocal_delivery"} <= set(row["analyzers"])
     told = ctl(hub, tmp_path, "models", "pull", "speech_transcription").stderr
     assert "left out: openai/whisper-base is an extra; run: tiktokctl models pull openai/whisper-base" in told
+
+
+@pytest.mark.parametrize("named", ["all", "speech_transcription"])
+def test_a_model_that_is_one_workers_extra_and_anothers_need_is_pulled_with_what_needs_it(tmp_path, named):
+    settings = {"daemon": {"state_dir": str(tmp_path)}, "analysis": {"models": {"whisper": "openai/whisper-base"}}}
+    picked = models.pick(models.wanted(Config.model_validate(settings)), [named], extras=False)
+    (model,) = (model for model in picked if "whisper" in model.encoders)
+    assert (model.weights.hub_id, model.encoders) == ("openai/whisper-base", ("whisper", "whisper_cpu"))
+    assert model.weights.conversion, "and what CPU workers run of it is made then"
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
