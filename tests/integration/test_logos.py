@@ -212,6 +212,17 @@ def test_a_picture_is_filled_up_to_a_square_in_the_colour_of_its_border(tmp_path
     np.testing.assert_allclose(square[20, 20], (0, 1, 0))
 
 
+def test_a_large_picture_is_shrunk_before_it_is_filled_up(tmp_path):
+    wide = np.full((300, 6000, 3), (0, 0, 255), np.uint8)
+    wide[:, 2700:3300] = (0, 255, 0)
+    cv2.imwrite(str(tmp_path / "wide.png"), wide)
+    square = _gallery.picture(tmp_path / "wide.png")
+    assert square.shape == (_gallery.LONGEST_PX, _gallery.LONGEST_PX, 3)
+    np.testing.assert_allclose(square[512, 512], (0, 1, 0))
+    cv2.imwrite(str(tmp_path / "line.png"), wide[:1])
+    assert _gallery.picture(tmp_path / "line.png").shape == square.shape
+
+
 @pytest.mark.parametrize(("ink", "ground"), [(0, 1.0), (255, 0.0)])
 def test_a_transparent_picture_stands_on_what_makes_it_visible(tmp_path, ink, ground):
     clear = np.full((8, 8, 4), ink, np.uint8)
@@ -223,7 +234,10 @@ def test_a_transparent_picture_stands_on_what_makes_it_visible(tmp_path, ink, gr
     np.testing.assert_allclose(found[4, 4], 1.0 - ground)
 
 
-@pytest.mark.parametrize("content", [b"", b"no picture"])
+FLOATS = cv2.imencode(".tiff", np.full((9, 9, 3), 0.5, np.float32))[1].tobytes()
+
+
+@pytest.mark.parametrize("content", [b"", b"no picture", FLOATS])
 def test_a_file_that_is_no_picture_is_named_and_the_other_logos_are_looked_for(models_dir, data_dir, content, caplog):
     (data_dir / "logos" / "Broken.jpg").write_bytes(content)
     loaded = logos.load(LoadContext(models_dir=models_dir, data_dir=data_dir))

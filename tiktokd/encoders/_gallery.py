@@ -24,7 +24,9 @@ Floats = NDArray[np.float32]
 FOLDER = "logos"
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp"})
 PICTURES_MAX = 500
-FORM = 1
+LONGEST_PX = 1024
+"""Longer sides are shrunk, four times what the model sees: a banner of 6,000 px as a square took 0.5 GiB."""
+FORM = 2
 """Raised whenever `picture` makes something else of the same file: the cache must not outlive it."""
 
 
@@ -108,8 +110,11 @@ def picture(path: Path) -> Floats:
 
     data = np.frombuffer(path.read_bytes(), np.uint8)
     raw = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if len(data) else None
-    if raw is None:
+    if raw is None or raw.dtype not in (np.uint8, np.uint16):  # OpenCV tells by the content: TIFF and EXR hold floats
         raise ConfigError(f"{path} is not a picture that can be read (PNG, JPEG, WebP); take it away")
+    if (longest := max(raw.shape[:2])) > LONGEST_PX:
+        height, width = (max(1, round(n * LONGEST_PX / longest)) for n in raw.shape[:2])
+        raw = cv2.resize(raw, (width, height), interpolation=cv2.INTER_AREA)
     pixels = raw.astype(np.float32) / np.iinfo(raw.dtype).max
     pixels = pixels[..., None].repeat(3, axis=2) if pixels.ndim == 2 else pixels
     colours = pixels[..., 2::-1]
