@@ -11,7 +11,10 @@ from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
 from tiktokd.worker import WorkerSetup, versions
 
-PACKAGES = ("av", "ctranslate2", "numpy", "onnxruntime", "opencv-python-headless", "rapidocr", "torch", "transformers")
+PACKAGES = (
+    *("av", "ctranslate2", "numpy", "onnxruntime", "onnxruntime-gpu", "opencv-python-headless", "rapidocr", "torch"),
+    "transformers",
+)
 """Those whose version explains a result."""
 
 

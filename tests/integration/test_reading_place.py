@@ -17,8 +17,8 @@ from tiktokd.daemon_crew import specs
 from tiktokd.encoders import ocr
 from tiktokd.plugins import Context, LoadContext, level
 from tiktokd.runner import Runner
-from tiktokd.turns import runner_for
-from tiktokd.worker import WorkerSetup
+from tiktokd.turns import PACKAGES, runner_for
+from tiktokd.worker import WorkerSetup, versions
 
 PLAIN, GPU, BOTH = (frozenset(names) for names in ((onnx.CPU,), (onnx.GPU,), (onnx.CPU, onnx.GPU)))
 PLACES = {
@@ -85,6 +85,11 @@ def test_the_package_for_the_gpu_is_trusted_only_where_it_is_alone(monkeypatch, 
     install(monkeypatch, tmp_path, *packages)
     assert onnx.installed() == packages
     assert onnx.on_gpu(["cuda:0"], onnx.installed()) is on_gpu
+
+
+def test_a_worker_says_by_which_package_and_version_text_is_read(monkeypatch, tmp_path):
+    install(monkeypatch, tmp_path, *GPU)
+    assert versions(PACKAGES)[onnx.GPU] == "1.31.1"
 
 
 def lettering():
