@@ -48,7 +48,11 @@ def test_every_analysis_and_the_reading_run_exactly_once_whatever_is_installed(n
     devices, packages, groups, reads = PLACES[name]
     first, *others = catalogues(devices, packages)
     assert all(one.encoders == first.encoders for one in others), "all workers see the same plan"
-    plans = {group: graph.plan_level1(first.analyzers, group, first) for group in groups}
+    cpu = graph.without_gpu(first)
+    plans = {group: graph.plan_level1(first.analyzers, group, first if group == "gpu" else cpu) for group in groups}
+    told = [name for plan in plans.values() for name in plan.publish]
+    wanted = {name for a in first.analyzers.values() for name in a.signals}
+    assert sorted(told) == sorted(wanted & first.encoders.keys()), "each signal is published by one worker"
     ran = sorted(a.name for plan in plans.values() for a in (*plan.analyzers, *plan.too_heavy))
     assert ran == sorted(n for n, a in first.analyzers.items() if level(a) == 1)
     assert [group for group, plan in plans.items() if "ocr" in {e.name for e in plan.encoders}] == [reads]
