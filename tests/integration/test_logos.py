@@ -11,7 +11,7 @@ from tests.contexts import clip_of, facts, odd_clips, pictures
 from tests.written import analyze, context_of
 from tiktokd import graph
 from tiktokd.encoders import _gallery, _sightings, logos, siglip2
-from tiktokd.errors import ConfigError, ModelMissing
+from tiktokd.errors import ModelMissing
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 
@@ -246,13 +246,13 @@ def test_a_file_that_is_no_picture_is_named_and_the_other_logos_are_looked_for(m
     assert "Broken.jpg" in caplog.text
 
 
-def test_other_files_and_hidden_ones_are_no_pictures_and_too_many_are_refused(data_dir, monkeypatch):
+def test_other_files_and_hidden_ones_are_no_pictures_and_of_too_many_the_first_count(data_dir, monkeypatch, caplog):
     for name in ("notes.txt", ".hidden.png", "Stripe & Co/.DS_Store"):
         (data_dir / "logos" / name).write_bytes(b"x")
     assert [brand for brand, _path in _gallery.files(data_dir)] == ["Ringo", "Stripe & Co"]
     monkeypatch.setattr(_gallery, "PICTURES_MAX", 1)
-    with pytest.raises(ConfigError, match="holds 2 pictures, at most 1"):
-        _gallery.files(data_dir)
+    assert [brand for brand, _path in _gallery.files(data_dir)] == ["Ringo"]
+    assert "holds 2 pictures; only the first 1 by name" in caplog.text
 
 
 def test_a_logo_and_a_name_of_one_brand_are_one_brand():

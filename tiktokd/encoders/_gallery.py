@@ -43,11 +43,7 @@ class Gallery:
 
 
 def files(data_dir: Path | None) -> list[tuple[str, Path]]:
-    """Return brand and path of every picture, sorted; none where there is no folder.
-
-    Raises:
-        ConfigError: more than `PICTURES_MAX`.
-    """
+    """Return brand and path of every picture, sorted, `PICTURES_MAX` at most; none where there is no folder."""
     folder = data_dir / FOLDER if data_dir else None
     if folder is None or not folder.is_dir():
         return []
@@ -59,8 +55,8 @@ def files(data_dir: Path | None) -> list[tuple[str, Path]]:
         if path.suffix.lower() in ENDINGS and path.is_file() and not path.name.startswith(".")
     )
     if len(named) > PICTURES_MAX:
-        raise ConfigError(f"{folder} holds {len(named)} pictures, at most {PICTURES_MAX} are compared")
-    return named
+        log.warning("%s holds %d pictures; only the first %d by name are compared", folder, len(named), PICTURES_MAX)
+    return named[:PICTURES_MAX]
 
 
 def readable(found: Sequence[tuple[str, Path]]) -> list[tuple[str, Path]]:

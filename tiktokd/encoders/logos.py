@@ -72,7 +72,6 @@ def load(context: LoadContext) -> Logos:
 
     Raises:
         ModelMissing: there are pictures of logos, but no weights.
-        ConfigError: there are too many pictures.
     """
     found = _gallery.readable(_gallery.files(context.data_dir))
     if not found:
