@@ -209,6 +209,16 @@ def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
     assert "now" not in ctl("process-now", other).stdout
 
 
+@pytest.mark.parametrize("verb", ["process-now", "add-urls"])
+def test_a_file_or_its_id_among_urls_is_answered_with_the_verb_that_takes_it(ctl, daemon, tmp_path, verb):
+    clip = tmp_path / "my clip.mp4"
+    clip.write_bytes(b"x")
+    done = ctl(verb, str(clip), "file-0123456789abcdef", ID)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 added, 0 duplicate, 2 invalid")
+    assert f"tiktokctl add-files '{clip}'" in done.stderr
+    assert "`tiktokctl set-priority 10 file-0123456789abcdef`" in done.stderr
+
+
 def test_status_is_readable_and_json_has_the_promised_keys(ctl, daemon):
     daemon.client.add([URL], priority=5)
     daemon.client.set_paused("download", True)
