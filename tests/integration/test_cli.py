@@ -453,6 +453,13 @@ def test_an_export_says_what_it_wrote_in_words_and_as_json(ctl, daemon, tmp_path
     assert json.loads(done.stdout) == {"format": "csv", "files": [str(target)]}
 
 
+def test_the_schema_of_an_export_goes_where_output_says(ctl, daemon, tmp_path):
+    target = tmp_path / "schema.json"
+    done = ctl("export", "--schema", "-o", str(target))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target} (JSON Schema)\n")
+    assert target.read_text() == ctl("export", "--schema").stdout == ctl("export", "--schema", "-o", "-").stdout
+
+
 def test_an_export_into_a_pipe_or_through_a_link_leaves_them_where_they_are(ctl, daemon, tmp_path):
     daemon.client.add([URL], priority=5)
     pipe, link, real = tmp_path / "pipe", tmp_path / "link.jsonl", tmp_path / "real.jsonl"
