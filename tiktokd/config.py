@@ -244,15 +244,14 @@ def _read(file: Path) -> dict[str, Any]:
 def _merge_environment(tables: dict[str, Any], env: Mapping[str, str]) -> list[str]:
     """Write `TIKTOKD_TABLE__KEY=value` into `tables`; values are TOML, or plain text where they are not."""
     problems = []
-    for name, text in sorted(env.items()):
+    for name, text in sorted((name, text) for name, text in env.items() if name.startswith(ENV_PREFIX)):
         table, sep, key = name.removeprefix(ENV_PREFIX).lower().partition("__")
-        if not name.startswith(ENV_PREFIX) or not sep:
-            continue
-        if table not in Config.model_fields:
+        if not sep:
+            if table.startswith(tuple(f"{known}_" for known in Config.model_fields)):
+                problems.append(f"{name}: two underscores stand between table and key, as in TIKTOKD_CPU__WORKERS")
+        elif table not in Config.model_fields:
             problems.append(f"{name}: there is no table [{table}]; it has {', '.join(Config.model_fields)}")
-            continue
-        target = tables.setdefault(table, {})
-        if isinstance(target, dict):
+        elif isinstance(target := tables.setdefault(table, {}), dict):
             target[key] = _value(text, table, key)
     return problems
 

@@ -118,6 +118,8 @@ def pick(models: Iterable[Model], names: Iterable[str], *, extras: bool = True) 
     chosen: dict[str, Model] = {}
     for name in names:
         fits = [m for m in known if name == "all" or name in (m.weights.hub_id, *m.encoders, *m.analyzers)]
+        if not fits and name in {*(there := graph.load()).analyzers, *there.encoders}:
+            raise ConfigError(f'"{name}" works without a model; see: tiktokctl models list')
         if not fits:
             raise ConfigError(f'"{name}" is no model, encoder or analyzer here; see: tiktokctl models list')
         own = [m for m in fits if extras or not m.weights.extra or name in (m.weights.hub_id, *m.encoders)]

@@ -209,6 +209,16 @@ def test_process_now_raises_what_waits_and_says_what_is_finished(ctl, daemon):
     assert "now" not in ctl("process-now", other).stdout
 
 
+@pytest.mark.parametrize("verb", ["process-now", "add-urls"])
+def test_a_file_or_its_id_among_urls_is_answered_with_the_verb_that_takes_it(ctl, daemon, tmp_path, verb):
+    clip = tmp_path / "my clip.mp4"
+    clip.write_bytes(b"x")
+    done = ctl(verb, str(clip), "file-0123456789abcdef", ID)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (1, "1 added, 0 duplicate, 2 invalid")
+    assert f"tiktokctl add-files '{clip}'" in done.stderr
+    assert "`tiktokctl set-priority 10 file-0123456789abcdef`" in done.stderr
+
+
 def test_status_is_readable_and_json_has_the_promised_keys(ctl, daemon):
     daemon.client.add([URL], priority=5)
     daemon.client.set_paused("download", True)
@@ -441,6 +451,13 @@ def test_an_export_says_what_it_wrote_in_words_and_as_json(ctl, daemon, tmp_path
     assert ctl("export", "-o", str(target)).stderr == f"wrote {target} (json)\n"
     done = ctl("export", "-o", str(target), "--format", "csv", "--json")
     assert json.loads(done.stdout) == {"format": "csv", "files": [str(target)]}
+
+
+def test_the_schema_of_an_export_goes_where_output_says(ctl, daemon, tmp_path):
+    target = tmp_path / "schema.json"
+    done = ctl("export", "--schema", "-o", str(target))
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", f"wrote {target} (JSON Schema)\n")
+    assert target.read_text() == ctl("export", "--schema").stdout == ctl("export", "--schema", "-o", "-").stdout
 
 
 def test_an_export_into_a_pipe_or_through_a_link_leaves_them_where_they_are(ctl, daemon, tmp_path):

@@ -124,6 +124,14 @@ async def test_after_a_local_failure_another_video_is_tried_first(bench: Bench) 
     assert (again.id, again.attempts) == ("first", 0)
 
 
+async def test_while_the_download_rests_nobody_is_told_that_the_next_one_starts_now(bench: Bench) -> None:
+    assert bench.downloads.gate_snapshot().next_at is None
+    bench.lanes.hinder("download", "no network", bench.clock() + 60.0)
+    assert bench.downloads.gate_snapshot().next_at == pytest.approx(bench.utc() + 60.0, abs=5.0)
+    bench.later_s = 61.0
+    assert bench.downloads.gate_snapshot().next_at is None
+
+
 async def test_a_lane_whose_only_ready_video_is_taken_away_at_the_last_moment_asks_again(bench: Bench) -> None:
     bench.add("v", "delayed")
     claim = await bench.claim("download")

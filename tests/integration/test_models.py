@@ -101,6 +101,13 @@ def test_pull_takes_tensors_and_text_alone_locks_them_and_the_loader_accepts_the
     assert (used.revision, used.sha256) == (REVISION, lock["files"]["model.safetensors"]["sha256"])
 
 
+def test_pull_of_an_analyzer_that_has_no_model_says_so_and_does_not_deny_the_analyzer(tmp_path):
+    for words in (("pull", "loudness"), ("verify", "colours")):
+        done = ctl(None, tmp_path, "models", *words)
+        assert (done.returncode, "works without a model" in done.stderr) == (2, True), done.stderr
+    assert "is no model, encoder or analyzer" in ctl(None, tmp_path, "models", "pull", "nosuch").stderr
+
+
 def test_verify_finds_a_changed_byte(hub, tmp_path):
     ctl(hub, tmp_path, "models", "pull", "nsfw")
     good = ctl(hub, tmp_path, "models", "verify", "nsfw")

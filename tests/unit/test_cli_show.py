@@ -178,6 +178,19 @@ def test_analyses_stand_under_their_group_and_what_was_not_done_under_its_reason
     assert "took      9.0 s in all, decode 1.0 s, 0.5 s of CPU time" in lines
 
 
+def test_an_analyzer_that_lacks_two_models_names_the_commands_for_both():
+    message = "a: x/y is not here; run: tiktokctl models pull x/y; b: z is not here; run: tiktokctl models pull z"
+    lines = [
+        line.strip()
+        for line in shown(
+            topic=ENVELOPE | {"status": "skipped", "reason": "model_missing", "message": message}
+        ).splitlines()
+    ]
+    assert lines[lines.index("model missing  topic") + 1 :][:2] == [
+        "→ tiktokctl models pull x/y", "→ tiktokctl models pull z",
+    ]  # fmt: skip
+
+
 def test_on_a_narrow_terminal_nothing_is_wider_and_commands_stay_whole():
     command = "tiktokctl models pull " + "organisation/" + "m" * 40
     text = shown(

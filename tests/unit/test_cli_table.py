@@ -80,6 +80,12 @@ def test_workers_are_in_the_order_of_their_numbers():
     assert text.index("cpu_worker_2 ") < text.index("cpu_worker_10")
 
 
+def test_a_stage_that_has_no_parts_is_named_once():
+    busy = (worker("a", stage="decode", detail="decode"), worker("b", stage="analyze", detail="flow"))
+    text = "\n".join(lines(overview(status(workers=busy), NOW, 160), 160))
+    assert ("decode decode" in text, "decode" in text, "analyze flow" in text) == (False, True, True)
+
+
 def test_how_a_lane_stands_is_said_once():
     def lane(paused, reason):
         return standing(LaneSnapshot(lane="download", paused=paused, reason=reason))

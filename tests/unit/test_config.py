@@ -70,6 +70,12 @@ def test_a_table_that_does_not_exist_in_the_environment_is_a_problem():
         load(None, env={"TIKTOKD_DOWNLAOD__WORKERS": "1"})
 
 
+def test_one_underscore_between_table_and_key_is_a_problem_and_not_silence():
+    with pytest.raises(ConfigError, match="TIKTOKD_DAEMON_STATE_DIR: two underscores"):
+        load(None, env={"TIKTOKD_DAEMON_STATE_DIR": "/elsewhere"})
+    assert load(None, env={"TIKTOKD_HOME": "/x", "TIKTOKD_CPU": "2"}) == load(None, env={})
+
+
 @pytest.mark.parametrize(
     "listen", ["0.0.0.0:8710", "127.evil.com:80", "127.0.0.1", "[::]:1", "localhost:http", "[::1]:²"]
 )

@@ -35,7 +35,7 @@ GROUPS = {
     "": "analyses",
 }
 """An analyzer's group → heading, in the order of reading."""
-_COMMAND = re.compile(r"tiktokctl models pull \S+")
+_COMMAND = re.compile(r"tiktokctl models pull [^\s;]+")
 
 
 def detail(video: Mapping[str, Any], groups: Mapping[str, str], *, width: int, full: bool) -> RenderableType:
@@ -216,13 +216,13 @@ def _bar(name: str, entry: Entry) -> Text:
 
 
 def _not_done(analysis: Mapping[str, Any]) -> Iterator[RenderableType]:
-    """Yield what was skipped, by reason; those that lack a model by the command that fetches it."""
-    found: dict[tuple[str, str], list[str]] = defaultdict(list)
+    """Yield what was skipped, by reason; those that lack models by the commands that fetch them."""
+    found: dict[tuple[str, tuple[str, ...]], list[str]] = defaultdict(list)
     for name, envelope in sorted(analysis.items()):
         if envelope["status"] == "skipped":
             message = envelope.get("message") or ""
-            command = _COMMAND.search(message)
-            found[envelope["reason"] or "", command[0] if command else message].append(name)
+            commands = dict.fromkeys(_COMMAND.findall(message))
+            found[envelope["reason"] or "", tuple(commands) or (message,)].append(name)
     if not found:
         return
     yield _heading("not done")
@@ -232,8 +232,8 @@ def _not_done(analysis: Mapping[str, Any]) -> Iterator[RenderableType]:
     before = ""
     for (reason, advice), names in sorted(found.items()):
         text = Text(escape(", ".join(names)))
-        if advice:
-            text.append(f"\n{'→ ' if _COMMAND.fullmatch(advice) else ''}{escape(advice)}", "dim")
+        for line in filter(None, advice):
+            text.append(f"\n{'→ ' if _COMMAND.fullmatch(line) else ''}{escape(line)}", "dim")
         table.add_row(Text(escape(reason).replace("_", " ") if reason != before else ""), text)
         before = reason
     yield table

@@ -38,7 +38,7 @@ def workers_table(workers: Sequence[WorkerSnapshot], now: float, width: int) -> 
             Text(worker.state.replace("_", " "), WORKER_STYLES.get(worker.state, "")),
             duration(None if worker.since_at is None else now - worker.since_at),
             escape(worker.id or ""),
-            shortened(" ".join(part for part in (worker.stage, worker.detail) if part), DOING_CHARS),
+            shortened(" ".join(part for part in dict.fromkeys((worker.stage, worker.detail)) if part), DOING_CHARS),
             bar(worker.progress_ratio),
             number(worker.jobs_done),
             number(worker.restarts),

@@ -3,8 +3,10 @@
 import argparse
 import glob
 import os
+import re
+import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,9 @@ MEDIA_SUFFIXES = {
 """What is taken out of a directory; a file that is named is always taken."""
 
 
+_FILE_ID = re.compile("file-[0-9a-f]{16}")
+
+
 def _add_urls(session: Session, args: argparse.Namespace) -> int:
     if not args.urls and not args.file:
         session.complain("tiktokctl add-urls: give URLs, or -f FILE, or -f - for standard input")
@@ -51,7 +56,7 @@ def _process_now(session: Session, args: argparse.Namespace) -> int:
     def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
         return session.client.add(texts, priority=10, analyzers=args.analyzers).items
 
-    outcomes = list(answered([Candidate(text, "") for text in args.urls], send))
+    outcomes = list(answered(list(_named(args.urls)), send))
     waiting = [item.id for _, item in outcomes if item.outcome == "duplicate" and item.id is not None]
     raised = {item.id: item for item in session.client.set_priority(waiting, 10).items} if waiting else {}
     for candidate, item in outcomes:
@@ -91,8 +96,20 @@ def _refuse_unreadable(file: str) -> None:
     raise ConfigError(f"cannot read {file}: {why}; nothing was queued")
 
 
+def _named(texts: Iterable[str]) -> Iterator[Candidate]:
+    """Yield what the command line names; files and their ids with the verb that takes them."""
+    for text in texts:
+        problem = None
+        if _FILE_ID.fullmatch(text):
+            other = f"`tiktokctl set-priority 10 {text}` puts it first, `tiktokctl requeue {text}` does it again"
+            problem = f"the id of a file and no URL: {other}"
+        elif not text.isdecimal() and os.path.isfile(text):  # noqa: PTH113  a Path raises for a long name
+            problem = f"a file and no URL: tiktokctl add-files {shlex.quote(text)}"
+        yield Candidate(text, "", problem)
+
+
 def _candidates(session: Session, args: argparse.Namespace) -> Iterator[Candidate]:
-    yield from (Candidate(text, "") for text in args.urls)
+    yield from _named(args.urls)
     if not args.file:
         return
     from tiktokd import inputs

@@ -15,7 +15,13 @@ def _export(session: Session, args: argparse.Namespace) -> int:
     if args.schema:
         from tiktokd.datafiles import SHIPPED
 
-        session.say((SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip())
+        schema = (SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip()
+        if args.output in (None, export.STDOUT):
+            session.say(schema)
+            return EXIT_OK
+        with export.replaced(args.output) as out:
+            out.write(schema.encode() + b"\n")
+        _report(session, [args.output], "JSON Schema")
         return EXIT_OK
     if not args.output:
         session.complain("tiktokctl export: -o FILE is missing (-o - is standard output)")
@@ -61,7 +67,7 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         "--segments", nargs="?", const="", metavar="FILE",
         help="csv and parquet: also a table with one row per timeline segment (default: FILE.segments.csv)",
     )  # fmt: skip
-    parser.add_argument("--schema", action="store_true", help="print the JSON Schema of the export and nothing else")
+    parser.add_argument("--schema", action="store_true", help="write the JSON Schema of the export and nothing else")
     parser.add_argument("--state", choices=STATES, help="only videos in this state")
     parser.add_argument(
         "--since", metavar="T", help="only videos that changed since then: 2026-01-31, 2026-01-31T12:00Z"

@@ -143,9 +143,9 @@ class Downloads:
         return await asyncio.get_running_loop().run_in_executor(self._files, function, *args)
 
     def gate_snapshot(self) -> GateSnapshot:
-        """Return the gate for people."""
+        """Return the gate for people; a lane that rests opens no earlier than the gate itself."""
         now = self._clock()
-        opens_at = self.gate.opens_at(now)
+        opens_at = max(self.gate.opens_at(now), self._lanes.free_at("download", now))
         return GateSnapshot(
             per_minute=self._table.per_minute * self.gate.factor,
             configured_per_minute=self._table.per_minute,
