@@ -66,17 +66,20 @@ def engines(item: flow.Pairs) -> list[Row]:
     opencv, count = flow.ENCODER.load(LoadContext()), len(item.first)
     whole = _spent(lambda: flow.measure(opencv, item))
     dense = _spent(lambda: [flow.pair_flow(opencv, item.pictures[i], item.pictures[i + 1]) for i in item.first])
+    beside = _spent(lambda: flow.measure(flow.on_device("cpu"), item), runs=1)
     rows = [
         _row("OpenCV", whole, f"{count} pairs"),
-        _row("  dense flow alone", dense, "the rest is the camera's fit, lengths and patches"),
-        _row("torch, cpu", _spent(lambda: flow.measure(flow.on_device("cpu"), item), runs=1), "one thread"),
+        _row("  dense flow alone", dense, "the rest is the camera's fit, lengths and patches", dense / whole),
+        _row("torch, cpu", beside, "one thread; ratio to OpenCV", beside / whole),
     ]
     if torch.cuda.is_available():
         engine = flow.on_device("cuda")
         flow.measure(engine, item)  # the first run compiles and allocates
         walls: list[float] = []
         host = _spent(lambda: flow.measure(engine, item), walls)
-        rows += [_row("torch, cuda: host", host, ""), _row("torch, cuda: wall", median(walls), "")]
+        note = "ratio to OpenCV"
+        rows += [_row("torch, cuda: host", host, note, host / whole)]
+        rows += [_row("torch, cuda: wall", median(walls), note, median(walls) / whole)]
     else:
         print("no CUDA device: that engine was not measured")
     return rows
@@ -94,8 +97,8 @@ def _spent(once: Callable[[], object], walls: list[float] | None = None, runs: i
     return median(spent)
 
 
-def _row(what: str, seconds: float, note: str) -> Row:
-    return Row(what=what, value=seconds, unit="s" if what.endswith("wall") else "CPU s", note=note)
+def _row(what: str, seconds: float, note: str, ratio: float | None = None) -> Row:
+    return Row(what=what, value=seconds, unit="s" if what.endswith("wall") else "CPU s", note=note, ratio=ratio)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,6 @@ class Ledger:
     """Rows of `job_events`, in the order in which they happened."""
     videos: dict[str, int] = field(default_factory=dict)
     """State → how many videos more stand in it; negative: fewer."""
-    ripened: set[str] = field(default_factory=set)
-    """Lanes whose ripe videos were made ready in this transaction: its calls are milliseconds apart."""
 
 
 def keep(engine: Engine) -> None:
@@ -65,7 +63,7 @@ def of(conn: Connection) -> Ledger:
 def pay(conn: Connection) -> None:
     """Write what is owed now."""
     ledger = of(conn)
-    conn.info[_KEY] = Ledger(ripened=ledger.ripened)
+    conn.info[_KEY] = Ledger()
     if ledger.events:
         _INSERT_EVENT.run_many(conn, ledger.events)
     changes = [{"of": state, "more": more} for state, more in ledger.videos.items() if more]

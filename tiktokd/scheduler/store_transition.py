@@ -38,10 +38,7 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
 
     A row that is damaged fails and makes way for the next one.
     """
-    ripened = ledger.of(conn).ripened
-    if event not in ripened:
-        ripened.add(event)
-        _ripen(event).run(conn, {"at": now})
+    _ripen(event).run(conn, {"at": now})
     before = WAITING[event]
     after = TRANSITIONS[event][before]
     while (row := _claim(event).first(conn, {"by": worker, "life": incarnation, "at": now})) is not None:
