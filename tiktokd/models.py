@@ -8,18 +8,18 @@ daemon works. Knows no queue and no terminal.
 import importlib.util
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from tiktokd import graph, paths, weights
+from tiktokd import graph, nvidia, paths, weights
 from tiktokd.config import Config
 from tiktokd.errors import ConfigError, LocalError, ModelMissing, NetworkError
 from tiktokd.models_convert import convert, require_package, write_lock
-from tiktokd.plugins import Weights
+from tiktokd.plugins import Encoder, Weights
 from tiktokd.weights import size_bytes
 
 PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt")
@@ -46,6 +46,8 @@ class Model:
     """`None`: not on this machine."""
     size_bytes: int
     """On this machine; 0 where it is missing."""
+    left_out: str | None
+    """Why it is fetched by its own name alone; `None`: with everything that names an analyzer of it, or all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +83,9 @@ def wanted(config: Config) -> list[Model]:
         raise ConfigError(f"no permission to look into {config.models_dir}; use sudo, or set analysis.models_dir")
     catalogue = graph.load()
     own = graph.own_models(config.analysis.models, catalogue)
+    stand_ins = {} if nvidia.has_workers(config.gpu.devices) else _stand_ins(catalogue)
     found: dict[str, tuple[Weights, list[str]]] = {}
+    reasons: dict[str, list[str | None]] = {}
     for encoder in catalogue.encoders.values():
         if encoder.weights is not None:
             spec = weights.chosen(encoder.weights, own)
@@ -89,10 +93,31 @@ def wanted(config: Config) -> list[Model]:
             usable = known if known.conversion or (spec.conversion and spec.conversion.advice) else spec
             # An extra only where it is one for all who read it.
             found[spec.hub_id] = (replace(usable, extra=known.extra and spec.extra), [*names, encoder.name])
-    return [_model(spec, names, catalogue, config) for _id, (spec, names) in sorted(found.items())]
+            reasons.setdefault(spec.hub_id, []).append(_left_out(encoder, stand_ins))
+    left_out = {id_: why[0] if all(why) else None for id_, why in reasons.items()}
+    return [_model(spec, names, left_out[id_], catalogue, config) for id_, (spec, names) in sorted(found.items())]
 
 
-def _model(spec: Weights, encoders: list[str], catalogue: graph.Catalogue, config: Config) -> Model:
+def _stand_ins(catalogue: graph.Catalogue) -> dict[str, str]:
+    """Return encoder that needs a GPU → the one that does its work without, where the engine of that is installed."""
+    return {
+        e.stands_for: e.name
+        for e in catalogue.encoders.values()
+        if e.stands_for and e.weights and not (e.weights.conversion and e.weights.conversion.advice)
+    }
+
+
+def _left_out(encoder: Encoder, stand_ins: Mapping[str, str]) -> str | None:
+    if encoder.name in stand_ins.values():
+        return None
+    if encoder.name in stand_ins:
+        return "needs a GPU, and this machine shows none"
+    return "is an extra" if encoder.weights and encoder.weights.extra else None
+
+
+def _model(
+    spec: Weights, encoders: list[str], left_out: str | None, catalogue: graph.Catalogue, config: Config
+) -> Model:
     served = {*encoders, *(catalogue.encoders[name].stands_for for name in encoders)}
     users = [a.name for a in catalogue.analyzers.values() if served & {*a.uses, *a.optional, *a.signals}]
     try:
@@ -100,16 +125,23 @@ def _model(spec: Weights, encoders: list[str], catalogue: graph.Catalogue, confi
     except ModelMissing:
         path = None
     size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path else 0
-    return Model(weights=spec, encoders=tuple(encoders), analyzers=tuple(sorted(users)), path=path, size_bytes=size)
+    return Model(
+        weights=spec,
+        encoders=tuple(encoders),
+        analyzers=tuple(sorted(users)),
+        path=path,
+        size_bytes=size,
+        left_out=left_out,
+    )
 
 
-def pick(models: Iterable[Model], names: Iterable[str], *, extras: bool = True) -> list[Model]:
+def pick(models: Iterable[Model], names: Iterable[str], *, left_out: bool = True) -> list[Model]:
     """Return the models named by hub id, encoder or analyzer; all of them for "all".
 
     Args:
         models: those there are.
         names: what was asked for.
-        extras: also those that are extras by the name of an analyzer or "all"; by their own name always.
+        left_out: by the name of an analyzer or "all" also those that a pull leaves out; by their own name always.
 
     Raises:
         ConfigError: a name fits nothing.
@@ -122,7 +154,7 @@ def pick(models: Iterable[Model], names: Iterable[str], *, extras: bool = True) 
             raise ConfigError(f'"{name}" works without a model; see: tiktokctl models list')
         if not fits:
             raise ConfigError(f'"{name}" is no model, encoder or analyzer here; see: tiktokctl models list')
-        own = [m for m in fits if extras or not m.weights.extra or name in (m.weights.hub_id, *m.encoders)]
+        own = [m for m in fits if left_out or not m.left_out or name in (m.weights.hub_id, *m.encoders)]
         chosen |= {m.weights.hub_id: m for m in own}
     return list(chosen.values())
 

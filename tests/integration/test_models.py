@@ -258,20 +258,44 @@ def test_convert_says_what_needs_none_and_what_is_not_here(tmp_path):
     assert ctl(None, tmp_path, "models", "convert").returncode == 2
 
 
-def test_the_stand_in_is_listed_for_whoever_reads_the_large_one_and_not_pulled_along(hub, tmp_path, monkeypatch):
-    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{whisper = "{REPO}"}}')  # all that this hub has
+LARGE, SMALL = "openai/whisper-large-v3-turbo", "openai/whisper-base"
+
+
+@pytest.mark.parametrize(
+    ("devices", "chosen", "encoder", "left_out", "why"),
+    [
+        ('["cpu"]', "whisper", "whisper_cpu", SMALL, "is an extra"),
+        ("[]", "whisper_cpu", "whisper", LARGE, "needs a GPU, and this machine shows none"),
+    ],
+)
+def test_of_a_model_and_its_stand_in_the_one_that_this_machine_uses_is_pulled(
+    hub, tmp_path, monkeypatch, devices, chosen, encoder, left_out, why
+):
+    monkeypatch.setenv("TIKTOKD_GPU__DEVICES", devices)
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{{chosen} = "{REPO}"}}')  # all that this hub has
     found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
-    row = found["openai/whisper-base"]
-    assert (row["extra"], row["licence"], row["path"]) == (True, "Apache-2.0", None)
+    row = found[left_out]
+    assert (row["left_out"], row["encoders"], row["path"]) == (why, [encoder], None)
     assert {"speech_transcription", "vocal_delivery"} <= set(row["analyzers"])
-    told = ctl(hub, tmp_path, "models", "pull", "speech_transcription").stderr
-    assert "left out: openai/whisper-base is an extra; run: tiktokctl models pull openai/whisper-base" in told
+    done = ctl(hub, tmp_path, "models", "pull", "speech_transcription")
+    assert f"left out: {left_out} {why}; run: tiktokctl models pull {left_out}" in done.stderr
+    assert [path for path in hub.asked if REPO in path]
+    assert not [path for path in hub.asked if left_out in path]
+    ctl(hub, tmp_path, "models", "pull", left_out)
+    assert [path for path in hub.asked if left_out in path], "by its own name it is fetched all the same"
+
+
+def test_where_the_engine_of_the_stand_in_is_not_installed_the_large_one_is_pulled(tmp_path, monkeypatch):
+    settings = {"daemon": {"state_dir": str(tmp_path)}, "gpu": {"devices": []}}
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    picked = models.pick(models.wanted(Config.model_validate(settings)), ["speech_transcription"], left_out=False)
+    assert [model.weights.hub_id for model in picked] == [LARGE]
 
 
 @pytest.mark.parametrize("named", ["all", "speech_transcription"])
 def test_a_model_that_is_one_workers_extra_and_anothers_need_is_pulled_with_what_needs_it(tmp_path, named):
     settings = {"daemon": {"state_dir": str(tmp_path)}, "analysis": {"models": {"whisper": "openai/whisper-base"}}}
-    picked = models.pick(models.wanted(Config.model_validate(settings)), [named], extras=False)
+    picked = models.pick(models.wanted(Config.model_validate(settings)), [named], left_out=False)
     (model,) = (model for model in picked if "whisper" in model.encoders)
     assert (model.weights.hub_id, model.encoders) == ("openai/whisper-base", ("whisper", "whisper_cpu"))
     assert model.weights.conversion, "and what CPU workers run of it is made then"

@@ -5,6 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+from tiktokd import nvidia
 from tiktokd.cli._checks_packages import Check, package_checks
 from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
@@ -76,30 +77,13 @@ def gpu(config: Config) -> Check:
     """Check the GPUs that NVML sees against those that the configuration wants."""
     needs_cuda = any(name.startswith("cuda") for name in config.gpu.devices)
     try:
-        names, driver = _nvml()
+        names, version = nvidia.driver()
     except LocalError as exc:
         if needs_cuda:
             advice = "install the NVIDIA driver, or set gpu.devices"
             return Check("gpu", "fail", f"gpu.devices wants {', '.join(config.gpu.devices)}: {exc}", advice)
         return Check("gpu", "ok", f"no NVIDIA GPU ({exc}); lightweight analyses run on the CPU")
-    return Check("gpu", "ok" if names else "warn", f"{', '.join(names) or 'none'}; driver {driver}")
-
-
-def _nvml() -> tuple[list[str], str]:
-    """Return the names of the GPUs and the driver's version; raises `LocalError` where there is no driver."""
-    try:
-        import pynvml
-    except ImportError as exc:
-        raise LocalError("nvidia-ml-py is not installed") from exc
-    try:
-        pynvml.nvmlInit()
-        try:
-            handles = [pynvml.nvmlDeviceGetHandleByIndex(index) for index in range(pynvml.nvmlDeviceGetCount())]
-            return [str(pynvml.nvmlDeviceGetName(each)) for each in handles], str(pynvml.nvmlSystemGetDriverVersion())
-        finally:
-            pynvml.nvmlShutdown()
-    except pynvml.NVMLError as exc:
-        raise LocalError(str(exc)) from exc
+    return Check("gpu", "ok" if names else "warn", f"{', '.join(names) or 'none'}; driver {version}")
 
 
 def daemon(socket: Path) -> Iterator[Check]:

@@ -18,11 +18,11 @@ def _run(session: Session, args: argparse.Namespace) -> int:
     return action(session, args)
 
 
-def _chosen(session: Session, args: argparse.Namespace, *, extras: bool = True) -> "list[Model]":
+def _chosen(session: Session, args: argparse.Namespace, *, left_out: bool = True) -> "list[Model]":
     from tiktokd import models
 
     found = models.wanted(session.config)
-    return models.pick(found, args.names, extras=extras) if args.names else found
+    return models.pick(found, args.names, left_out=left_out) if args.names else found
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
@@ -48,9 +48,9 @@ def _list(session: Session, args: argparse.Namespace) -> int:
         if model.path is None and model.weights.by_hand:
             session.say(f"{model.weights.hub_id} cannot be pulled: {model.weights.by_hand}")
     for model in found:
-        if model.path is None and model.weights.extra:
-            session.say(f"{model.weights.hub_id} is an extra, only by its own name: {_how_to_get(session, model)}")
-    missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.weights.extra]
+        if model.path is None and model.left_out:
+            session.say(f"{model.weights.hub_id} {model.left_out}; only by its own name: {_how_to_get(session, model)}")
+    missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.left_out]
     if missing:
         total = sum(m.weights.size_mib for m in missing)
         session.say(f"fetch all {len(missing)} that are missing (about {total:.0f} MiB): tiktokctl models pull all")
@@ -58,7 +58,7 @@ def _list(session: Session, args: argparse.Namespace) -> int:
 
 
 def _here(model: "Model") -> str:
-    absent = "no, an extra" if model.weights.extra else "no"
+    absent = {None: "no", "is an extra": "no, an extra"}.get(model.left_out, "no, needs a GPU")
     return "yes" if model.path else absent
 
 
@@ -72,6 +72,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
         "download_mib": model.weights.size_mib,
         "by_hand": model.weights.by_hand,
         "extra": model.weights.extra,
+        "left_out": model.left_out,
         "encoders": list(model.encoders),
         "analyzers": list(model.analyzers),
     }
@@ -87,7 +88,7 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     target: Path = session.config.models_dir
     failed = 0
     orders = []
-    chosen = _chosen(session, args, extras=False)
+    chosen = _chosen(session, args, left_out=False)
     for model in chosen:
         if model.weights.by_hand and (model.path or "all" in args.names):
             session.complain(f"{model.weights.hub_id}: {'is here' if model.path else model.weights.by_hand}")
@@ -100,8 +101,8 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
         except TiktokdError as exc:
             session.complain(f"✗ {exc}")
             failed += 1
-    for extra in (m for m in _chosen(session, args) if m not in chosen and m.path is None):
-        session.complain(f"left out: {extra.weights.hub_id} is an extra; {_how_to_get(session, extra)}")
+    for other in (m for m in _chosen(session, args) if m not in chosen and m.path is None):
+        session.complain(f"left out: {other.weights.hub_id} {other.left_out}; {_how_to_get(session, other)}")
     try:
         need = models.check_room(orders, target)
     except TiktokdError as exc:
@@ -180,7 +181,8 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
         session.dump([{"id": m.weights.hub_id, "health": health, "detail": why} for m, health, why in results])
     else:
         for model, health, why in results:
-            session.say(f"{signs[health]} {health:9} {model.weights.hub_id}: {why}")
+            reason = f"{model.left_out}; " if health == "missing" and model.left_out else ""
+            session.say(f"{signs[health]} {health:9} {model.weights.hub_id}: {reason}{why}")
     return EXIT_PARTIAL if any(health == "damaged" for _m, health, _w in results) else EXIT_OK
 
 
@@ -203,7 +205,7 @@ VERBS = (
         examples=(
             ("models list", "which models there are, for what, under which licence"),
             ("models pull speech_transcription", "fetch what one analyzer needs"),
-            ("models pull all", "fetch everything that is missing, extras left out"),
+            ("models pull all", "fetch what this machine can use; extras are left out"),
             ("models pull openai/privacy-filter", "fetch one extra: what most have no need of, by its own name"),
             ("models convert openai/whisper-base", "make again what a CPU runs of tensors that are here"),
             ("models verify", "read every file again and compare it with models.lock"),
