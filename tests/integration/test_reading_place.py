@@ -14,7 +14,8 @@ from tiktokd.cli import _checks_packages
 from tiktokd.config import Config
 from tiktokd.daemon import Targets
 from tiktokd.daemon_crew import specs
-from tiktokd.encoders import ocr
+from tiktokd.encoders import _text_reader, ocr
+from tiktokd.errors import GpuOutOfMemory
 from tiktokd.plugins import Context, LoadContext, level
 from tiktokd.runner import Runner
 from tiktokd.turns import PACKAGES, runner_for
@@ -148,3 +149,29 @@ def test_doctor_warns_where_the_package_for_the_gpu_finds_no_cuda(monkeypatch, t
     found = _checks_packages.onnxruntime()
     assert found.level == "warn"
     assert "CUDA does not work" in found.found
+
+
+@pytest.mark.parametrize(
+    ("device", "said", "seen"),
+    [
+        ("cuda:0", "Failed to allocate memory for requested buffer of size 939524096", GpuOutOfMemory),
+        ("cuda:0", "CUDA failure 2: out of memory ; GPU=0", GpuOutOfMemory),
+        ("cuda:0", "Non-zero status code returned while running Conv node", Exception),
+        ("cpu", "Failed to allocate memory for requested buffer of size 939524096", Exception),
+    ],
+)
+def test_a_gpu_without_room_for_a_picture_is_a_full_gpu_to_the_queue_and_nothing_else_is(
+    monkeypatch, device, said, seen
+):
+    def fail(*_args, **_named):
+        raise RuntimeError(said)
+
+    reader = _text_reader.load(LoadContext(threads=1))
+    reader.device = device
+    monkeypatch.setattr("onnxruntime.InferenceSession.run", fail)
+    picture = np.full((96, 320, 3), 255, np.uint8)
+    whole = _text_reader.Band(top=0.0, bottom=1.0)
+    for read in (lambda: reader.boxes(picture, whole), lambda: reader.read(picture)):
+        with pytest.raises(Exception, match=r"size|GPU|Conv") as caught:
+            read()
+        assert isinstance(caught.value, GpuOutOfMemory) == (seen is GpuOutOfMemory)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tiktokd.encoders._onnx_weights import without_tiny
 from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders._unknown_writing import garbled
-from tiktokd.errors import ModelMissing
+from tiktokd.errors import GpuOutOfMemory, ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import LoadContext
 
@@ -38,6 +38,9 @@ default is 0.5)."""
 SURE_SCORE = 0.9
 """A line read this surely needs no second sample."""
 DETECTION, RECOGNITION = "PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx"
+FULL = ("Failed to allocate memory", "out of memory", "ALLOC_FAILED")
+"""One of these is in what onnxruntime says of a GPU without room: its arena, CUDA, cuBLAS and cuDNN. It has no class of
+error for that."""
 MAX_LINES_PER_FRAME = 40
 """A page of a book is not on-screen text; the bound keeps one frame from costing seconds."""
 
@@ -64,7 +67,7 @@ class Reader:
         height = len(picture)
         first = int(band.top * height) // GRID_PX * GRID_PX
         after = min(-(-round(band.bottom * height) // GRID_PX) * GRID_PX, height)
-        found = self.detector(picture[first:after], use_det=True, use_cls=False, use_rec=False)
+        found = self._run(self.detector, picture[first:after], use_det=True, use_rec=False)
         if found.boxes is None:
             return np.zeros((0, 4, 2), np.float32), np.zeros(0, np.float32)
         order = np.sort(np.argsort(found.scores, kind="stable")[::-1][:MAX_LINES_PER_FRAME])
@@ -87,10 +90,19 @@ class Reader:
         return text, score
 
     def _read_once(self, crop: NDArray[np.uint8]) -> tuple[str, float]:
-        found = self.recognizer(crop, use_det=False, use_cls=False, use_rec=True)
+        found = self._run(self.recognizer, crop, use_det=False, use_rec=True)
         if not found.txts:
             return "", 0.0
         return " ".join(found.txts[0].split()), float(found.scores[0])
+
+    def _run(self, half: Any, picture: NDArray[np.uint8], **switches: bool) -> Any:
+        """Return what one half finds; raises `GpuOutOfMemory` where it did not fit the GPU."""
+        try:
+            return half(picture, use_cls=False, **switches)
+        except Exception as exc:
+            if self.device != "cpu" and any(mark in str(exc) for mark in FULL):
+                raise GpuOutOfMemory(f"no room on {self.device} to read text: {str(exc)[-300:]}") from exc
+            raise
 
 
 def load(context: LoadContext) -> Reader:
