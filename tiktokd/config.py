@@ -289,11 +289,11 @@ def _problems(refusal: ValidationError) -> list[str]:
 
 
 def _nearest(place: list[str]) -> str:
-    """Return the key that was probably meant."""
+    """Return the key that was probably meant, or all that there are."""
     tables = Config.model_fields
     known: Iterable[str] = tables
     model = tables[place[0]].annotation if len(place) > 1 else None
     if isinstance(model, type) and issubclass(model, Table):
         known = model.model_fields
     meant = difflib.get_close_matches(place[-1], known, n=1)
-    return f"; did you mean {meant[0]}?" if meant else ""
+    return f"; did you mean {meant[0]}?" if meant else f"; there are {', '.join(known)}"

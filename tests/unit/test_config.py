@@ -52,6 +52,18 @@ def test_a_key_of_two_kinds_is_one_problem_and_a_misspelled_one_is_answered_with
     assert "(found 'many')" in workers
 
 
+def test_a_key_that_resembles_none_is_answered_with_all_that_there_are(tmp_path):
+    file = tmp_path / "config.toml"
+    file.write_text('[daemon]\nsocket = "/run/t.sock"\n[api]\nport = 1\n')
+    with pytest.raises(ConfigError) as caught:
+        load(file, env={})
+    message = str(caught.value)
+    assert "  daemon.socket: unknown key; there are " in message
+    assert "runtime_dir" in message
+    assert "  api: unknown key; there are " in message
+    assert "http" in message.rpartition("api:")[2]
+
+
 def test_the_environment_wins_over_the_file(tmp_path):
     file = tmp_path / "config.toml"
     file.write_text("[download]\nper_minute = 12\nworkers = 1\n")
