@@ -18,7 +18,6 @@ from tiktokd.errors import ConfigError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 2
-_GROUPS = ("all", "video", "audio", "text", "fusion", "metadata")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,15 +62,13 @@ def check(settings: Config) -> None:
     Raises:
         ConfigError: with every problem.
     """
-    from tiktokd import plugins
+    from tiktokd import selection
 
     problems = []
-    known = plugins.names("tiktokd.analyzers")
-    problems += [
-        f'analysis.analyzers: "{word}" is no analyzer; there are {", ".join((*_GROUPS, *known))}'
-        for word in settings.analysis.analyzers
-        if word not in _GROUPS and word not in known
-    ]
+    try:
+        selection.check(settings.analysis.analyzers)
+    except ConfigError as exc:
+        problems.append(f"analysis.analyzers: {exc}")
     length = len(os.fsencode(settings.socket_path))
     if length > SOCKET_PATH_MAX_BYTES:
         problems.append(

@@ -6,10 +6,10 @@ A file appears whole or not at all: it is written beside its place under another
 import os
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from tiktokd import export_table
 from tiktokd.errors import ConfigError
@@ -23,6 +23,16 @@ Progress = Callable[[int], None]
 def stream_form(form: str) -> str:
     """Return which stream of the daemon a format is made from."""
     return "json" if form == "json" else "jsonl"
+
+
+def line_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of one line of JSONL, a video, from that of the whole export."""
+    kept = {key: schema[key] for key in ("$schema", "$defs")}
+    return {
+        **kept,
+        "title": "tiktokd export, one line of JSONL",
+        "$ref": schema["properties"]["videos"]["items"]["$ref"],
+    }
 
 
 def segments_name(target: str) -> str:

@@ -9,8 +9,6 @@ from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.messages import AnalysisGroup, AnalyzerFacts
 from tiktokd.plugins import Analyzer, Encoder, LoadContext
 
-GROUPS = ("video", "audio", "text", "fusion", "metadata")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
@@ -54,27 +52,6 @@ def without_gpu(catalogue: Catalogue) -> Catalogue:
 
     analyzers = {a.name: replace(a, lightweight=a.lightweight or light(a)) for a in catalogue.analyzers.values()}
     return replace(here, analyzers=analyzers)
-
-
-def select(wanted: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
-    """Return analyzer names, sorted, for names, groups and "all".
-
-    Raises:
-        ConfigError: a name is neither an analyzer nor a group.
-    """
-    chosen: set[str] = set()
-    for word in wanted:
-        if word == "all":
-            chosen.update(catalogue.analyzers)
-        elif word in GROUPS:
-            chosen.update(a.name for a in catalogue.analyzers.values() if a.group == word)
-        elif word in catalogue.analyzers:
-            chosen.add(word)
-        else:
-            raise ConfigError(
-                f'analysis.analyzers: "{word}" is no analyzer; there are {", ".join(catalogue.analyzers)}'
-            )
-    return tuple(sorted(chosen))
 
 
 def with_read(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:

@@ -88,6 +88,8 @@ class AnalyzerFacts:
     encoders: tuple[str, ...]
     """Those whose features it reads."""
     lightweight: bool
+    enabled: bool = True
+    """`analysis.analyzers` names it; a video may ask for it all the same."""
     all_encoders: tuple[str, ...] = ()
     """The same and those that work for them in turn."""
     cost_ms: float | None = None

@@ -3,7 +3,7 @@
 import os
 import time
 
-from tiktokd import graph
+from tiktokd import graph, selection
 from tiktokd.messages import Analyze, Analyzed, Ready
 from tiktokd.model import Clip
 from tiktokd.plugins import ClipArrays, Context, LoadContext
@@ -71,7 +71,7 @@ def context_of(region: Region, request: Analyze) -> Context:
 def runner_for(setup: WorkerSetup, *, gpu: bool) -> Runner:
     """Return the plug-ins of a worker, of the GPU or not; raises `ConfigError` for a wrong [analysis] table."""
     catalogue = graph.load(onnx_on_gpu=setup.onnx_on_gpu)
-    graph.select(setup.config.analysis.analyzers, catalogue)
+    selection.check(setup.config.analysis.analyzers)
     load = LoadContext(
         device=setup.device,
         models_dir=setup.config.models_dir,

@@ -13,6 +13,7 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 
+import jsonschema
 import pandas as pd
 import pytest
 
@@ -447,10 +448,48 @@ def test_segments_go_to_a_second_table(ctl, daemon, tmp_path):
 
 def test_an_export_says_what_it_wrote_in_words_and_as_json(ctl, daemon, tmp_path):
     daemon.client.add([URL], priority=5)
-    target = tmp_path / "out.data"
+    target = tmp_path / "out"
     assert ctl("export", "-o", str(target)).stderr == f"wrote {target} (json)\n"
     done = ctl("export", "-o", str(target), "--format", "csv", "--json")
     assert json.loads(done.stdout) == {"format": "csv", "files": [str(target)]}
+
+
+@pytest.mark.parametrize("name", ["out.xml", "out.json.gz", "out.2026"])
+def test_an_ending_that_is_no_format_is_asked_about_and_nothing_is_written(ctl, daemon, tmp_path, name):
+    done = ctl("export", "-o", str(tmp_path / name))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert (
+        f"{name} says no format; end it in .json, .jsonl, .csv or .parquet, or choose one with --format" in done.stderr
+    )
+    assert not (tmp_path / name).exists()
+    assert ctl("export", "-o", str(tmp_path / name), "--format", "jsonl").returncode == 0
+
+
+def test_a_line_of_jsonl_keeps_to_a_schema_of_its_own(ctl, daemon, tmp_path):
+    daemon.client.add([URL], priority=5)
+    schema = json.loads(ctl("export", "--schema", "--format", "jsonl").stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    judge = jsonschema.Draft202012Validator(schema)
+    (line,) = ctl("export", "-o", "-", "--format", "jsonl").stdout.splitlines()
+    assert not list(judge.iter_errors(json.loads(line)))
+    assert list(judge.iter_errors(json.loads(line) | {"state": "asleep"}))
+    assert ctl("export", "--schema", "--format", "csv").returncode == 2
+
+
+def test_groups_of_analyzers_may_be_asked_for_and_duplicates_are_said_to_stay_as_they_are(ctl, daemon):
+    assert ctl("add-urls", URL, "--analyzers", "audio,hook").returncode == 0
+    again = ctl("add-urls", URL, "--analyzers", "audio")
+    assert "duplicates stay as they are; `tiktokctl requeue --analyzers audio ID` is for finished ones" in again.stderr
+    wrong = ctl("add-urls", URL, "--analyzers", "hooks")
+    assert wrong.returncode == 2
+    assert wrong.stderr.endswith('analyzers: "hooks" is no analyzer; did you mean hook?\n')
+
+
+def test_tables_in_a_pipe_have_no_blanks_at_the_ends_of_lines(ctl, daemon):
+    daemon.client.add([URL], priority=5)
+    for verb in ("list", "status", "workers"):
+        lines = ctl(verb).stdout.splitlines()
+        assert lines == [line.rstrip() for line in lines], verb
 
 
 def test_the_schema_of_an_export_goes_where_output_says(ctl, daemon, tmp_path):

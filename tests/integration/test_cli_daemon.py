@@ -22,6 +22,7 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
     more = "\n[cleanup]\ndays = 7\n"
     live = Live(tmp_path, module="tiktokd.daemon", devices="[]", more=more)
     live.config.write_text(live.config.read_text().replace("workers = 2\nper_minute", "workers = 0\nper_minute"))
+    live.config.write_text(live.config.read_text().replace("[analysis]", '[analysis]\nanalyzers = ["audio"]'))
     live.start()
 
     def ctl(*words, code=0):
@@ -48,12 +49,16 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
         assert set(video["analysis"]) == set(ANALYZERS)
         assert {envelope["status"] for envelope in video["analysis"].values()} <= {"ok", "partial"}  # it is short
         assert "loudness" in ctl("show", rows["completed"]["id"])
+        facts = json.loads(ctl("analyzers", "--json"))
+        assert {each["group"] for each in facts if each["enabled"]} == {"audio"}
+        assert {each["group"] for each in facts if not each["enabled"]} == {"fusion", "metadata", "text", "video"}
+        assert "off: not in analysis.analyzers" in ctl("analyzers")
         ctl("export", "-o", str(tmp_path / "out.json"), "--state", "completed")
         exported = json.loads((tmp_path / "out.json").read_text())
         assert exported["videos"][0]["analysis"]["loudness"] == video["analysis"]["loudness"]
         assert exported["stats"]["counts"]["failed"] == 1
         assert "completed" in ctl("logs", "tiktokd")
-        assert "reanalyzed" in ctl("requeue", rows["completed"]["id"], "--analyzers", "loudness")
+        assert "to be analyzed again" in ctl("requeue", rows["completed"]["id"], "--analyzers", "loudness")
         ctl("wait", "--timeout", "60")
         assert json.loads(ctl("doctor", "--json"))[-1]["name"] in ("models", "daemon")
     finally:

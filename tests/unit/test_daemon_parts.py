@@ -8,11 +8,10 @@ from tiktokd.config import Config
 from tiktokd.daemon import Targets, check, environment
 from tiktokd.daemon_crew import slot_count, specs
 from tiktokd.errors import ConfigError
-from tiktokd.messages import AnalyzerFacts
 from tiktokd.scheduler.child import WorkerSpec
 from tiktokd.scheduler.gpus import Gpus
 from tiktokd.scheduler.runtime import seen_as
-from tiktokd.scheduler.supervisor import Supervisor, enabled
+from tiktokd.scheduler.supervisor import Supervisor
 
 GIB = 2**30
 
@@ -65,18 +64,6 @@ def test_the_gpu_path_runs_on_the_cpu_where_it_is_asked_to() -> None:
     assert Gpus().devices(["cpu"]) == ("cpu",)
     assert Gpus().devices([]) == ()
     assert Gpus().snapshot(["cpu"])[0].name is None
-
-
-def test_names_groups_and_all_are_understood() -> None:
-    facts = [
-        AnalyzerFacts(
-            name=name, title="", group=group, level=1, tier="lite", reason=None, encoders=(), lightweight=True
-        )
-        for name, group in (("motion", "video"), ("loudness", "audio"), ("shots", "video"))
-    ]
-    assert enabled(["all"], facts) == ("loudness", "motion", "shots")
-    assert enabled(["audio", "motion"], facts) == ("loudness", "motion")
-    assert enabled([], facts) == ()
 
 
 def test_children_inherit_one_thread_per_library_unless_the_settings_say_more() -> None:

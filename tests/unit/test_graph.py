@@ -137,13 +137,6 @@ def test_circles_are_refused_and_not_followed():
         graph.order(["a"], ring)
 
 
-def test_names_groups_and_all_select(tmp_path):
-    assert graph.select(["all"], WORLD) == tuple(sorted(ALL))
-    assert graph.select(["audio", "move"], WORLD) == ("loud", "move")
-    with pytest.raises(ConfigError, match='"moev" is no analyzer'):
-        graph.select(["moev"], WORLD)
-
-
 def test_the_tier_available_now_names_the_command_that_raises_it(tmp_path):
     load = LoadContext(models_dir=tmp_path)
     scene = graph.facts(WORLD.analyzers["scene"], WORLD, load)

@@ -99,6 +99,7 @@ def daemon(socket: Path) -> Iterator[Check]:
         return
     yield Check("daemon", "ok", f"tiktokd {status.version}, pid {status.pid}, at {socket}")
     yield from _in_the_way(status)
+    analyzers = [each for each in analyzers if each["enabled"]]
     less = [each for each in analyzers if each["tier"] != "full"]
     if less:
         found = f"{len(less)} of {len(analyzers)} analyzers do less than they could: " + ", ".join(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 PIPE_CHARS = 16 * 1024
 WIDTH_WITHOUT_TERMINAL = 160
+BAR_COLUMNS = 40
 """Characters per line in a file or a pipe, where nothing tells."""
 
 
@@ -62,8 +63,14 @@ class Session:
         sys.stderr.write(escape(text) + "\n")
 
     def show(self, renderable: "RenderableType") -> None:
-        """Print a table or styled text."""
-        self.console.print(renderable)
+        """Print a table or styled text; into a pipe without the blanks that fill a table's lines."""
+        if self.console.is_terminal:
+            self.console.print(renderable)
+            return
+        with self.console.capture() as captured:
+            self.console.print(renderable)
+        for line in captured.get().splitlines():
+            sys.stdout.write(line.rstrip() + "\n")
 
     def dump(self, value: Any) -> None:
         """Print a value as JSON."""
@@ -82,9 +89,11 @@ class Session:
             yield Progress(None)
             return
         from rich import progress as bars
+        from rich.table import Column
 
         done = bars.DownloadColumn(binary_units=True) if of_bytes else bars.MofNCompleteColumn()
-        columns: list[Any] = [bars.TextColumn("{task.description}", markup=False), bars.BarColumn(), done]
+        bar = bars.BarColumn(None, table_column=Column(max_width=BAR_COLUMNS))  # narrower where the words need room
+        columns: list[Any] = [bars.TextColumn("{task.description}", markup=False), bar, done]
         columns += [bars.TimeElapsedColumn(), bars.TimeRemainingColumn()]
         with bars.Progress(*columns, console=self.errors, transient=True) as shown:
             yield Progress((shown, shown.add_task(title, total=total)))

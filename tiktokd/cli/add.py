@@ -47,7 +47,17 @@ def _add_urls(session: Session, args: argparse.Namespace) -> int:
     def send(texts: list[str]) -> "tuple[ItemOutcome, ...]":
         return session.client.add(texts, priority=args.priority, analyzers=args.analyzers).items
 
-    return _monitor(session, args, queue(session, candidates, send, report, batch=BATCH_ITEMS))
+    code = queue(session, candidates, send, report, batch=BATCH_ITEMS)
+    _say_what_duplicates_keep(session, args, report)
+    return _monitor(session, args, code)
+
+
+def _say_what_duplicates_keep(session: Session, args: argparse.Namespace, report: Report) -> None:
+    if args.analyzers and report.counts.get("duplicate"):
+        wanted = ",".join(args.analyzers)
+        session.complain(
+            f"duplicates stay as they are; `tiktokctl requeue --analyzers {wanted} ID` is for finished ones"
+        )
 
 
 def _process_now(session: Session, args: argparse.Namespace) -> int:
@@ -82,6 +92,7 @@ def _add_files(session: Session, args: argparse.Namespace) -> int:
         return client.add_files(paths, priority=args.priority, analyzers=args.analyzers).items
 
     code = queue(session, candidates, send, report, batch=BATCH_FILES, total=len(candidates))
+    _say_what_duplicates_keep(session, args, report)
     return _monitor(session, args, code)
 
 
@@ -172,7 +183,12 @@ def _common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _analyzers_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--analyzers", type=names, metavar="A,B", help="run these alone; see `tiktokctl analyzers`")
+    parser.add_argument(
+        "--analyzers",
+        type=names,
+        metavar="A,B",
+        help="run these alone, by name or group; see `tiktokctl analyzers`",
+    )
 
 
 def _urls_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,6 +1,8 @@
 """The verb that writes results to a file: export."""
 
 import argparse
+import json
+from pathlib import PurePath
 
 from tiktokd.cli._session import Session
 from tiktokd.cli._verb import EXIT_OK, EXIT_USAGE, STATES, Verb
@@ -13,21 +15,18 @@ def _export(session: Session, args: argparse.Namespace) -> int:
     from tiktokd import export
 
     if args.schema:
-        from tiktokd.datafiles import SHIPPED
-
-        schema = (SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip()
-        if args.output in (None, export.STDOUT):
-            session.say(schema)
-            return EXIT_OK
-        with export.replaced(args.output) as out:
-            out.write(schema.encode() + b"\n")
-        _report(session, [args.output], "JSON Schema")
-        return EXIT_OK
+        return _schema(session, args)
     if not args.output:
         session.complain("tiktokctl export: -o FILE is missing (-o - is standard output)")
         return EXIT_USAGE
 
     form = args.format or _form_of(args.output)
+    if form is None:
+        session.complain(
+            f"tiktokctl export: the name {args.output} says no format; end it in .json, .jsonl, .csv or .parquet, "
+            "or choose one with --format"
+        )
+        return EXIT_USAGE
     if args.segments is not None and form not in export.TABLES:
         session.complain("tiktokctl export: --segments belongs to --format csv and parquet; JSON has them inside")
         return EXIT_USAGE
@@ -47,6 +46,25 @@ def _export(session: Session, args: argparse.Namespace) -> int:
     return EXIT_OK
 
 
+def _schema(session: Session, args: argparse.Namespace) -> int:
+    from tiktokd import export
+    from tiktokd.datafiles import SHIPPED
+
+    if args.format in export.TABLES:
+        session.complain("tiktokctl export: --schema describes json and jsonl; a table names its columns itself")
+        return EXIT_USAGE
+    schema = (SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip()
+    if args.format == "jsonl":
+        schema = json.dumps(export.line_schema(json.loads(schema)), indent=1)
+    if args.output in (None, export.STDOUT):
+        session.say(schema)
+        return EXIT_OK
+    with export.replaced(args.output) as out:
+        out.write(schema.encode() + b"\n")
+    _report(session, [args.output], "JSON Schema")
+    return EXIT_OK
+
+
 def _report(session: Session, files: list[str], form: str) -> None:
     if session.json:
         session.dump({"format": form, "files": files})
@@ -54,20 +72,24 @@ def _report(session: Session, files: list[str], form: str) -> None:
         session.complain(f"wrote {' and '.join(files)} ({form})")
 
 
-def _form_of(output: str) -> str:
-    """Return the format that a file's name asks for; JSON where it says nothing."""
-    suffix = output.rpartition(".")[2].lower()
-    return {"ndjson": "jsonl", "pq": "parquet"}.get(suffix, suffix if suffix in FORMATS else "json")
+def _form_of(output: str) -> str | None:
+    """Return the format that a file's name asks for, JSON where it has no ending; `None`: an ending that is none."""
+    suffix = PurePath(output).suffix.removeprefix(".").lower() or "json"
+    return {"ndjson": "jsonl", "pq": "parquet"}.get(suffix, suffix if suffix in FORMATS else None)
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--output", metavar="FILE", help="- is standard output")
-    parser.add_argument("--format", choices=FORMATS, help="default: what the file's name says, else json")
+    parser.add_argument("--format", choices=FORMATS, help="default: what the ending of FILE says")
     parser.add_argument(
         "--segments", nargs="?", const="", metavar="FILE",
         help="csv and parquet: also a table with one row per timeline segment (default: FILE.segments.csv)",
     )  # fmt: skip
-    parser.add_argument("--schema", action="store_true", help="write the JSON Schema of the export and nothing else")
+    parser.add_argument(
+        "--schema",
+        action="store_true",
+        help="write the JSON Schema of the export, or of one line with --format jsonl, and nothing else",
+    )
     parser.add_argument("--state", choices=STATES, help="only videos in this state")
     parser.add_argument(
         "--since", metavar="T", help="only videos that changed since then: 2026-01-31, 2026-01-31T12:00Z"

@@ -36,7 +36,8 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
     )  # fmt: skip
     rows: list[tuple[str | Text, ...]] = []
     for each in sorted(found, key=lambda one: (one["group"], one["name"])):
-        tier = Text(each["tier"], TIER_STYLES.get(each["tier"], ""))
+        standing = each["tier"] if each["enabled"] else "off"
+        tier = Text(standing, TIER_STYLES.get(standing, "dim"))
         place = "any machine" if each["lightweight"] else "GPU"
         texts = (
             _cost(each["cost_ms"]),
@@ -52,6 +53,8 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
         session.show(
             "\ncost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
         )
+    if not all(each["enabled"] for each in found):
+        session.show("\noff: not in analysis.analyzers; `add-urls --analyzers NAME` runs it for the videos added")
     if any(each["tier"] != "full" for each in found):
         session.show(
             "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer "

@@ -96,9 +96,13 @@ def _report(session: Session, parts: "list[Outcomes]") -> int:
     if len(outcomes.items) - len(undone) <= FEW:
         for item in outcomes.items:
             if item not in undone:
-                session.say(escape(f"{item.id}: {item.outcome}, now {item.state}"))
-    session.say(", ".join(f"{n:,} {name.replace('_', ' ')}" for name, n in outcomes.counts.items()) or "nothing to do")
+                session.say(escape(f"{item.id}: {_said(item.outcome)}, now {item.state}"))
+    session.say(", ".join(f"{n:,} {_said(name)}" for name, n in outcomes.counts.items()) or "nothing to do")
     return EXIT_PARTIAL if undone else EXIT_OK
+
+
+def _said(outcome: str) -> str:
+    return {"reanalyzed": "to be analyzed again"}.get(outcome, outcome.replace("_", " "))
 
 
 def _batches(ids: list[str]) -> list[list[str]]:
@@ -113,7 +117,10 @@ def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="as `tiktokctl list` shows it")
     parser.add_argument("--failed", action="store_true", help="all failed videos")
     parser.add_argument(
-        "--analyzers", type=names, metavar="A,B", help="run these alone and keep the results of the others"
+        "--analyzers",
+        type=names,
+        metavar="A,B",
+        help="run these alone, by name or group, and keep the results of the others",
     )
 
 

@@ -29,13 +29,14 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     elif not rows:
         session.say(f"no {args.state} videos" if args.state else "the queue is empty; `tiktokctl add-urls` fills it")
     else:
-        _print_rows(session, rows)
+        _print_rows(session, rows, one_state=args.state is not None)
         if more:
             session.complain(f"the newest {len(rows):,}; --limit {len(rows) * 10} shows more")
     return EXIT_OK
 
 
-def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
+def _print_rows(session: Session, rows: "list[VideoRow]", *, one_state: bool) -> None:
+    """Print a table; where all rows are of one state, its column gives way to what is said of each."""
     from rich.text import Text
 
     from tiktokd.cli._format import STATE_STYLES, local, moment
@@ -43,8 +44,9 @@ def _print_rows(session: Session, rows: "list[VideoRow]") -> None:
     from tiktokd.printable import escape, shortened
 
     columns = (
-        Column("id"), Column("state"), Column("prio", 5, right=True), Column("tries", 3, right=True),
-        Column("queued", 4), Column("note", 1, shortens=True), Column("title", 2, shortens=True),
+        Column("id"), Column("state", 2 if one_state else 0), Column("prio", 5, right=True),
+        Column("tries", 3, right=True), Column("queued", 4),
+        Column("note", 1, shortens=True), Column("title", 2, shortens=True),
     )  # fmt: skip
     now = datetime.now().astimezone()
     cells = []

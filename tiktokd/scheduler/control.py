@@ -14,7 +14,8 @@ from typing import Any
 from pydantic_core import to_json
 from sqlalchemy.engine import Connection
 
-from tiktokd import __version__, plugins
+from tiktokd import __version__, selection
+from tiktokd.errors import ConfigError
 from tiktokd.messages import AnalyzerFacts
 from tiktokd.model import State
 from tiktokd.protocol import (
@@ -226,13 +227,11 @@ def _outcomes(items: Sequence[ItemOutcome]) -> Outcomes:
     return Outcomes(items=tuple(items), counts=dict(Counter(item.outcome for item in items)))
 
 
-def _analyzer_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    known = plugins.names("tiktokd.analyzers")
-    if unknown := sorted(set(names) - set(known)):
-        raise BadRequest(f"analyzers: there is no {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
+def _analyzer_names(words: Sequence[str] | None) -> tuple[str, ...] | None:
+    try:
+        return None if words is None else selection.expand(words)
+    except ConfigError as exc:
+        raise BadRequest(f"analyzers: {exc}") from exc
 
 
 def _state(name: str | None) -> State | None:

@@ -7,11 +7,12 @@ Runs on the daemon's event loop; the clock arrives through `tick`.
 import asyncio
 import logging
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import get_args
 
-from tiktokd import log
+from tiktokd import log, selection
 from tiktokd.config import Config
 from tiktokd.errors import Failure, ProtocolError, failure_of
 from tiktokd.messages import Analyzed, AnalyzerFacts, Decoded, Downloaded, Failed, Heartbeat, Message, Ready, Stop
@@ -171,7 +172,8 @@ class Supervisor:
             return
         self.versions |= ready.versions
         gpu = worker.spec.kind == "gpu"
-        for fact in ready.analyzers:
+        names = selection.select(self._config.analysis.analyzers, {each.name: each.group for each in ready.analyzers})
+        for fact in (replace(each, enabled=each.name in names) for each in ready.analyzers):
             known = self.facts.get(fact.name)
             # What a smaller model could do on a CPU is not what happens where there is a GPU.
             better = known is None or fact.tier == "full" or (known.tier == "none" and not self._gpu_told)
@@ -181,7 +183,6 @@ class Supervisor:
         self._enter(worker, "idle")
         self.tick()
         _logger.info("%s is ready, pid %d", worker.spec.name, ready.pid)
-        names = enabled(self._config.analysis.analyzers, ready.analyzers)
         self._emit(WorkerUp(worker=worker.spec.name, kind=worker.spec.kind, analyzers=names))
 
     def _on_answer(self, worker: Worker, answer: Result) -> None:
@@ -245,12 +246,6 @@ class Supervisor:
 
     def _enter(self, worker: Worker, state: WorkerState) -> None:
         worker.state, worker.since = state, self._clock()
-
-
-def enabled(wanted: Sequence[str], known: Iterable[AnalyzerFacts]) -> tuple[str, ...]:
-    """Return the names, sorted, that the words of `analysis.analyzers` (names, groups, "all") mean."""
-    words = set(wanted)
-    return tuple(sorted(fact.name for fact in known if words & {"all", fact.name, fact.group}))
 
 
 def _fits(request: Work, answer: Result) -> bool:

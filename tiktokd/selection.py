@@ -1,0 +1,46 @@
+"""Which analyzers are meant by words: their names, their groups, or all. Imports a plug-in only where a group asks."""
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+
+from tiktokd import plugins
+from tiktokd.errors import ConfigError
+
+ALL = "all"
+GROUPS = ("video", "audio", "text", "fusion", "metadata")
+
+
+def check(words: Iterable[str]) -> None:
+    """Raise `ConfigError` that names every word which is neither an analyzer nor a group, and what was meant."""
+    known = plugins.names("tiktokd.analyzers")
+    able = (ALL, *GROUPS, *known)
+    wrong = [word for word in dict.fromkeys(words) if word not in able]
+    if wrong:
+        raise ConfigError("; ".join(f'"{word}" is no analyzer{_meant(word, able)}' for word in wrong))
+
+
+def expand(words: Sequence[str]) -> tuple[str, ...]:
+    """Return the names that the words mean, each once; raises `ConfigError` where one means nothing."""
+    check(words)
+    known = plugins.names("tiktokd.analyzers")
+    if set(words) <= set(known):
+        return tuple(dict.fromkeys(words))
+    if ALL in words:
+        return tuple(known)
+    return select(words, {name: plugins.analyzer(name).group for name in known})
+
+
+def select(words: Iterable[str], groups: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the names, sorted, that words mean.
+
+    Args:
+        words: names, groups, "all".
+        groups: name → group of every analyzer that may be meant.
+    """
+    chosen = set(words)
+    return tuple(sorted(name for name, group in groups.items() if chosen & {ALL, name, group}))
+
+
+def _meant(word: str, able: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, able, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(able)}"
