@@ -1,37 +1,21 @@
-"""Hub models on this machine: which there are, fetching them when a person asks, proving that they are whole.
+"""Hub models on this machine: which there are, which of them this machine uses, proving that they are whole.
 
-Only tensors (`*.safetensors`) and small text files are fetched, at a revision that is written into `models.lock` with
-the sha256 of every file; what an engine with a form of its own loads is made of them here. Nothing here runs while the
-daemon works. Knows no queue and no terminal.
+Nothing here runs while the daemon works. Knows no queue and no terminal, and fetches nothing.
 """
 
-import importlib.util
 import os
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from tiktokd import graph, nvidia, paths, weights
 from tiktokd.config import Config
-from tiktokd.errors import ConfigError, LocalError, ModelMissing, NetworkError
-from tiktokd.models_convert import convert, require_package, write_lock
+from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.plugins import Encoder, Weights
-from tiktokd.weights import size_bytes
 
-PATTERNS = ("*.safetensors", "*.json", "*.model", "*.txt")
-"""Tensors, settings, tokenizers. Never `*.bin` or `*.py`: a pickle and foreign code."""
-SPARE_BYTES = 512 * 2**20
-"""Kept free on the disk beyond what is fetched."""
 Health = Literal["present", "missing", "unlocked", "damaged"]
 """unlocked: there, but not fetched by us, so there is nothing to compare with; damaged: not what the lock says."""
-
-
-class HubUnreachable(NetworkError):
-    """No model can be fetched now, whichever is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,29 +32,6 @@ class Model:
     """On this machine; 0 where it is missing."""
     left_out: str | None
     """Why it is fetched by its own name alone; `None`: with everything that names an analyzer of it, or all."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RemoteFile:
-    """One file to fetch."""
-
-    name: str
-    size_bytes: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """What a pull would fetch."""
-
-    weights: Weights
-    revision: str
-    files: tuple[RemoteFile, ...]
-    target: Path
-
-    @property
-    def size_bytes(self) -> int:
-        """All files together."""
-        return sum(f.size_bytes for f in self.files)
 
 
 def wanted(config: Config) -> list[Model]:
@@ -159,97 +120,6 @@ def pick(models: Iterable[Model], names: Iterable[str], *, left_out: bool = True
     return list(chosen.values())
 
 
-def order(spec: Weights, models_dir: Path) -> Order:
-    """Ask the hub what a model consists of, at its pinned revision or the newest.
-
-    Raises:
-        NetworkError: the hub cannot be reached or does not know the model.
-        ModelMissing: it has no safetensors.
-    """
-    from fnmatch import fnmatch
-
-    if spec.by_hand:
-        raise ModelMissing(f"{spec.hub_id} cannot be pulled: {spec.by_hand}")
-    require_package(spec)
-    hub = _hub()
-    with _translated(spec):
-        info = hub.HfApi().model_info(spec.hub_id, revision=spec.revision, files_metadata=True)
-    files = tuple(
-        RemoteFile(name=f.rfilename, size_bytes=f.size or 0)
-        for f in info.siblings or ()
-        if any(fnmatch(f.rfilename, pattern) for pattern in PATTERNS) and "/" not in f.rfilename
-    )
-    if not any(f.name.endswith(".safetensors") for f in files):
-        raise ModelMissing(
-            f"{spec.hub_id} has no safetensors at revision {info.sha}; pickled weights are never loaded. "
-            "Convert it once yourself and put it into the models directory"
-        )
-    return Order(weights=spec, revision=str(info.sha), files=files, target=models_dir / weights.directory_name(spec))
-
-
-def check_room(orders: Iterable[Order], models_dir: Path) -> int:
-    """Return the bytes still to fetch; raises `LocalError` where the disk has no room for them."""
-    need = sum(f.size_bytes for o in orders for f in o.files if size_bytes(o.target / f.name) != f.size_bytes)
-    models_dir.mkdir(parents=True, exist_ok=True)
-    free = shutil.disk_usage(models_dir).free
-    if need + SPARE_BYTES > free:
-        raise LocalError(
-            f"{need / 2**20:.0f} MiB are needed and {SPARE_BYTES / 2**20:.0f} MiB to spare, "
-            f"{models_dir} has {free / 2**20:.0f} MiB free; set analysis.models_dir to a larger disk"
-        )
-    return need
-
-
-def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
-    """Fetch what is missing, resuming a broken transfer, write the lock and convert what is to be converted.
-
-    Args:
-        ordered: what to fetch.
-        fetched: told all bytes so far.
-
-    Raises:
-        NetworkError: the transfer broke off; what has arrived is kept for the next try.
-    """
-    hub, done = _hub(), 0
-    for file in ordered.files:
-        with _translated(ordered.weights):
-            hub.hf_hub_download(
-                ordered.weights.hub_id, file.name, revision=ordered.revision, local_dir=ordered.target,
-                tqdm_class=partial(_Arrivals, partial(_add, fetched, done)),
-            )  # fmt: skip
-        done += file.size_bytes
-        fetched(done)
-    spec, models_dir = ordered.weights, ordered.target.parent
-    facts = {"revision": ordered.revision, "licence": spec.licence}
-    write_lock(models_dir, spec.hub_id, facts, ordered.target, [file.name for file in ordered.files])
-    convert(spec, models_dir)
-
-
-class _Arrivals:
-    """What the hub's library takes for a progress bar: draws nothing, tells how many bytes of a file are here."""
-
-    def __init__(self, tell: Callable[[int], None], *_args: Any, initial: float = 0, **_options: Any) -> None:
-        self._tell, self._bytes = tell, initial
-
-    def __enter__(self) -> "_Arrivals":
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        return
-
-    def __getattr__(self, _name: str) -> Callable[..., None]:
-        return lambda *_args, **_options: None  # whatever else bars can do, such as close and refresh
-
-    def update(self, n: float | None = 1) -> None:
-        """Count one piece, or take back what a broken transfer has to repeat."""
-        self._bytes += n or 0
-        self._tell(int(self._bytes))
-
-
-def _add(tell: Callable[[int], None], before: int, arrived: int) -> None:
-    tell(before + arrived)
-
-
 def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     """Return the health of a model, and what is wrong with it in words; reads every byte."""
     if model.path is None:
@@ -269,31 +139,3 @@ def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     if wrong := weights.mismatch(files, model.path):
         return "damaged", wrong
     return "present", f"{len(files)} files as fetched at revision {entry['revision'][:12]}{also}"
-
-
-def _hub() -> Any:
-    try:
-        import huggingface_hub
-        import huggingface_hub.errors
-    except ImportError as exc:
-        raise LocalError("the package huggingface_hub is not installed; run: pip install 'tiktokd[models]'") from exc
-    return huggingface_hub
-
-
-def _transport_errors() -> list[type[Exception]]:
-    """Return the base error of the HTTP library under the hub client, whose name has changed between versions."""
-    known = (name for name in ("httpx2", "httpx") if importlib.util.find_spec(name))
-    return [importlib.import_module(name).HTTPError for name in known]
-
-
-@contextmanager
-def _translated(spec: Weights) -> Iterator[None]:
-    """Turn the hub library's errors into ours."""
-    errors, transport = _hub().errors, _transport_errors()
-    try:
-        yield
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.EntryNotFoundError) as exc:
-        at = f" at revision {spec.revision}" if spec.revision else ""
-        raise NetworkError(f"the hub does not know {spec.hub_id}{at}, or it asks for a login") from exc
-    except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, *transport) as exc:
-        raise HubUnreachable(f"{spec.hub_id}: the hub cannot be reached ({str(exc).splitlines()[0][:150]})") from exc

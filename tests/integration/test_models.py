@@ -121,6 +121,17 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
     assert "sha256 differs" in bad.stdout
 
 
+def test_what_was_fetched_once_stays_at_its_revision_whatever_is_published_since(hub, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{nsfw = "{REPO}"}}')  # without a revision
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert [path for path in hub.asked if path.startswith(f"/api/models/{REPO}?")], "the newest"
+    hub.asked.clear()
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert [path.partition("?")[0] for path in hub.asked if "/api/" in path] == [
+        f"/api/models/{REPO}/revision/{REVISION}"
+    ]
+
+
 def test_verify_says_that_the_lock_is_damaged(hub, tmp_path):
     ctl(hub, tmp_path, "models", "pull", "nsfw")
     lock = tmp_path / "state" / "models" / "models.lock"
@@ -170,9 +181,10 @@ def test_a_pull_tells_of_every_piece_that_arrives(hub, tmp_path, monkeypatch):
     hub.files["tokenizer.json"] = b"x" * 12_000_000  # larger than one piece of the hub's library
     told = tmp_path / "told.json"
     code = (
-        "import json, sys; from pathlib import Path; from tiktokd import models, weights; "
+        "import json, sys; from pathlib import Path; from tiktokd import models_pull, weights; "
         "from tiktokd.encoders.nsfw import ENCODER; "
-        "order = models.order(ENCODER.weights, Path(sys.argv[1])); told = []; models.pull(order, told.append); "
+        "order = models_pull.order(ENCODER.weights, Path(sys.argv[1])); told = []; "
+        "models_pull.pull(order, told.append); "
         "Path(sys.argv[2]).write_text(json.dumps([order.size_bytes, told]))"
     )
     monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{hub.server_address[1]}")

@@ -281,6 +281,6 @@ def test_extras_are_listed_and_left_out_unless_they_are_named(tmp_path):
         (["privacy_filter"], True),
         (["openai/privacy-filter"], True),
     ):
-        picked = {m.weights.hub_id for m in kept.pick(wanted, names, extras=False)}
+        picked = {m.weights.hub_id for m in kept.pick(wanted, names, left_out=False)}
         assert ("openai/privacy-filter" in picked) == there, names
     assert "openai/privacy-filter" in {m.weights.hub_id for m in kept.pick(wanted, ["all"])}

@@ -79,7 +79,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
 
 
 def _pull(session: Session, args: argparse.Namespace) -> int:
-    from tiktokd import models
+    from tiktokd import models_pull
     from tiktokd.errors import TiktokdError
 
     if not args.names:
@@ -94,8 +94,8 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
             session.complain(f"{model.weights.hub_id}: {'is here' if model.path else model.weights.by_hand}")
             continue
         try:
-            orders.append(models.order(model.weights, target))
-        except models.HubUnreachable as exc:
+            orders.append(models_pull.order(model.weights, target))
+        except models_pull.HubUnreachable as exc:
             session.complain(f"✗ {exc}; where there is no network, copy the model's files to {_place(model, target)}")
             return _pulled(session, [], failed + 1)
         except TiktokdError as exc:
@@ -104,7 +104,7 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     for other in (m for m in _chosen(session, args) if m not in chosen and m.path is None):
         session.complain(f"left out: {other.weights.hub_id} {other.left_out}; {_how_to_get(session, other)}")
     try:
-        need = models.check_room(orders, target)
+        need = models_pull.check_room(orders, target)
     except TiktokdError as exc:
         session.complain(f"✗ {exc}")
         return _pulled(session, [], len(orders))
@@ -115,7 +115,7 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
         session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}")
         try:
             with session.progress(order.weights.hub_id, order.size_bytes, of_bytes=True) as bar:
-                models.pull(order, bar.update)
+                models_pull.pull(order, bar.update)
         except TiktokdError as exc:
             session.complain(f"✗ {exc}; run the same command again, what has arrived is kept")
             failed += 1
