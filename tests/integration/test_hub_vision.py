@@ -6,7 +6,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips
-from tiktokd.encoders import _hub, captioner, dfine, nsfw, siglip2, siglip2_text, vitpose
+from tiktokd.encoders import _hub, _siglip_text, captioner, dfine, nsfw, siglip2, siglip2_text, vitpose
 from tiktokd.errors import ModelMissing
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Context, LoadContext
@@ -98,6 +98,21 @@ def test_the_users_own_taxonomy_replaces_the_shipped_one(context, tmp_path):
     labels = {p.taxonomy.name: p.taxonomy.labels for p in siglip2.load(own).prompts}
     assert [label.id for label in labels["scenes"]] == ["my_studio"]
     assert len(labels["activities"]) > 100
+
+
+def test_boxes_are_computed_in_float32_on_a_gpu_too(context):
+    on_a_gpu = LoadContext(models_dir=context.models_dir, device="meta")  # no GPU, but not the CPU either
+    assert str(dfine.load(on_a_gpu).hub.dtype) == "torch.float32"
+    assert str(nsfw.load(on_a_gpu).hub.dtype) == "torch.bfloat16"
+
+
+def test_texts_are_filled_up_at_their_end_whatever_side_the_tokenizer_prefers(context):
+    hub = _hub.load(siglip2.WEIGHTS, context, "SiglipModel")
+    right, left = _hub.tokenizer(hub), _hub.tokenizer(hub)
+    right.padding_side, left.padding_side = "right", "left"
+    texts = ["w20 w21", "w30 w31 w32"]
+    vectors = [_siglip_text.embed(hub, tokenizer, texts) for tokenizer in (right, left)]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
 
 
 def test_boxes_decode_exactly_and_stay_inside_the_picture():

@@ -25,7 +25,8 @@ class HubModel:
     path: Path
     device: str
     dtype: Any
-    """torch.dtype of the weights: bfloat16 on a GPU (a network of ours: float32), float32 on the CPU."""
+    """torch.dtype of the weights: bfloat16 on a GPU (float32 for a network of ours, and where an encoder asks
+    for it), float32 on the CPU."""
     used: tuple[ModelUsed, ...]
     extra: Any = None
     """What the encoder keeps beside the model: a tokenizer, a prompt matrix."""
