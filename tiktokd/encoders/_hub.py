@@ -158,13 +158,11 @@ def input_size(path: Path, default_px: int) -> int:
 
 def _locked(path: Path, spec: Weights) -> dict[str, str]:
     """Return what the lock file says of the model: revision, and the sha256 of its largest weight file."""
-    try:
-        entry = json.loads((path.parent / weights.LOCK_NAME).read_text())[spec.hub_id]
-        files = {name: f for name, f in entry["files"].items() if name.endswith(".safetensors")}
-        largest = max(files.values(), key=lambda f: f["size_bytes"])
-        return {"revision": entry["revision"], "sha256": largest["sha256"]}
-    except (OSError, ValueError, KeyError):
+    entry = weights.read_lock(path.parent).get(spec.hub_id, {})
+    tensors = [f for name, f in (weights.locked_files(entry) or {}).items() if name.endswith(".safetensors")]
+    if not tensors or not isinstance(entry.get("revision"), str):
         return {}
+    return {"revision": entry["revision"], "sha256": max(tensors, key=lambda f: f["size_bytes"])["sha256"]}
 
 
 def _short(exc: Exception) -> str:
