@@ -11,12 +11,13 @@ from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import tiny_models
 from tiktokd import models
 from tiktokd.config import Config
-from tiktokd.encoders import nsfw, whisper_cpu
+from tiktokd.encoders import _hub, e5, nsfw, whisper_cpu
 from tiktokd.errors import LocalError, ModelMissing
 from tiktokd.plugins import LoadContext
 
@@ -389,7 +390,26 @@ def test_what_the_hubs_own_tools_fetched_is_found_where_they_put_it(variable, tm
 
 
 @pytest.mark.parametrize("lock", ["[]", "null", '{"%s": []}', '{"%s": {"revision": "a", "files": ["model"]}}', "{"])
-def test_a_lock_that_is_none_costs_the_digest_and_not_the_model(lock, tmp_path):
+def test_a_lock_that_is_none_costs_the_revision_and_not_the_model(lock, tmp_path):
     tiny_models.write("nsfw", tmp_path)
     (tmp_path / "models.lock").write_text(lock.replace("%s", REPO))
-    assert nsfw.load(LoadContext(models_dir=tmp_path)).used[0].sha256 is None
+    assert nsfw.load(LoadContext(models_dir=tmp_path)).used[0].revision is None
+
+
+def test_a_copied_folder_is_known_by_its_digest_and_not_taken_for_the_pinned_revision(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path)
+    used = nsfw.load(LoadContext(models_dir=tmp_path)).used[0]
+    assert used.revision is None
+    assert used.sha256 == hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_other_weights_in_the_place_of_the_same_name_are_another_space(tmp_path):
+    import torch
+
+    directory = tiny_models.write("e5", tmp_path)
+    first = e5.load(LoadContext(models_dir=tmp_path))
+    torch.manual_seed(1)
+    tiny_models.MAKERS["e5"](directory)
+    second = e5.load(LoadContext(models_dir=tmp_path))
+    assert _hub.space(first.hub) != _hub.space(second.hub)
+    assert not np.allclose(first.labels["calls"].vectors, second.labels["calls"].vectors), "not from the cache"

@@ -101,7 +101,7 @@ def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[s
             f"another network; {weights.how_to_get(spec)}"
         )
     model.load_state_dict(tensors, strict=False)
-    return _ready(spec, path, model, context, torch.float32, sha256=_digest(path))
+    return _ready(spec, path, model, context, torch.float32)
 
 
 def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
@@ -117,25 +117,27 @@ def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:
 
 
 def _digest(path: Path) -> str:
-    """Return the sha256 of all tensor files together: whoever made them by hand has no lock file."""
+    """Return the sha256 of all tensor files together, of one file that of the file."""
     digest = hashlib.sha256()
     for file in sorted(path.glob("*.safetensors")):
-        digest.update(file.read_bytes())
+        with file.open("rb") as data:
+            while chunk := data.read(weights.CHUNK_BYTES):
+                digest.update(chunk)
     return digest.hexdigest()
 
 
-def _ready(
-    spec: Weights, path: Path, model: Any, context: LoadContext, dtype: Any, *, sha256: str | None = None
-) -> HubModel:
+def _ready(spec: Weights, path: Path, model: Any, context: LoadContext, dtype: Any) -> HubModel:
     model = model.eval().to(context.device)
-    used = ModelUsed(
-        id=spec.hub_id,
-        revision=_locked(path, spec).get("revision", spec.revision),
-        sha256=_locked(path, spec).get("sha256", sha256),
-        dtype=str(dtype).removeprefix("torch."),
-        device=context.device,
-    )
+    revision, sha256 = _known(path, spec)
+    name = str(dtype).removeprefix("torch.")
+    used = ModelUsed(id=spec.hub_id, revision=revision, sha256=sha256, dtype=name, device=context.device)
     return HubModel(model=model, path=path, device=context.device, dtype=dtype, used=(used,))
+
+
+def space(hub: HubModel) -> str:
+    """Return the name of a model's space: vectors of different spaces, or kept under another name, never compare."""
+    used = hub.used[0]
+    return f"{used.id}@{used.revision or (used.sha256 or 'local')[:12]}"
 
 
 def tokenizer(hub: HubModel) -> Any:
@@ -156,13 +158,16 @@ def input_size(path: Path, default_px: int) -> int:
         return default_px
 
 
-def _locked(path: Path, spec: Weights) -> dict[str, str]:
-    """Return what the lock file says of the model: revision, and the sha256 of its largest weight file."""
+def _known(path: Path, spec: Weights) -> tuple[str | None, str]:
+    """Return revision and sha256 (of the largest file) as the lock says; without one what can be told by looking.
+
+    Nobody says which revision a copied folder is; the hub's own cache names its folders by it.
+    """
     entry = weights.read_lock(path.parent).get(spec.hub_id, {})
     tensors = [f for name, f in (weights.locked_files(entry) or {}).items() if name.endswith(".safetensors")]
-    if not tensors or not isinstance(entry.get("revision"), str):
-        return {}
-    return {"revision": entry["revision"], "sha256": max(tensors, key=lambda f: f["size_bytes"])["sha256"]}
+    if tensors and isinstance(entry.get("revision"), str):
+        return entry["revision"], max(tensors, key=lambda f: f["size_bytes"])["sha256"]
+    return spec.revision if path.name == spec.revision else None, _digest(path)
 
 
 def _short(exc: Exception) -> str:

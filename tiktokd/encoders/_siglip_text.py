@@ -13,11 +13,6 @@ TEXT_TOKENS = 64
 TEXT_BATCH = 64
 
 
-def space(hub: _hub.HubModel) -> str:
-    """Return the name of the space: model and revision; vectors of different spaces must never be compared."""
-    return f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
-
-
 def embed(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return (len, D) float32 of length 1; lower case, as the model was trained.
 
