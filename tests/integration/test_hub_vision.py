@@ -43,6 +43,17 @@ def test_a_checkpoint_that_lacks_tensors_is_refused(tmp_path):
         nsfw.load(LoadContext(models_dir=tmp_path))
 
 
+def test_a_checkpoint_that_lacks_the_counters_of_training_alone_is_whole(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    file = tiny_models.write("dfine", tmp_path) / "model.safetensors"
+    tensors = load_file(file)
+    kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+    assert len(kept) < len(tensors)
+    save_file(kept, file, metadata={"format": "pt"})
+    assert dfine.load(LoadContext(models_dir=tmp_path)).labels
+
+
 def test_a_pickled_checkpoint_is_never_loaded(tmp_path):
     directory = tiny_models.write("nsfw", tmp_path)
     (directory / "model.safetensors").rename(directory / "pytorch_model.bin")

@@ -63,7 +63,7 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
         )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
         raise _broken(spec, path, exc) from exc
-    _refuse(spec, path, [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))])
+    _refuse(spec, path, _vital([*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))]))
     return _ready(spec, path, model, context, form)
 
 
@@ -92,9 +92,7 @@ def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[s
         raise _broken(spec, path, exc) from exc
     model = build(tensors)
     wanted = model.state_dict()
-    # How many batches were seen in training plays no part afterwards; some converters leave it out.
-    vital = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
-    _refuse(spec, path, [n for n, shape in vital.items() if n not in tensors or tensors[n].shape != shape])
+    _refuse(spec, path, [n for n in _vital(wanted) if n not in tensors or tensors[n].shape != wanted[n].shape])
     if foreign := sorted(tensors.keys() - wanted.keys()):
         raise ModelMissing(
             f"{path} holds {len(foreign)} tensors that {spec.hub_id} does not have ({', '.join(foreign[:3])} …): "
@@ -102,6 +100,11 @@ def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[s
         )
     model.load_state_dict(tensors, strict=False)
     return _ready(spec, path, model, context, torch.float32)
+
+
+def _vital(names: Iterable[str]) -> list[str]:
+    """Return the names without how many batches were seen in training: it plays no part, and some leave it out."""
+    return [name for name in names if not name.endswith("num_batches_tracked")]
 
 
 def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
