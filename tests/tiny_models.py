@@ -119,7 +119,7 @@ def _vitpose(directory: Path) -> None:
         mlp_ratio=2,
         image_size=[64, 48],
         patch_size=[16, 16],
-        num_experts=1,
+        num_experts=6,  # as in ViTPose++: one per training set
         part_features=8,
         out_features=["stage2"],
     )

@@ -4,6 +4,7 @@ Only tensors (`*.safetensors`) and small text files are fetched, at a revision t
 the sha256 of every file; what an engine with a form of its own loads is made of them here. Knows no terminal.
 """
 
+import fcntl
 import importlib.util
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -35,6 +36,8 @@ class RemoteFile:
 
     name: str
     size_bytes: int
+    sha256: str | None = None
+    """As the hub has it; `None`: it says so of large files alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +71,7 @@ def order(spec: Weights, models_dir: Path) -> Order:
     with _translated(spec):
         info = hub.HfApi().model_info(spec.hub_id, revision=_pinned(spec, models_dir), files_metadata=True)
     files = tuple(
-        RemoteFile(name=f.rfilename, size_bytes=f.size or 0)
+        RemoteFile(name=f.rfilename, size_bytes=f.size or 0, sha256=f.lfs.sha256 if f.lfs else None)
         for f in info.siblings or ()
         if any(fnmatch(f.rfilename, pattern) for pattern in PATTERNS) and "/" not in f.rfilename
     )
@@ -89,7 +92,7 @@ def _pinned(spec: Weights, models_dir: Path) -> str | None:
 
 def check_room(orders: Iterable[Order], models_dir: Path) -> int:
     """Return the bytes still to fetch; raises `LocalError` where the disk has no room for them."""
-    need = sum(f.size_bytes for o in orders for f in o.files if size_bytes(o.target / f.name) != f.size_bytes)
+    need = sum(_left_bytes(o, f) for o in orders for f in o.files)
     models_dir.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(models_dir).free
     if need + SPARE_BYTES > free:
@@ -100,6 +103,18 @@ def check_room(orders: Iterable[Order], models_dir: Path) -> int:
     return need
 
 
+def _left_bytes(ordered: Order, file: RemoteFile) -> int:
+    """Return how much of a file is still to come."""
+    if size_bytes(ordered.target / file.name) == file.size_bytes:
+        return 0
+    return max(file.size_bytes - size_bytes(_part(ordered, file)), 0)
+
+
+def _part(ordered: Order, file: RemoteFile) -> Path:
+    """Return where a file arrives. A revision never changes what it says, so a part of it may be continued."""
+    return ordered.target / f"{file.name}.{ordered.revision[:12]}.part"
+
+
 def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
     """Fetch what is missing, resuming a broken transfer, write the lock and convert what is to be converted.
 
@@ -108,21 +123,48 @@ def pull(ordered: Order, fetched: Callable[[int], None]) -> None:
         fetched: told all bytes so far.
 
     Raises:
-        NetworkError: the transfer broke off; what has arrived is kept for the next try.
+        NetworkError: the transfer broke off, what has arrived is kept for the next try; or it is not what the hub has.
     """
-    hub, done = _hub(), 0
+    done = 0
+    ordered.target.mkdir(parents=True, exist_ok=True)
     for file in ordered.files:
-        with _translated(ordered.weights):
-            hub.hf_hub_download(
-                ordered.weights.hub_id, file.name, revision=ordered.revision, local_dir=ordered.target,
-                tqdm_class=partial(_Arrivals, partial(_add, fetched, done)),
-            )  # fmt: skip
+        path = ordered.target / file.name
+        if not (file.sha256 and size_bytes(path) == file.size_bytes and weights.sha256(path) == file.sha256):
+            _fetch(ordered, file, partial(_add, fetched, done))
         done += file.size_bytes
         fetched(done)
     spec, models_dir = ordered.weights, ordered.target.parent
     facts = {"revision": ordered.revision, "licence": spec.licence}
     write_lock(models_dir, spec.hub_id, facts, ordered.target, [file.name for file in ordered.files])
     convert(spec, models_dir)
+
+
+def _fetch(ordered: Order, file: RemoteFile, tell: Callable[[int], None]) -> None:
+    """Fetch one file, or the rest of it: `hf_hub_download` begins anew after each break, and 1.6 GB break."""
+    hub, spec = _hub(), ordered.weights
+    import huggingface_hub.file_download as transfer
+
+    part = _part(ordered, file)
+    url = hub.hf_hub_url(spec.hub_id, file.name, revision=ordered.revision)
+    with part.open("ab") as out:
+        try:
+            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as exc:
+            raise LocalError(f"{spec.hub_id} is being fetched by another tiktokctl") from exc
+        if file.size_bytes and out.tell() > file.size_bytes:
+            out.seek(0)
+            out.truncate()
+        with _translated(spec):
+            transfer.http_get(
+                url, out, resume_size=out.tell(), headers=hub.utils.build_hf_headers(),
+                expected_size=file.size_bytes or None, tqdm_class=partial(_Arrivals, tell),
+            )  # fmt: skip
+    if file.sha256 and weights.sha256(part) != file.sha256:
+        part.unlink()
+        raise NetworkError(f"{spec.hub_id}: {file.name} did not arrive as the hub has it (sha256 differs)")
+    part.replace(ordered.target / file.name)
+    for old in ordered.target.glob(f"{file.name}.*.part"):
+        old.unlink()  # of another revision
 
 
 class _Arrivals:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
+Box = tuple[float, float, float, float]
 
 COCO_KEYPOINTS = (
     "nose", "left_eye", "right_eye", "left_ear", "right_ear", "left_shoulder", "right_shoulder", "left_elbow",
@@ -100,6 +101,15 @@ def visible(pose: Pose) -> frozenset[str]:
 def facing(pose: Pose) -> bool:
     """Return whether nose and both eyes are seen: the person looks towards the camera."""
     return {"nose", "left_eye", "right_eye"} <= visible(pose)
+
+
+def iou(a: Box, b: Box) -> float:
+    """Return the intersection over the union of two `[x, y, w, h]` boxes, 0..1."""
+    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
+    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
+    if width <= 0 or height <= 0:
+        return 0.0
+    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -173,6 +173,13 @@ def size_bytes(path: Path) -> int:
 def _candidates(weights: Weights, models_dir: Path | None) -> list[Path]:
     found = [models_dir / directory_name(weights)] if models_dir else []
     if weights.revision:
-        home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache" / "huggingface")
-        found.append(home / "hub" / f"models--{directory_name(weights)}" / "snapshots" / weights.revision)
+        found.append(_hub_cache() / f"models--{directory_name(weights)}" / "snapshots" / weights.revision)
     return found
+
+
+def _hub_cache() -> Path:
+    """Return where the hub's own tools put what they fetch, by the same variables."""
+    cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    home = os.environ.get("HF_HOME") or f"{cache}/huggingface"
+    own = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE") or f"{home}/hub"
+    return Path(os.path.expandvars(own)).expanduser()

@@ -744,6 +744,10 @@ def test_doctor_works_without_a_daemon_and_says_what_to_do(ctl, tmp_path):
     assert "not running" in checks["daemon"]["found"]
     assert checks["decoders"]["level"] == "ok"
     assert "int8" in checks["ctranslate2"]["found"]
+    assert checks["models"]["level"] == "warn"
+    assert "google/siglip2-base-patch16-224" in checks["models"]["found"]
+    assert "openai/privacy-filter" not in checks["models"]["found"], "an extra is missed by nobody"
+    assert "tiktokctl models pull all" in checks["models"]["advice"]
 
 
 def test_doctor_knows_which_sqlite_versions_are_sound():

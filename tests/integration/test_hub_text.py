@@ -48,6 +48,18 @@ def test_a_text_gives_the_same_alone_and_in_a_batch_whatever_the_padding(name, c
             np.testing.assert_allclose(getattr(alone, field), getattr(row, field), atol=1e-5)
 
 
+def test_vectors_need_no_pooler_and_a_checkpoint_without_one_is_whole(context, tmp_path):
+    import transformers
+
+    directory = tiny_models.write("e5", tmp_path)
+    transformers.BertModel.from_pretrained(directory, add_pooling_layer=False).save_pretrained(directory)
+    vectors = [
+        e5.encode(e5.load(where), ["w20 w21 w22"])[0].vector
+        for where in (context, LoadContext(models_dir=tmp_path, threads=1))
+    ]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+
+
 def test_scores_are_shares_or_each_by_itself(context):
     for name, total in (("sentiment", True), ("toxicity", False)):
         spec = CATALOGUE.encoders[name]

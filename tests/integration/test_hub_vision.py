@@ -6,7 +6,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips
-from tiktokd.encoders import _hub, captioner, dfine, nsfw, siglip2, siglip2_text, vitpose
+from tiktokd.encoders import _hub, _siglip_text, captioner, dfine, nsfw, siglip2, siglip2_text, vitpose
 from tiktokd.errors import ModelMissing
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Context, LoadContext
@@ -41,6 +41,17 @@ def test_a_checkpoint_that_lacks_tensors_is_refused(tmp_path):
     whole.vit.save_pretrained(directory)  # the backbone alone: the head would be random
     with pytest.raises(ModelMissing, match="lacks"):
         nsfw.load(LoadContext(models_dir=tmp_path))
+
+
+def test_a_checkpoint_that_lacks_the_counters_of_training_alone_is_whole(tmp_path):
+    from safetensors.torch import load_file, save_file
+
+    file = tiny_models.write("dfine", tmp_path) / "model.safetensors"
+    tensors = load_file(file)
+    kept = {name: tensor for name, tensor in tensors.items() if not name.endswith("num_batches_tracked")}
+    assert len(kept) < len(tensors)
+    save_file(kept, file, metadata={"format": "pt"})
+    assert dfine.load(LoadContext(models_dir=tmp_path)).labels
 
 
 def test_a_pickled_checkpoint_is_never_loaded(tmp_path):
@@ -100,6 +111,21 @@ def test_the_users_own_taxonomy_replaces_the_shipped_one(context, tmp_path):
     assert len(labels["activities"]) > 100
 
 
+def test_boxes_are_computed_in_float32_on_a_gpu_too(context):
+    on_a_gpu = LoadContext(models_dir=context.models_dir, device="meta")  # no GPU, but not the CPU either
+    assert str(dfine.load(on_a_gpu).hub.dtype) == "torch.float32"
+    assert str(nsfw.load(on_a_gpu).hub.dtype) == "torch.bfloat16"
+
+
+def test_texts_are_filled_up_at_their_end_whatever_side_the_tokenizer_prefers(context):
+    hub = _hub.load(siglip2.WEIGHTS, context, "SiglipModel")
+    right, left = _hub.tokenizer(hub), _hub.tokenizer(hub)
+    right.padding_side, left.padding_side = "right", "left"
+    texts = ["w20 w21", "w30 w31 w32"]
+    vectors = [_siglip_text.embed(hub, tokenizer, texts) for tokenizer in (right, left)]
+    np.testing.assert_allclose(vectors[0], vectors[1], atol=1e-6)
+
+
 def test_boxes_decode_exactly_and_stay_inside_the_picture():
     scores = np.array([0.9, 0.2, 0.7])
     boxes = np.array([[0.5, 0.5, 0.2, 0.4], [0.5, 0.5, 1, 1], [0.0, 1.0, 0.4, 0.4]])
@@ -109,13 +135,52 @@ def test_boxes_decode_exactly_and_stay_inside_the_picture():
     assert found[1].box == pytest.approx((0.0, 0.8, 0.2, 0.2))
 
 
-def test_keypoints_find_their_way_back_to_the_picture():
+def test_a_crop_is_cut_as_by_the_models_own_processor(context):
+    import torch
+    from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
+
+    model = vitpose.load(context)
+    coarse = np.random.default_rng(1).uniform(0, 1, (1, 3, 10, 6))
+    rgb = torch.nn.functional.interpolate(torch.from_numpy(coarse).float(), size=(200, 120), mode="bilinear")
+    processor = VitPoseImageProcessorPil(
+        size={"height": model.height_px, "width": model.width_px}, do_rescale=False, do_normalize=False
+    )
+    for box in ((0.2, 0.15, 0.5, 0.6), (0.0, 0.5, 0.3, 0.5), (0.1, 0.4, 0.9, 0.2)):
+        pixels = [[box[0] * 120, box[1] * 200, box[2] * 120, box[3] * 200]]
+        theirs = processor(rgb[0].permute(1, 2, 0).numpy(), boxes=[pixels], return_tensors="np")["pixel_values"][0]
+        place = vitpose.window(box, (120, 200), model.width_px / model.height_px)
+        ours = vitpose._cut(rgb, place, model)[0].numpy()
+        inside = (theirs > 0.05).all(axis=0) & (ours > 0.05).all(axis=0)  # the edge of black is a matter of taste
+        assert inside.mean() > 0.3
+        assert np.abs(ours - theirs)[:, inside].max() < 0.01
+
+
+def test_keypoints_are_where_the_models_own_processor_finds_them():
+    import torch
+    from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
+    from transformers.models.vitpose.modeling_vitpose import VitPoseEstimatorOutput
+
+    box, size, random = (0.25, 0.2, 0.4, 0.5), (400, 800), np.random.default_rng(0)
+    y, x = np.mgrid[:64, :48]
+    tops = np.stack([random.uniform(1, 46, 17), random.uniform(1, 62, 17)], axis=1)
+    heat = np.stack([np.exp(-((x - a) ** 2 + (y - b) ** 2) / 8) for a, b in tops]).astype(np.float32)
+    pixels = [[box[0] * size[0], box[1] * size[1], box[2] * size[0], box[3] * size[1]]]
+    outputs = VitPoseEstimatorOutput(heatmaps=torch.from_numpy(heat[None]))
+    theirs = VitPoseImageProcessorPil().post_process_pose_estimation(outputs, boxes=[pixels])[0][0]
+    points = vitpose.peaks(heat, vitpose.window(box, size, 192 / 256), size)
+    np.testing.assert_allclose(points[:, :2] * size - 0.5, theirs["keypoints"].numpy(), atol=0.05)
+    np.testing.assert_allclose(points[:, 2], theirs["scores"].numpy(), atol=1e-5)
+
+
+def test_a_map_without_a_peak_gives_points_inside_the_crop():
     place = vitpose.window((0.25, 0.25, 0.5, 0.5), (400, 800), 192 / 256)
-    assert place[2] / place[3] == pytest.approx(192 / 256)
-    heat = np.zeros((17, 64, 48), np.float32)
-    heat[0, 32, 24] = 1.0
-    points = vitpose.peaks(heat, place, (400, 800))
-    assert points[0] == pytest.approx((0.5, 0.5, 1.0), abs=0.02)
+    maps = np.stack([np.zeros((64, 48)), -np.ones((64, 48)), np.random.default_rng(2).normal(0, 1, (64, 48))])
+    points = vitpose.peaks(maps.astype(np.float32), place, (400, 800))
+    assert np.isfinite(points).all()
+    assert points[:2, 2].tolist() == [0.0, 0.0]
+    cell = place[2] / 47 / 400
+    assert (points[:, 0] >= place[0] / 400 - 2 * cell).all()
+    assert (points[:, 0] <= (place[0] + place[2]) / 400 + 2 * cell).all()
 
 
 def test_poses_come_from_person_boxes_alone(context):

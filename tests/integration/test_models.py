@@ -1,20 +1,24 @@
 """Fetching and checking hub models, against a stand-in for the hub on loopback, with the real client library."""
 
+import fcntl
 import hashlib
 import json
 import os
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from tests import tiny_models
-from tiktokd import models
+from tiktokd import models, models_pull
 from tiktokd.config import Config
-from tiktokd.encoders import nsfw, whisper_cpu
+from tiktokd.encoders import _hub, e5, nsfw, whisper_cpu
+from tiktokd.errors import LocalError, ModelMissing
 from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
@@ -28,18 +32,45 @@ class Hub(BaseHTTPRequestHandler):
 
     files: dict[str, bytes]
     asked: list[str]
+    began: list[int]
+    breaks_after: int
+    digest: str
 
     def do_GET(self):
         self.server.asked.append(self.path)
         path = self.path.partition("?")[0]
         if path.startswith(f"/api/models/{REPO}"):
-            siblings = [{"rfilename": n, "size": len(b), "blobId": "0" * 40} for n, b in self.server.files.items()]
+            siblings = [self.sibling(name, data) for name, data in self.server.files.items()]
             body = {"id": REPO, "modelId": REPO, "sha": REVISION, "siblings": siblings, "tags": [], "private": False}
             return self.reply(200, json.dumps(body).encode(), "application/json")
         name = path.rpartition("/")[2]
         if path.startswith(f"/{REPO}/resolve/{REVISION}/") and name in self.server.files:
-            return self.reply(200, self.server.files[name], "application/octet-stream")
+            return self.send_file(self.server.files[name])
         return self.reply(404, b"{}", "application/json")
+
+    def sibling(self, name, data):
+        """Return what the hub says of a file; of large ones, in its store, the digest too."""
+        found = {"rfilename": name, "size": len(data), "blobId": "0" * 40}
+        if not name.endswith(".safetensors"):
+            return found
+        digest = self.server.digest or hashlib.sha256(data).hexdigest()
+        return found | {"lfs": {"size": len(data), "sha256": digest, "pointerSize": 100}}
+
+    def send_file(self, data):
+        """Send a file, or the rest of one; some breaks off."""
+        first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
+        whole = len(data) <= (self.server.breaks_after or len(data))
+        self.send_response(206 if first else 200)
+        self.send_header("Content-Length", str(len(data) - first))
+        self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
+        self.send_header("Accept-Ranges", "bytes")
+        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
+        self.send_header("X-Repo-Commit", REVISION)
+        self.end_headers()
+        if self.command == "GET":
+            self.server.began.append(first)
+            self.wfile.write(data[first:] if whole else data[first : self.server.breaks_after])
+            self.close_connection = True
 
     do_HEAD = do_GET  # noqa: N815  (the name that http.server calls)
 
@@ -65,7 +96,7 @@ def hub(tmp_path):
         "pytorch_model.bin": b"a pickle",
         "evil.py": b"import os",
     }
-    server.asked = []
+    server.asked, server.began, server.breaks_after, server.digest = [], [], 0, ""
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     yield server
@@ -325,3 +356,98 @@ def test_a_model_without_safetensors_is_refused(hub, tmp_path):
     done = ctl(hub, tmp_path, "models", "pull", "nsfw")
     assert done.returncode == 1
     assert "no safetensors" in done.stderr
+
+
+def test_a_transfer_that_broke_off_goes_on_where_it_was(hub, tmp_path):
+    hub.files["tokenizer.json"] = bytes(range(256)) * 120_000
+    hub.breaks_after = 20_000_000
+    broken = ctl(hub, tmp_path, "models", "pull", "nsfw", timeout_s=120)
+    assert broken.returncode == 1
+    assert "what has arrived is kept" in broken.stderr
+    hub.breaks_after = 0
+    hub.began.clear()
+    assert ctl(hub, tmp_path, "models", "pull", "nsfw").returncode == 0
+    assert max(hub.began) >= 10_000_000, "the rest alone"
+    directory = tmp_path / "state" / "models" / DIRECTORY
+    assert (directory / "tokenizer.json").read_bytes() == hub.files["tokenizer.json"]
+    assert not list(directory.glob("*.part"))
+
+
+def test_two_pulls_of_one_model_do_not_write_into_one_file(hub, tmp_path):
+    directory = tmp_path / "state" / "models" / DIRECTORY
+    directory.mkdir(parents=True)
+    first = sorted(name for name in hub.files if name.endswith((".json", ".safetensors")))[0]
+    with (directory / f"{first}.{REVISION[:12]}.part").open("ab") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 1
+    assert "another tiktokctl" in done.stderr
+
+
+def test_tensors_that_are_not_what_the_hub_has_are_not_locked_and_not_kept(hub, tmp_path):
+    hub.digest = "0" * 64
+    done = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 1
+    assert "model.safetensors" in done.stderr
+    assert "Traceback" not in done.stderr
+    models = tmp_path / "state" / "models"
+    assert not (models / "models.lock").exists()
+    assert not (models / DIRECTORY / "model.safetensors").exists()
+    hub.digest = ""
+    assert ctl(hub, tmp_path, "models", "pull", "nsfw").returncode == 0
+
+
+def test_a_disk_without_room_is_told_before_anything_is_fetched(tmp_path):
+    huge = models_pull.RemoteFile(name="model.safetensors", size_bytes=2**60)
+    wanted = models_pull.Order(weights=nsfw.WEIGHTS, revision=REVISION, files=(huge,), target=tmp_path / "there")
+    with pytest.raises(LocalError, match="MiB are needed"):
+        models_pull.check_room([wanted], tmp_path)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "config.json").write_bytes(b"{}")
+    small = tuple(models_pull.RemoteFile(name=name, size_bytes=2) for name in ("config.json", "vocab.txt"))
+    assert models_pull.check_room([replace(wanted, files=small)], tmp_path) == 2, "what is here already is not fetched"
+    (tmp_path / "there" / f"vocab.txt.{REVISION[:12]}.part").write_bytes(b"a")
+    assert models_pull.check_room([replace(wanted, files=small)], tmp_path) == 1, "nor the part that has arrived"
+
+
+HUB_FOLDERS = {"HF_HUB_CACHE": "", "HUGGINGFACE_HUB_CACHE": "", "HF_HOME": "hub", "XDG_CACHE_HOME": "huggingface/hub"}
+
+
+@pytest.mark.parametrize("variable", HUB_FOLDERS)
+def test_what_the_hubs_own_tools_fetched_is_found_where_they_put_it(variable, tmp_path, monkeypatch):
+    for other in HUB_FOLDERS:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(variable, str(tmp_path / "cache"))
+    snapshot = tmp_path / "cache" / HUB_FOLDERS[variable] / f"models--{DIRECTORY}" / "snapshots" / nsfw.WEIGHTS.revision
+    with pytest.raises(ModelMissing):
+        nsfw.load(LoadContext(models_dir=tmp_path / "models"))
+    snapshot.parent.mkdir(parents=True)
+    tiny_models.write("nsfw", tmp_path / "upstream").rename(snapshot)
+    used = nsfw.load(LoadContext(models_dir=tmp_path / "models")).used[0]
+    assert used.revision == nsfw.WEIGHTS.revision
+
+
+@pytest.mark.parametrize("lock", ["[]", "null", '{"%s": []}', '{"%s": {"revision": "a", "files": ["model"]}}', "{"])
+def test_a_lock_that_is_none_costs_the_revision_and_not_the_model(lock, tmp_path):
+    tiny_models.write("nsfw", tmp_path)
+    (tmp_path / "models.lock").write_text(lock.replace("%s", REPO))
+    assert nsfw.load(LoadContext(models_dir=tmp_path)).used[0].revision is None
+
+
+def test_a_copied_folder_is_known_by_its_digest_and_not_taken_for_the_pinned_revision(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path)
+    used = nsfw.load(LoadContext(models_dir=tmp_path)).used[0]
+    assert used.revision is None
+    assert used.sha256 == hashlib.sha256((directory / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_other_weights_in_the_place_of_the_same_name_are_another_space(tmp_path):
+    import torch
+
+    directory = tiny_models.write("e5", tmp_path)
+    first = e5.load(LoadContext(models_dir=tmp_path))
+    torch.manual_seed(1)
+    tiny_models.MAKERS["e5"](directory)
+    second = e5.load(LoadContext(models_dir=tmp_path))
+    assert _hub.space(first.hub) != _hub.space(second.hub)
+    assert not np.allclose(first.labels["calls"].vectors, second.labels["calls"].vectors), "not from the cache"

@@ -159,5 +159,16 @@ def test_the_models_view_of_the_seam_stands_beside_the_score(loop):
     assert spec.analyze(Context(facts=media, signals={"siglip2": {"ends": ends}})).reason == "no_sources"
 
 
+def test_a_score_without_the_end_of_the_sound_is_no_more_calibrated_than_others():
+    seam = Seam(
+        ssim=1.0, ssim_usual=1.0, bits=0, bits_usual=0, change=0.0, change_usual=4.0, motion_apart=0.0, period_s=None,
+        mel_apart=None, mel_usual=None, level_jump_db=None, click=None,
+        blank=False, silent=False,
+    )  # fmt: skip
+    media = facts(duration_s=600.0, frames=18_000, audio=True)
+    result = graph.load().analyzers["loopability"].analyze(Context(facts=media, signals={"seam": asdict(seam)}))
+    assert (result.status, result.reason, result.calibrated) == ("partial", "truncated", False)
+
+
 def test_a_video_under_two_seconds_is_not_judged(loop):
     assert judged(loop[:45]).reason == "too_short"

@@ -85,6 +85,17 @@ def test_movement_follows_the_largest_person():
     assert people_framing.movement([*small, *large]) == 0.0
 
 
+def test_from_one_person_to_another_nobody_moves():
+    left, right = (0.0, 0.1, 0.3, 0.8), (0.65, 0.1, 0.3, 0.8)  # a cut, or the other one is nearer now
+    assert people_framing.movement([skeleton(box=left), skeleton(box=right, pts_s=0.5)]) is None
+    apart = [skeleton(box=left), skeleton(box=right, pts_s=0.5), skeleton(box=right, pts_s=1.0)]
+    assert people_framing.movement(apart) == 0.0
+    passed = [skeleton(box=left), skeleton(box=(0.0, 0.1, 0.3, 0.7), pts_s=0.5), skeleton(box=right, pts_s=0.5)]
+    assert people_framing.movement(passed) == pytest.approx(
+        people_framing.movement([skeleton(box=left), skeleton(box=(0.0, 0.1, 0.3, 0.7), pts_s=0.5)])
+    )
+
+
 HUB = "run: tiktokctl models pull org/x"
 
 

@@ -12,6 +12,7 @@ from tests.unit.test_motion import texture, view
 from tiktokd import graph
 from tiktokd.analyzers import production_format as analyzer
 from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
+from tiktokd.encoders import _prompts
 from tiktokd.model import Envelope
 from tiktokd.plugins import Context, LoadContext
 
@@ -220,6 +221,34 @@ def test_one_large_person_who_speaks_is_a_talking_head():
     assert result.output.unknown == {"text_cover_ratio": "no_sources"}
     assert [(f.label, f.source) for f in result.output.formats] == [("pov", "zero_shot")]
     assert result.tier == "full"
+
+
+@pytest.mark.parametrize(
+    ("people", "spoken", "expected"),
+    [
+        ([[0.5], [1.5, 0.02], [2.5], [3.5]], [[0.0, 3.0]], 0.75),  # a passer-by in the distance does not speak
+        ([[0.5], [1.5], [2.5], [3.5]], [[0.0, 1.0]], None),
+        ([[0.5, 0.3], [1.5, 0.3], [2.5], [3.5, 0.2, 0.2]], [[0.0, 4.0]], None),
+        ([[0.5], [1.5], [2.5], [3.5]], [], None),
+    ],
+)
+def test_somebody_who_speaks_and_is_not_seen_is_a_voice_over(people, spoken, expected):
+    signals = {
+        "staging": {"still_shots": 0, "still_ratio": 0.0, "shown_shots": 1, "steady_ratio": None}
+        | {"upright": None, "level": None, "flat_ratio": 0.0},
+        "dfine": {"labels": {}, "people": people},
+        "vad": {"spans_s": spoken},
+    }
+    media = facts(duration_s=4.0, frames=120, audio=True)
+    found = analyzer.analyze(Context(facts=media, signals=signals)).output.formats
+    assert [(f.label, f.score, f.source) for f in found] == ([("voice_over", expected, "rule")] if expected else [])
+    unseen = {name: value for name, value in signals.items() if name != "dfine"}
+    assert analyzer.analyze(Context(facts=media, signals=unseen)).output.formats == []
+
+
+def test_the_shipped_formats_are_those_that_zero_shot_has_to_tell():
+    ids = {label.id for label in _prompts.read("formats", None).labels}
+    assert {"pov", "talking_head", "green_screen", "vlog_selfie", "animation", "gameplay", "b_roll", "reaction"} <= ids
 
 
 def test_a_clip_under_a_second_is_not_judged():

@@ -15,7 +15,7 @@ NOTHING = 0.05
 """Cosine of a background prompt; a policy prompt counts from 0.02 above it."""
 
 
-def judged(cosines, *, explicit=None, objects=None, taxonomy="moderation", without=None):
+def judged(cosines, *, explicit=None, objects=None, taxonomy="moderation", without=None, classes=("normal", "nsfw")):
     """Return the result for frames at one per second.
 
     Args:
@@ -23,6 +23,7 @@ def judged(cosines, *, explicit=None, objects=None, taxonomy="moderation", witho
         explicit: (N,) share of the explicit class, 0..1.
         objects: For each frame label → score.
         without: Encoder that did not run → reason.
+        classes: of the classifier.
     """
     cosines = np.asarray(cosines, np.float32)
     times = np.arange(len(cosines), dtype=np.float64)
@@ -38,7 +39,7 @@ def judged(cosines, *, explicit=None, objects=None, taxonomy="moderation", witho
     if explicit is not None:
         share = np.asarray(explicit, np.float32)
         both = np.stack([1 - share, share], axis=1)
-        features["nsfw"] = FrameScores(pts_s=times, labels=("normal", "nsfw"), scores=both)
+        features["nsfw"] = FrameScores(pts_s=times, labels=classes, scores=both)
     if objects is not None:
         features["dfine"] = tuple(
             FrameDetections(
@@ -136,3 +137,11 @@ def test_a_taxonomy_without_policies_is_no_error():
     assert (found.status, found.reason) == ("partial", "no_sources")
     assert "moderation.toml" in found.message
     assert [c.id for c in found.output.categories] == ["explicit"]
+
+
+def test_a_classifier_without_an_explicit_class_has_not_looked():
+    result = judged(quiet(3), explicit=[0.9, 0.9, 0.9], objects=[{}, {}, {}], classes=("neutral", "high"))
+    assert (result.status, result.reason) == ("partial", "no_sources")
+    assert result.output.looked == ["object", "zero_shot"]
+    assert result.output.unknown == {"classifier": "no_sources"}
+    assert "neutral, high" in result.message

@@ -104,9 +104,8 @@ def analyze(context: Context) -> Result:
         if seam.silent:
             return partial(output, "no_audio", f"{ONLY_SILENCE}: pictures only", calibrated=False, tier=tier)
         if context.facts.has_audio:
-            return partial(
-                output, "truncated", "the end of the sound did not fit into memory: pictures only", tier=tier
-            )
+            message = "the end of the sound did not fit into memory: pictures only"
+            return partial(output, "truncated", message, calibrated=False, tier=tier)
         return partial(output, "no_audio", "the file has no sound track: pictures only", calibrated=False, tier=tier)
     if motion is None:
         return partial(

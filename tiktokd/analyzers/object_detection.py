@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tiktokd.model import Output, Segment
-from tiktokd.pictures import Detection, FrameDetections
+from tiktokd.pictures import Box, Detection, FrameDetections, iou
 from tiktokd.plugins import Analyzer, Context, Result, ok
 
 IOU_MIN = 0.3
 """Overlap from which two boxes of the same class in neighbouring samples are one object; IOU-Tracker uses 0.5 at full
 frame rate, boxes move further between samples half a second apart."""
-Box = tuple[float, float, float, float]
 
 
 class SeenObject(Output):
@@ -127,15 +126,6 @@ def _track(found: _Open) -> Track:
         score=round(found.score, 4),
         box=(x, y, w, h),
     )
-
-
-def iou(a: Box, b: Box) -> float:
-    """Return the intersection over the union of two `[x, y, w, h]` boxes, 0..1."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
 
 
 ANALYZER = Analyzer(

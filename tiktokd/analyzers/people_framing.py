@@ -23,11 +23,13 @@ import numpy as np
 
 from tiktokd.analyzers import _dance
 from tiktokd.model import Output, Reason, Segment
-from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, visible
+from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, visible
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 OF_POSES = ("framing", "facing_ratio", "hands_raised_ratio", "movement_energy")
 """Fields that keypoints alone tell."""
+SAME_PERSON = 0.3
+"""Overlap of two boxes in neighbouring samples from which on they are one person, as in `object_detection`."""
 CLOSE_HEIGHT, FULL_HEIGHT = 0.85, 0.5
 """Share of the picture's height where joints do not decide: nearly all of it is a close-up, half of it a full body."""
 
@@ -59,7 +61,8 @@ class PeopleFraming(Output):
     hands_raised_ratio: float | None
     """0..1 of the person samples with a wrist above its shoulder; `None` without keypoints."""
     movement_energy: float | None
-    """Mean travel of visible joints per second in body heights; `None` with fewer than two samples of a person."""
+    """Mean travel of visible joints per second in body heights, between neighbouring samples that show one person;
+    `None`: no two do."""
     dance_sync: float | None
     """0..1, how much of the movement keeps to the beat beyond chance; `None`: see `unknown`."""
     unknown: dict[str, str]
@@ -159,22 +162,25 @@ def hands_raised(pose: Pose) -> bool:
 
 
 def movement(poses: Sequence[Pose]) -> float | None:
-    """Return the mean travel of joints per second in body heights, between neighbouring samples of one person."""
-    largest: dict[float, Pose] = {}
-    for pose in poses:
-        held = largest.get(pose.pts_s)
-        if held is None or pose.box[2] * pose.box[3] > held.box[2] * held.box[3]:
-            largest[pose.pts_s] = pose
-    times = sorted(largest)
+    """Return the mean travel of joints per second in body heights, between neighbouring samples of one person.
+
+    The largest person of a sample is followed to the next one; where no box there overlaps, after a cut for instance,
+    nothing is known of how they moved.
+    """
+    samples = [list(group) for _t, group in itertools.groupby(sorted(poses, key=_time), key=_time)]
     travels = []
-    for before, after in itertools.pairwise(times):
-        a, b = largest[before], largest[after]
+    for before, after in itertools.pairwise(samples):
+        a = max(before, key=lambda pose: pose.box[2] * pose.box[3])
+        b = max(after, key=lambda pose: iou(a.box, pose.box))
         both = (a.points[:, 2] >= SEEN) & (b.points[:, 2] >= SEEN)
-        height = max(a.box[3], b.box[3])
-        if both.any() and height > 0 and after > before:
+        if iou(a.box, b.box) >= SAME_PERSON and both.any():
             travel = np.linalg.norm(a.points[both, :2] - b.points[both, :2], axis=1).mean()
-            travels.append(float(travel) / height / (after - before))
+            travels.append(float(travel) / max(a.box[3], b.box[3]) / (b.pts_s - a.pts_s))
     return round(sum(travels) / len(travels), 4) if travels else None
+
+
+def _time(pose: Pose) -> float:
+    return pose.pts_s
 
 
 def _framing(shares: Sequence[str]) -> Framing:
@@ -208,5 +214,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

@@ -2,12 +2,13 @@
 
 The lite tier's labels come from rules over what the picture encoders measured; the score is the measurement that the
 rule rests on, not a probability. With SigLIP2 the labels of data/prompts/formats.toml join them (`zero_shot`), and with
-D-FINE the share of time with one person who speaks. A plain video has no label.
+D-FINE the share of time with one person who speaks, and voice-overs: speech while nobody large is seen. A plain video
+has no label.
 
 Bad at: templates that mix formats, photo slideshows with strong animated zooms, moving overlays or zooms
 under 3 % a second, split screens with a decorated divider or equal brightness on both sides, screen recordings of
 videos, animation on a plain ground (looks like a screen recording), cuts between pictures with a straight edge at one
-height, such as a shelf or a wall's end (may look split).
+height, such as a shelf or a wall's end (may look split), singing in the music (taken for a voice-over).
 
 Source: own rules; thresholds measured on 50 videos.
 """
@@ -38,6 +39,8 @@ FLAT_RATIO, SCREEN_LINES, SCREEN_NOISE = 0.5, 6, 0.15
 """A drawn screen: flat blocks, lines of text at a time, noise (levels of 255; cameras have more)."""
 PERSON_AREA = 0.08
 """Smallest share of the picture of somebody who talks to the camera."""
+VOICE_OVER = 0.5
+"""Share of the looked-at frames in which somebody speaks and nobody is seen to, of a voice-over."""
 ZERO_SHOT_MAX = 3
 
 
@@ -45,7 +48,8 @@ class Format(Output):
     """One way of making a video."""
 
     label: str
-    """slideshow, split_screen, letterboxed, static_shot, text_heavy, screen_recording, or an id of formats.toml."""
+    """slideshow, split_screen, letterboxed, static_shot, text_heavy, screen_recording, voice_over (with D-FINE), or an
+    id of formats.toml."""
     score: float
     """0..1; for rules the measurement behind it, for zero_shot how far it stands out. Not a probability."""
     source: Literal["rule", "zero_shot"]
@@ -86,11 +90,12 @@ def analyze(context: Context) -> Result:
         "static_shot": _static_shot(staging),
         "text_heavy": _text_heavy(cover),
         "screen_recording": _screen_recording(context, staging, lines or []),
+        "voice_over": _voice_over(context),
     }
     found = [Format(label=k, score=round(v, 4), source="rule") for k, v in scores.items() if v is not None]
     seen = context.signals.get("siglip2")
     found += _zero_shot((seen or {}).get("labels", {}).get("formats", {}))
-    talking = _talking_head(context)
+    talking = _spoken_with(1, context)
     lacking = {"zero_shot": context.lack("siglip2")}
     if talking is None:
         silent: tuple[Reason, str] = ("no_audio", "no sound")
@@ -194,13 +199,19 @@ def _zero_shot(scores: dict[str, Any]) -> list[Format]:
     ]
 
 
-def _talking_head(context: Context) -> float | None:
+def _voice_over(context: Context) -> float | None:
+    share = _spoken_with(0, context)
+    return share if share is not None and share >= VOICE_OVER else None
+
+
+def _spoken_with(people: int, context: Context) -> float | None:
+    """Return the share of the looked-at frames in which somebody speaks and so many large people are seen."""
     frames: list[list[float]] = context.signals.get("dfine", {}).get("people", [])
     speech: list[list[float]] | None = context.signals.get("vad", {}).get("spans_s")
     if not frames or speech is None:
         return None
-    alone = [time_s for time_s, *areas in frames if sum(area >= PERSON_AREA for area in areas) == 1]
-    talking = sum(any(start <= t < end for start, end in speech) for t in alone)
+    fitting = [time_s for time_s, *areas in frames if sum(area >= PERSON_AREA for area in areas) == people]
+    talking = sum(any(start <= t < end for start, end in speech) for t in fitting)
     return round(talking / len(frames), 4)
 
 
@@ -213,5 +224,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text",),
     signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vad"),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )

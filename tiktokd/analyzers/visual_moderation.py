@@ -67,7 +67,8 @@ class VisualModeration(Output):
     looked: list[str]
     """The sources that looked: classifier, object, zero_shot. What the others would have found is not known."""
     unknown: dict[str, str]
-    """Source that did not look → why: model_missing, no_sources (error, or no taxonomy)."""
+    """Source that did not look → why: model_missing, no_sources (error, no taxonomy, or a classifier of the user's
+    that has no class named nsfw)."""
 
 
 class Flagged(Segment):
@@ -113,6 +114,9 @@ def _lacking(context: Context, no_policies: bool) -> dict[str, tuple[Reason, str
     found = {source: context.lack(encoder) for source, encoder in SOURCES.items()}
     if found["zero_shot"] is None and no_policies:
         found["zero_shot"] = ("no_sources", "there is no taxonomy prompts/moderation.toml")
+    scores: FrameScores | None = context.features.get("nsfw")
+    if scores is not None and EXPLICIT not in scores.labels:
+        found["classifier"] = ("no_sources", f'none of its classes is "{EXPLICIT}": {", ".join(scores.labels)}')
     return {source: lack for source, lack in found.items() if lack}
 
 

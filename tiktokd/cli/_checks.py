@@ -29,7 +29,8 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
         return [*found, Check("configuration", "fail", str(exc), "correct it; everything else depends on it")]
     found.append(Check("configuration", "ok", "no problems"))
     found += [*directories(config), disk(config), *cookies(config), gpu(config)]
-    return found + list(daemon(socket_path(socket_option, config_file)))
+    found += daemon(socket_path(socket_option, config_file))
+    return found if any(check.name == "models" for check in found) else [*found, weights(config)]
 
 
 def directories(config: Config) -> Iterator[Check]:
@@ -108,6 +109,21 @@ def daemon(socket: Path) -> Iterator[Check]:
         yield Check("models", "warn", found, "`tiktokctl analyzers` says what each of them lacks")
     elif analyzers:
         yield Check("models", "ok", f"{len(analyzers)} analyzers, all of them full")
+
+
+def weights(config: Config) -> Check:
+    """Check which models lie on this machine, where no daemon can say what its analyzers lack."""
+    from tiktokd import models
+
+    try:
+        due = [m for m in models.wanted(config) if not m.left_out and not m.weights.by_hand]
+    except ConfigError as exc:
+        return Check("models", "warn", str(exc))
+    missing = [m.weights.hub_id for m in due if m.path is None]
+    if not missing:
+        return Check("models", "ok", f"all {len(due)} are in {config.models_dir}")
+    found = f"{len(missing)} of {len(due)} are not on this machine: {', '.join(missing)}"
+    return Check("models", "warn", found, "analyzers do less without; tiktokctl models list, tiktokctl models pull all")
 
 
 def _in_the_way(status: StatusAnswer) -> Iterator[Check]:

@@ -25,7 +25,8 @@ class HubModel:
     path: Path
     device: str
     dtype: Any
-    """torch.dtype of the weights: bfloat16 on a GPU (a network of ours: float32), float32 on the CPU."""
+    """torch.dtype of the weights: bfloat16 on a GPU (float32 for a network of ours, and where an encoder asks
+    for it), float32 on the CPU."""
     used: tuple[ModelUsed, ...]
     extra: Any = None
     """What the encoder keeps beside the model: a tokenizer, a prompt matrix."""
@@ -62,7 +63,7 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
         )
     except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
         raise _broken(spec, path, exc) from exc
-    _refuse(spec, path, [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))])
+    _refuse(spec, path, _vital([*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))]))
     return _ready(spec, path, model, context, form)
 
 
@@ -91,16 +92,19 @@ def load_network(spec: Weights, context: LoadContext, build: Callable[[Mapping[s
         raise _broken(spec, path, exc) from exc
     model = build(tensors)
     wanted = model.state_dict()
-    # How many batches were seen in training plays no part afterwards; some converters leave it out.
-    vital = {name: tensor.shape for name, tensor in wanted.items() if not name.endswith("num_batches_tracked")}
-    _refuse(spec, path, [n for n, shape in vital.items() if n not in tensors or tensors[n].shape != shape])
+    _refuse(spec, path, [n for n in _vital(wanted) if n not in tensors or tensors[n].shape != wanted[n].shape])
     if foreign := sorted(tensors.keys() - wanted.keys()):
         raise ModelMissing(
             f"{path} holds {len(foreign)} tensors that {spec.hub_id} does not have ({', '.join(foreign[:3])} …): "
             f"another network; {weights.how_to_get(spec)}"
         )
     model.load_state_dict(tensors, strict=False)
-    return _ready(spec, path, model, context, torch.float32, sha256=_digest(path))
+    return _ready(spec, path, model, context, torch.float32)
+
+
+def _vital(names: Iterable[str]) -> list[str]:
+    """Return the names without how many batches were seen in training: it plays no part, and some leave it out."""
+    return [name for name in names if not name.endswith("num_batches_tracked")]
 
 
 def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
@@ -116,25 +120,27 @@ def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:
 
 
 def _digest(path: Path) -> str:
-    """Return the sha256 of all tensor files together: whoever made them by hand has no lock file."""
+    """Return the sha256 of all tensor files together, of one file that of the file."""
     digest = hashlib.sha256()
     for file in sorted(path.glob("*.safetensors")):
-        digest.update(file.read_bytes())
+        with file.open("rb") as data:
+            while chunk := data.read(weights.CHUNK_BYTES):
+                digest.update(chunk)
     return digest.hexdigest()
 
 
-def _ready(
-    spec: Weights, path: Path, model: Any, context: LoadContext, dtype: Any, *, sha256: str | None = None
-) -> HubModel:
+def _ready(spec: Weights, path: Path, model: Any, context: LoadContext, dtype: Any) -> HubModel:
     model = model.eval().to(context.device)
-    used = ModelUsed(
-        id=spec.hub_id,
-        revision=_locked(path, spec).get("revision", spec.revision),
-        sha256=_locked(path, spec).get("sha256", sha256),
-        dtype=str(dtype).removeprefix("torch."),
-        device=context.device,
-    )
+    revision, sha256 = _known(path, spec)
+    name = str(dtype).removeprefix("torch.")
+    used = ModelUsed(id=spec.hub_id, revision=revision, sha256=sha256, dtype=name, device=context.device)
     return HubModel(model=model, path=path, device=context.device, dtype=dtype, used=(used,))
+
+
+def space(hub: HubModel) -> str:
+    """Return the name of a model's space: vectors of different spaces, or kept under another name, never compare."""
+    used = hub.used[0]
+    return f"{used.id}@{used.revision or (used.sha256 or 'local')[:12]}"
 
 
 def tokenizer(hub: HubModel) -> Any:
@@ -155,15 +161,16 @@ def input_size(path: Path, default_px: int) -> int:
         return default_px
 
 
-def _locked(path: Path, spec: Weights) -> dict[str, str]:
-    """Return what the lock file says of the model: revision, and the sha256 of its largest weight file."""
-    try:
-        entry = json.loads((path.parent / weights.LOCK_NAME).read_text())[spec.hub_id]
-        files = {name: f for name, f in entry["files"].items() if name.endswith(".safetensors")}
-        largest = max(files.values(), key=lambda f: f["size_bytes"])
-        return {"revision": entry["revision"], "sha256": largest["sha256"]}
-    except (OSError, ValueError, KeyError):
-        return {}
+def _known(path: Path, spec: Weights) -> tuple[str | None, str]:
+    """Return revision and sha256 (of the largest file) as the lock says; without one what can be told by looking.
+
+    Nobody says which revision a copied folder is; the hub's own cache names its folders by it.
+    """
+    entry = weights.read_lock(path.parent).get(spec.hub_id, {})
+    tensors = [f for name, f in (weights.locked_files(entry) or {}).items() if name.endswith(".safetensors")]
+    if tensors and isinstance(entry.get("revision"), str):
+        return entry["revision"], max(tensors, key=lambda f: f["size_bytes"])["sha256"]
+    return spec.revision if path.name == spec.revision else None, _digest(path)
 
 
 def _short(exc: Exception) -> str:

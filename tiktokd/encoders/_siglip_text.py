@@ -13,11 +13,6 @@ TEXT_TOKENS = 64
 TEXT_BATCH = 64
 
 
-def space(hub: _hub.HubModel) -> str:
-    """Return the name of the space: model and revision; vectors of different spaces must never be compared."""
-    return f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
-
-
 def embed(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return (len, D) float32 of length 1; lower case, as the model was trained.
 
@@ -34,7 +29,9 @@ def embed(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str]) -> NDArray[n
     parts = []
     for start in range(0, len(texts), TEXT_BATCH):
         batch = [text.lower() for text in texts[start : start + TEXT_BATCH]]
-        tokens = tokenizer(batch, padding="max_length", max_length=width, truncation=True, return_tensors="pt")
+        # The tower reads the last place: on which side the filling is must not be left to a tokenizer's settings.
+        how = {"padding": "max_length", "padding_side": "right", "max_length": width, "truncation": True}
+        tokens = tokenizer(batch, **how, return_tensors="pt")
         with torch.inference_mode():
             out = tower(input_ids=tokens["input_ids"].to(hub.device)).pooler_output.float()
         parts.append(torch.nn.functional.normalize(out, dim=-1).cpu().numpy())

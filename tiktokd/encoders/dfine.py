@@ -48,7 +48,9 @@ class Dfine:
 
 def load(context: LoadContext) -> Dfine:
     """Return the detector."""
-    hub = _hub.load(WEIGHTS, context, "DFineForObjectDetection")
+    # The decoder adds small steps to positions that it keeps in the weights' format: bfloat16 has 256 of them from 0.5
+    # to 1, so that boxes would lie on a grid of 2.5 pixels of 640.
+    hub = _hub.load(WEIGHTS, context, "DFineForObjectDetection", dtype="float32")
     labels = {int(k): str(v).lower().strip() for k, v in hub.model.config.id2label.items()}
     return Dfine(hub=hub, labels=labels, size_px=_hub.input_size(hub.path, SIZE_PX))
 

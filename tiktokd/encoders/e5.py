@@ -58,9 +58,9 @@ class _Vector:
 
 def load(context: LoadContext) -> E5:
     """Return the model, with the taxonomies embedded (cached on disk)."""
-    hub = _hub.load(WEIGHTS, context, "BertModel")
+    hub = _hub.load(WEIGHTS, context, "BertModel", add_pooling_layer=False)
     tokenizer = _hub.tokenizer(hub)
-    space = f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
+    space = _hub.space(hub)
     cache = (context.models_dir or Path.cwd()) / ".prompts"
 
     def vectors(texts: Sequence[str]) -> NDArray[np.float32]:

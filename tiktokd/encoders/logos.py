@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _gallery, _hub, _pixels, _sightings, _siglip_image, _siglip_text
+from tiktokd.encoders import _gallery, _hub, _pixels, _sightings, _siglip_image
 from tiktokd.encoders._sightings import LogoSeen
 from tiktokd.encoders.siglip2 import WEIGHTS
 from tiktokd.model import ModelUsed
@@ -79,7 +79,7 @@ def load(context: LoadContext) -> Logos:
     hub = _hub.load(WEIGHTS, context, "SiglipVisionModel")
     image = _siglip_image.tower(hub)
     cache = (context.models_dir or Path.cwd()) / ".prompts"
-    gallery = _gallery.embedded(found, lambda picture: _embed(image, picture), cache, _siglip_text.space(hub))
+    gallery = _gallery.embedded(found, lambda picture: _embed(image, picture), cache, _hub.space(hub))
     return Logos(image=image, gallery=gallery, used=hub.used)
 
 

@@ -71,7 +71,7 @@ class Found:
 def load(context: LoadContext) -> Owl:
     """Return the detector with the prompts of the word list; the text tower is gone when this returns."""
     hub = _hub.load(WEIGHTS, context, "Owlv2ForObjectDetection")
-    space = f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
+    space = _hub.space(hub)
     cache = (context.models_dir or Path.cwd()) / ".prompts"
     prompts = _prompts.matrix(_taxonomy(context.data_dir), lambda texts: _embed_texts(hub, texts), cache, space)
     del hub.model.owlv2.text_model

@@ -59,7 +59,7 @@ class _Frame:
 def load(context: LoadContext) -> Siglip:
     """Return the image tower; the text tower is gone again when this returns."""
     hub = _hub.load(WEIGHTS, context, "SiglipModel")
-    space = _siglip_text.space(hub)
+    space = _hub.space(hub)
     taxonomies = [_prompts.read(name, context.data_dir) for name in _prompts.names(context.data_dir)]
     cache = (context.models_dir or Path.cwd()) / ".prompts"
     prompts = tuple(_prompts.matrix(t, lambda texts: _embed_texts(hub, texts), cache, space) for t in taxonomies)

@@ -45,7 +45,7 @@ class SiglipText:
 def load(context: LoadContext) -> SiglipText:
     """Return the text tower, with the captions of data/prototypes/captions.toml embedded (cached on disk)."""
     hub = _hub.load(WEIGHTS, context, "SiglipTextModel")
-    tokenizer, space = _hub.tokenizer(hub), _siglip_text.space(hub)
+    tokenizer, space = _hub.tokenizer(hub), _hub.space(hub)
     captions = _prompts.matrix(
         _prompts.read("captions", context.data_dir, "prototypes"),
         lambda texts: _siglip_text.embed(hub, tokenizer, texts),

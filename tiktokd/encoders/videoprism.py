@@ -60,7 +60,7 @@ def load(context: LoadContext) -> VideoPrism:
     """Return the video tower; the text tower is gone again when this returns."""
     hub = _hub.load(WEIGHTS, context, "VideoPrismClipModel")
     vision = hub.model.config.vision_config
-    space = f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
+    space = _hub.space(hub)
     prompts = None
     if TAXONOMY in _prompts.names(context.data_dir):
         cache = (context.models_dir or Path.cwd()) / ".prompts"

@@ -28,6 +28,9 @@ PADDING = 1.25
 PERSON = "person"
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's channel statistics, as in the checkpoint's preprocessor."""
+SMOOTHING, SMOOTHING_CELLS, HEAT_MIN = 0.8, 5, 0.001
+"""Of a heat map before its peaks are refined: deviation and reach in cells, and the least value that has a logarithm,
+as in the checkpoint's processor."""
 COCO_EXPERT = 0
 """ViTPose++ has one expert per training set; 0 is COCO's 17 points."""
 
@@ -115,12 +118,16 @@ def encode(model: Vitpose, batch: Sequence[Crop]) -> Sequence[Pose]:
 
 
 def _cut(rgb: Any, place: tuple[float, ...], model: Vitpose) -> Any:
-    """Return the window (1, 3, h, w) of a picture, black outside of it."""
+    """Return the window (1, 3, h, w) of a picture, black outside of it.
+
+    The middles of the outer pixels lie on the window's edges, as in training (unbiased data processing, Huang et al.
+    2020, arXiv 1911.07524).
+    """
     import torch
 
     left, top, w, h = place
-    xs = (torch.arange(model.width_px, device=rgb.device) + 0.5) / model.width_px * w + left
-    ys = (torch.arange(model.height_px, device=rgb.device) + 0.5) / model.height_px * h + top
+    xs = torch.linspace(left, left + w, model.width_px, device=rgb.device) + 0.5
+    ys = torch.linspace(top, top + h, model.height_px, device=rgb.device) + 0.5
     grid = torch.stack(torch.meshgrid(ys / rgb.shape[2] * 2 - 1, xs / rgb.shape[3] * 2 - 1, indexing="ij")[::-1], -1)
     return torch.nn.functional.grid_sample(rgb, grid[None], mode="bilinear", align_corners=False)
 
@@ -128,27 +135,43 @@ def _cut(rgb: Any, place: tuple[float, ...], model: Vitpose) -> Any:
 def peaks(heat: Array, place: tuple[float, ...], size: tuple[int, int]) -> Array:
     """Return (K, 3) points of one crop: x, y as shares of the picture, score 0..1.
 
-    The peak moves a quarter cell towards its higher neighbour (Newell et al. 2016, "Stacked Hourglass", 3.2).
-
     Args:
         heat: (K, h, w) heat maps.
         place: the crop's left, top, width, height in pixels.
         size: width and height of the picture in pixels.
     """
     count, height, width = heat.shape
-    flat = heat.reshape(count, -1).argmax(axis=1)
+    rows, columns = np.divmod(heat.reshape(count, -1).argmax(axis=1), width)
+    across, down = _refined(heat, rows, columns)
     points = np.zeros((count, 3), np.float32)
-    for k, peak in enumerate(flat):
-        y, x = divmod(int(peak), width)
-        fx, fy = float(x), float(y)
-        if 0 < x < width - 1:
-            fx += 0.25 * float(np.sign(heat[k, y, x + 1] - heat[k, y, x - 1]))
-        if 0 < y < height - 1:
-            fy += 0.25 * float(np.sign(heat[k, y + 1, x] - heat[k, y - 1, x]))
-        points[k, 0] = ((fx + 0.5) / width * place[2] + place[0]) / size[0]
-        points[k, 1] = ((fy + 0.5) / height * place[3] + place[1]) / size[1]
-        points[k, 2] = min(max(float(heat[k, y, x]), 0.0), 1.0)
+    # As the crop was cut: the middles of the outer cells lie on its edges.
+    points[:, 0] = (across / (width - 1) * place[2] + place[0] + 0.5) / size[0]
+    points[:, 1] = (down / (height - 1) * place[3] + place[1] + 0.5) / size[1]
+    points[:, 2] = heat[np.arange(count), rows, columns].clip(0.0, 1.0)
     return points
+
+
+def _refined(heat: Array, rows: Array, columns: Array) -> tuple[Array, Array]:
+    """Return x and y of each peak between the cells: where a normal distribution through its neighbours has its top.
+
+    Source: Zhang et al. 2020, "DARK", arXiv 1910.06278, with the smoothing of the checkpoint's own processor.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    smooth = gaussian_filter(heat.astype(np.float64), sigma=SMOOTHING, axes=(1, 2), radius=SMOOTHING_CELLS)
+    logs = np.pad(np.log(smooth.clip(HEAT_MIN, None)), ((0, 0), (1, 1), (1, 1)), mode="edge")
+    points = np.arange(len(heat))
+
+    def at(down: int, across: int) -> Array:
+        return np.asarray(logs[points, rows + 1 + down, columns + 1 + across])
+
+    slope = np.stack([at(0, 1) - at(0, -1), at(1, 0) - at(-1, 0)], axis=1) / 2
+    xx, yy = at(0, 1) - 2 * at(0, 0) + at(0, -1), at(1, 0) - 2 * at(0, 0) + at(-1, 0)
+    xy = (at(1, 1) - at(0, 1) - at(1, 0) + 2 * at(0, 0) - at(-1, 0) - at(0, -1) + at(-1, -1)) / 2
+    curve = np.stack([xx, xy, xy, yy], axis=1).reshape(-1, 2, 2) + np.finfo(np.float32).eps * np.eye(2)
+    # A flat or torn map has no top near its peak: then the peak's cell is all there is.
+    step = -np.linalg.solve(curve, slope[..., None])[..., 0].clip(-1.0, 1.0)
+    return columns + step[:, 0], rows + step[:, 1]
 
 
 def collect(_context: Context, results: Sequence[Pose]) -> tuple[Pose, ...]:
