@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+import torch
+import transformers
 
 from tests import tiny_models
 from tests.contexts import facts
@@ -91,3 +93,59 @@ def test_missing_weights_name_the_command_that_fetches_them(name, tmp_path):
     spec = CATALOGUE.encoders[name]
     with pytest.raises(ModelMissing, match=f"tiktokctl models pull {spec.weights.hub_id}"):
         spec.load(LoadContext(models_dir=tmp_path))
+
+
+def own(name, hub_id, context):
+    """Return the load context of a user who names a model of their own for an encoder."""
+    return LoadContext(models_dir=context.models_dir, models={CATALOGUE.encoders[name].weights.hub_id: hub_id})
+
+
+def directory(context, hub_id):
+    return context.models_dir / hub_id.replace("/", "--")
+
+
+def test_the_larger_e5_are_another_architecture_and_run_as_that(context):
+    """As BERT its tensors load without a word, and every position is two off."""
+    where = directory(context, "intfloat/multilingual-e5-base")
+    config = transformers.XLMRobertaConfig(**tiny_models.SMALL, type_vocab_size=1, pad_token_id=1)
+    theirs = transformers.XLMRobertaModel(config).eval()
+    theirs.save_pretrained(where)
+    tiny_models.tokenizer(where)
+    model = e5.load(own("e5", "intfloat/multilingual-e5-base", context))
+    tokens = model.tokenizer(e5.PREFIX + "w20 w21 w22", return_tensors="pt")
+    with torch.inference_mode():
+        out = theirs(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
+    expected = torch.nn.functional.normalize(out.mean(dim=1), dim=-1).numpy()[0]
+    ours = e5.encode(model, ["w20 w21 w22", TEXTS[2]])  # the second is longer than the model can look back
+    np.testing.assert_allclose(ours[0].vector, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sentiment", "toxicity", "ner"])
+def test_a_text_model_of_another_architecture_is_a_line_of_the_configuration(name, context):
+    where = directory(context, f"someone/{name}")
+    labels = CATALOGUE.encoders[name].load(context).labels
+    config = transformers.BertConfig(**tiny_models.SMALL, id2label=dict(enumerate(labels)))
+    task = "Token" if name == "ner" else "Sequence"
+    getattr(transformers, f"BertFor{task}Classification")(config).save_pretrained(where)
+    tiny_models.tokenizer(where)
+    spec = CATALOGUE.encoders[name]
+    model = spec.load(own(name, f"someone/{name}", context))
+    assert model.labels == labels
+    assert len(spec.encode(model, TEXTS)) == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "kind"),
+    [
+        ("whisper", "nsfw", "vit"),
+        ("captioner", "nsfw", "vit"),
+        ("ast", "nsfw", "vit"),
+        ("siglip2_text", "e5", "bert"),
+        ("e5", "siglip2", "siglip"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_before_anything_is_built(name, other, kind, context):
+    tiny_models.write(other, context.models_dir)
+    hub_id = CATALOGUE.encoders[other].weights.hub_id
+    with pytest.raises(ModelMissing, match=f"{hub_id} .* is of kind {kind}"):
+        CATALOGUE.encoders[name].load(own(name, hub_id, context))

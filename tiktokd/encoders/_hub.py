@@ -38,7 +38,7 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
         dtype: torch's name of the number format on every device; `None`: that of the device, see `HubModel.dtype`.
 
     Raises:
-        ModelMissing: not on this machine, no safetensors, or tensors missing from the checkpoint.
+        ModelMissing: not on this machine, of another architecture, no safetensors, or tensors missing.
     """
     spec = weights.chosen(spec, context.models)
     path = weights.locate(spec, context.models_dir)  # first: without weights torch must not cost a worker 300 MiB
@@ -47,6 +47,7 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
     from safetensors import SafetensorError
 
     transformers.utils.logging.disable_progress_bar()
+    _refuse_foreign(spec, path, getattr(transformers, kind))
     form = getattr(torch, dtype or ("float32" if context.device == "cpu" else "bfloat16"))
     if context.device == "cpu":
         torch.set_num_threads(max(1, context.threads))
@@ -109,6 +110,24 @@ def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
             f"{spec.hub_id} in {path} lacks {len(names)} tensors ({', '.join(names[:3])} …), "
             f"which would be random; {weights.how_to_get(spec)}"
         )
+
+
+def _refuse_foreign(spec: Weights, path: Path, kind: Any) -> None:
+    """Refuse a model of another architecture before anything of it is built.
+
+    transformers would make the class in its full default size first, for minutes; and tensors that happen to have the
+    same names load without a word (XLM-RoBERTa as BERT: every position would be wrong).
+    """
+    wanted = getattr(kind, "config_class", None)  # an Auto class has none: it takes what it knows
+    try:
+        found = json.loads((path / "config.json").read_text()).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return  # from_pretrained says what is wrong with it
+    if wanted is None or found in (None, wanted.model_type):
+        return
+    if wanted.base_config_key and wanted.model_type.startswith(f"{found}_"):
+        return  # one tower of a whole model
+    raise ModelMissing(f"{spec.hub_id} in {path} is of kind {found}; here one of kind {wanted.model_type} can run")
 
 
 def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:

@@ -58,7 +58,7 @@ class _Vector:
 
 def load(context: LoadContext) -> E5:
     """Return the model, with the taxonomies embedded (cached on disk)."""
-    hub = _hub.load(WEIGHTS, context, "BertModel")
+    hub = _texts.hub_model(WEIGHTS, context, "AutoModel")  # the larger E5 are XLM-RoBERTa
     tokenizer = _hub.tokenizer(hub)
     space = f"{hub.used[0].id}@{hub.used[0].revision or 'local'}"
     cache = (context.models_dir or Path.cwd()) / ".prompts"

@@ -21,7 +21,7 @@ WEIGHTS = Weights(
 
 def load(context: LoadContext) -> _texts.Labeller:
     """Return the tagger."""
-    return _texts.load(WEIGHTS, context, "XLMRobertaForTokenClassification")
+    return _texts.load(WEIGHTS, context, "AutoModelForTokenClassification")
 
 
 def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
