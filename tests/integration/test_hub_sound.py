@@ -1,5 +1,7 @@
 """Sound encoders that need a hub model, through the real loader with tiny random weights."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from tests.contexts import clip_of, facts, odd_clips, sound
 from tests.sounds import context_of
 from tiktokd.analyzers import audio_events
 from tiktokd.encoders import _transcript, _whisper_fallback, ast, level, whisper
+from tiktokd.errors import ModelMissing
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
 from tiktokd.sound import SoundScores
@@ -188,3 +191,29 @@ def test_what_is_a_loop_at_every_temperature_is_left_out(listener, monkeypatch):
     assert tried == list(_whisper_fallback.TEMPERATURES)
     assert (heard.sentences, heard.words) == ((), ())
     assert heard.dropped > 0
+
+
+def changed(name, file, change, models):
+    """Return the load context of a user whose model of this kind has other settings in one of its files."""
+    where = tiny_models.write(name, models)
+    settings = json.loads((where / file).read_text())
+    change(settings)
+    (where / file).write_text(json.dumps(settings))
+    return LoadContext(models_dir=models, threads=1)
+
+
+def test_a_whisper_of_one_language_is_refused_in_words(tmp_path):
+    def english_only(settings):
+        del settings["lang_to_id"], settings["task_to_id"]
+
+    context = changed("whisper", "generation_config.json", english_only, tmp_path)
+    with pytest.raises(ModelMissing, match="one language alone"):
+        whisper.load(context)
+
+
+def test_a_model_of_other_sounds_is_refused_and_hears_no_share_of_nothing(tmp_path):
+    def commands(settings):
+        settings["id2label"]["1"] = "stop"
+
+    with pytest.raises(ModelMissing, match="does not know Music"):
+        ast.load(changed("ast", "config.json", commands, tmp_path))

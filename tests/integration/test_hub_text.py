@@ -1,5 +1,8 @@
 """Text encoders that need a hub model, through the real loader with tiny random weights."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import torch
@@ -8,7 +11,7 @@ import transformers
 from tests import tiny_models
 from tests.contexts import facts
 from tiktokd import graph
-from tiktokd.encoders import e5, ner
+from tiktokd.encoders import e5, ner, toxicity
 from tiktokd.errors import ModelMissing
 from tiktokd.model import Envelope, Metadata
 from tiktokd.plugins import Context, LoadContext
@@ -149,3 +152,28 @@ def test_a_model_of_another_kind_is_refused_before_anything_is_built(name, other
     hub_id = CATALOGUE.encoders[other].weights.hub_id
     with pytest.raises(ModelMissing, match=f"{hub_id} .* is of kind {kind}"):
         CATALOGUE.encoders[name].load(own(name, hub_id, context))
+
+
+def relabelled(name, labels, context, hub_id):
+    """Write the tiny model of an encoder once more, with other labels."""
+    where = directory(context, hub_id)
+    shutil.copytree(directory(context, CATALOGUE.encoders[name].weights.hub_id), where)
+    config = json.loads((where / "config.json").read_text())
+    config |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    (where / "config.json").write_text(json.dumps(config))
+    return own(name, hub_id, context)
+
+
+@pytest.mark.parametrize(("name", "what"), [("sentiment", "positive"), ("toxicity", "toxicity"), ("ner", "names")])
+def test_a_model_whose_labels_nobody_reads_is_refused_and_gives_no_neutral_numbers(name, what, context):
+    count = len(CATALOGUE.encoders[name].load(context).labels)
+    other = relabelled(name, [f"LABEL_{i}" for i in range(count)], context, f"nobody/{name}")
+    with pytest.raises(ModelMissing, match=f"nobody/{name} .* has no label for {what}.*LABEL_0"):
+        CATALOGUE.encoders[name].load(other)
+
+
+def test_a_model_that_chooses_between_clean_and_toxic_gives_shares(context):
+    names = ["neutral", "toxic", "insult", "threat", "obscene", "identity_attack", "sexual_explicit"]
+    other = relabelled("toxicity", names, context, "someone/chooses")
+    for row in toxicity.encode(toxicity.load(other), TEXTS):
+        assert row.values.sum() == pytest.approx(1.0, abs=1e-5)

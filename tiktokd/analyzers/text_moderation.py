@@ -16,17 +16,11 @@ from pydantic import BaseModel, ConfigDict
 from tiktokd.analyzers._private_data import Found, PiiType, private_data, scams, shorteners, told
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.text_features import PrivateSpan, TextScores
+from tiktokd.text_features import TOXIC, PrivateSpan, TextScores
 from tiktokd.texts import Kind, Passage, blocks, passages
 
 REVIEW_SCORE = 0.5
 """Any toxicity score from here on asks for review; uncalibrated, so rather too often than too seldom."""
-LABELS: Mapping[str, str] = {
-    "toxicity": "toxicity", "toxic": "toxicity", "severe_toxicity": "toxicity", "severe_toxic": "toxicity",
-    "insult": "insult", "threat": "threat", "obscene": "obscene", "identity_attack": "identity_attack",
-    "identity_hate": "identity_attack", "sexual_explicit": "sexual", "sexual": "sexual",
-}  # fmt: skip
-"""Name in a checkpoint → our name."""
 UNTOLD = frozenset({"person", "date", "url"})
 """Kinds of private data that are in many harmless posts: by themselves they ask for no review. Chosen, not measured."""
 Spans = Mapping[str, Sequence[PrivateSpan]]
@@ -155,7 +149,7 @@ def _scores(found: TextScores | None) -> ToxicityScores | None:
     best: dict[str, float] = {}
     for values in found.scores.values():
         for label, value in zip(found.labels, values.tolist(), strict=True):
-            name = LABELS.get(label)
+            name = TOXIC.get(label)
             if name:
                 best[name] = max(best.get(name, 0.0), round(float(value), 4))
     return ToxicityScores(**best) if best else None

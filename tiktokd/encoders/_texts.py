@@ -1,6 +1,6 @@
 """What text models share: the stretches of a video that they read, a model with labels, tokens in padded batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,6 +39,17 @@ def load(weights: Weights, context: LoadContext, kind: str, *, dtype: str | None
     hub = hub_model(weights, context, kind, dtype=dtype)
     names = hub.model.config.id2label
     return Labeller(hub=hub, tokenizer=_hub.tokenizer(hub), labels=tuple(str(names[i]) for i in range(len(names))))
+
+
+def must_know(model: Labeller, names: Collection[str], what: str) -> Labeller:
+    """Return the model; raise `ModelMissing` where none of its labels is one that is read.
+
+    Numbers of other labels would be left out, and what is left would look like a result.
+    """
+    if any(label.lower() in names for label in model.labels):
+        return model
+    told = ", ".join(model.labels[:5])
+    raise ModelMissing(f"{model.used[0].id} in {model.hub.path} has no label for {what}; it has {told}")
 
 
 def hub_model(weights: Weights, context: LoadContext, kind: str, *, dtype: str | None = None) -> _hub.HubModel:

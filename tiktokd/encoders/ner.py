@@ -9,7 +9,7 @@ from typing import Any
 
 from tiktokd.encoders import _texts
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
-from tiktokd.text_features import NamedEntity, TextEntities
+from tiktokd.text_features import NAMED, NamedEntity, TextEntities
 
 WEIGHTS = Weights(
     hub_id="Davlan/xlm-roberta-base-ner-hrl",
@@ -20,8 +20,9 @@ WEIGHTS = Weights(
 
 
 def load(context: LoadContext) -> _texts.Labeller:
-    """Return the tagger."""
-    return _texts.load(WEIGHTS, context, "AutoModelForTokenClassification")
+    """Return the tagger; raises `ModelMissing` for one whose tags name no people, organizations or places."""
+    model = _texts.load(WEIGHTS, context, "AutoModelForTokenClassification")
+    return _texts.must_know(model, [f"{part}-{kind}".lower() for part in "BI" for kind in NAMED], "names (B-PER …)")
 
 
 def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
