@@ -100,7 +100,7 @@ class NamedEntity:
     type: str
     """PER, ORG, LOC or another type of the checkpoint."""
     score: float
-    """0..1, mean over its tokens."""
+    """0..1, mean over the first tokens of its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -91,6 +91,24 @@ def test_names_are_joined_from_their_tokens():
     assert [(e.text, e.type) for e in found] == [("Anna Berg", "PER"), ("Oslo", "LOC"), ("Rome", "LOC")]
 
 
+def test_a_word_is_one_name_whatever_the_tagger_says_of_its_later_tokens():
+    text = "Angela Merkel likes Nutellabrot in Düsseldorf, 北京 and JFK-Terminal"
+    parts = ["Ange", "la", "Mer", "kel", "likes", "Nutella", "brot", "in", "Düssel", "dorf", ",", "北", "京", "and",
+             "JFK", "-", "Terminal"]  # fmt: skip
+    tags = ["B-PER", "B-PER", "I-PER", "O", "O", "O", "I-ORG", "O", "B-LOC", "I-ORG", "O", "B-LOC", "I-LOC", "O",
+            "B-LOC", "O", "O"]  # fmt: skip
+    scores, where, at = [], [], 0
+    for number, part in enumerate(parts):
+        at = text.index(part, at)
+        where.append((at, at + len(part)))
+        at += len(part)
+        scores.append(0.9 if number != 3 else 0.1)
+    found = ner.join(text, where, tags, scores)
+    assert [(e.text, e.type, e.score) for e in found] == [
+        ("Angela Merkel", "PER", 0.9), ("Düsseldorf", "LOC", 0.9), ("北京", "LOC", 0.9), ("JFK", "LOC", 0.9),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_weights_name_the_command_that_fetches_them(name, tmp_path):
     spec = CATALOGUE.encoders[name]

@@ -36,7 +36,7 @@ PHRASES_PER_SOURCE = 5
 PRODUCTS_MAX, PRODUCT_RATIO, PRODUCT_SCORE = 5, 0.25, 0.5
 """Kinds of products listed; share of the sampled frames, and best box score (the model card's threshold) of each."""
 NAME_SCORE = 0.8
-"""Least mean token score of a name; below it the tagger splits words and takes capitals for names."""
+"""Least mean score of a name; below it the tagger takes capitals for names."""
 
 
 class Keyphrase(BaseModel):
