@@ -19,7 +19,7 @@ class SpokenWord(Output):
     """One word."""
 
     w: str
-    """As written by the model, punctuation attached."""
+    """As written by the model, punctuation attached; in Chinese, Japanese, Thai, Lao and Burmese a character or two."""
     start_s: float
     """Seconds from the start of the video."""
     end_s: float
