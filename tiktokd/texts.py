@@ -43,7 +43,7 @@ the full-width ＃; a number of up to three digits is a rank ("we are #1"), and 
 _LETTER = rf"(?:(?![_{IDEOGRAPHS}])[{IN_WORD}])"
 _WORD = re.compile(rf"[{IDEOGRAPHS}]|{_LETTER}+(?:['’]{_LETTER}+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
-_LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[@＠][\w.]+")
+_LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[A-Za-z0-9][A-Za-z0-9._+-]*@[\w-]+\.[\w.-]+|[@＠][\w.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,7 +211,7 @@ def hashtags(text: str) -> list[str]:
 
 
 def without_tags(text: str) -> str:
-    """Return the text without hashtags, mentions and links."""
+    """Return the text without hashtags, mentions, links and e-mail addresses."""
     return " ".join(TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).split())
 
 

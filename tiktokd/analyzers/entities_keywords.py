@@ -259,5 +259,5 @@ ANALYZER = Analyzer(
     optional=("ner", "e5"),
     signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="4",
+    version="5",
 )
