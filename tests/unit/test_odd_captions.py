@@ -6,7 +6,7 @@ from typing import get_args
 import pytest
 
 from tests.written import CATALOGUE, RUNNER, context_of
-from tiktokd.model import Reason
+from tiktokd.model import Envelope, Reason
 
 WORDS = sorted(a.name for a in CATALOGUE.analyzers.values() if a.group in ("text", "metadata"))
 CAPTIONS = {
@@ -83,3 +83,17 @@ def test_writing_from_right_to_left_is_read(results, name, language):
     assert results(name)["language_identification"].summary["primary"] == language
     assert results(name)["entities_keywords"].summary["hashtags"]
     assert results(name)["sentiment_mood"].reason == "unsupported_language"
+
+
+def test_a_voice_that_nothing_transcribes_is_why_there_is_nothing_to_read():
+    missing = Envelope(
+        analyzer="speech_transcription", version="1", status="skipped", reason="model_missing", tier="lite",
+        message="run: tiktokctl models pull openai/whisper",
+    )  # fmt: skip
+    texts = [a.name for a in CATALOGUE.analyzers.values() if a.group == "text"] + ["cross_modal_agreement"]
+    envelopes = RUNNER.level2(texts, context_of(None, outputs=[missing]), lambda _n: None).outputs
+    for name in texts:
+        assert (envelopes[name].status, envelopes[name].reason) == ("skipped", "model_missing"), name
+        assert "somebody speaks: run: tiktokctl models pull openai/whisper" in envelopes[name].message, name
+    written = RUNNER.level2(texts, context_of("Follow me for more!", outputs=[missing]), lambda _n: None).outputs
+    assert (written["language_identification"].status, written["language_identification"].tier) == ("ok", "lite")

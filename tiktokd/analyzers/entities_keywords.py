@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import Parsed, masked_email, parse
 from tiktokd.analyzers._products import PRODUCTS
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers.language_identification import LanguageIdentification
 from tiktokd.keyphrases import CANDIDATES, keyphrases, rerank
 from tiktokd.model import Output
@@ -129,7 +130,8 @@ def analyze(context: Context) -> Result:
     logos = _logos(context.signals)
     unseen = "dfine" not in context.signals
     if not found and not products and not logos:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product or logo seen")
+        said = "no caption, no text in the picture, no transcript, no product or logo seen"
+        return skipped(*no_words(context, said))
     parsed = [(passage, parse(passage.text)) for passage in found]
     language = context.output("language_identification", LanguageIdentification)
     output = EntitiesKeywords(

@@ -14,6 +14,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._private_data import Found, PiiType, private_data, scams, shorteners, told
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 from tiktokd.text_features import TOXIC, PrivateSpan, TextScores
@@ -105,7 +106,7 @@ def analyze(context: Context) -> Result:
     """Return what to look at, or skipped/no_sources."""
     found = blocks(passages(context))
     if not found:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+        return skipped(*no_words(context, "no caption, no text in the picture, no transcript"))
     spans: Spans = context.features.get("privacy_filter") or {}
     pii = [
         PrivateData(type=one.type, source=passage.kind, start_s=passage.start_s, masked=one.masked)
