@@ -172,7 +172,12 @@ def _common_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _analyzers_argument(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--analyzers", type=names, metavar="A,B", help="run these alone; see `tiktokctl analyzers`")
+    parser.add_argument(
+        "--analyzers",
+        type=names,
+        metavar="A,B",
+        help="run these alone: names, groups (text), all; see `tiktokctl analyzers`",
+    )
 
 
 def _urls_arguments(parser: argparse.ArgumentParser) -> None:

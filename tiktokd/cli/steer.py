@@ -113,7 +113,10 @@ def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ids", nargs="*", metavar="ID", help="as `tiktokctl list` shows it")
     parser.add_argument("--failed", action="store_true", help="all failed videos")
     parser.add_argument(
-        "--analyzers", type=names, metavar="A,B", help="run these alone and keep the results of the others"
+        "--analyzers",
+        type=names,
+        metavar="A,B",
+        help="run these alone (names or groups) and keep the results of the others",
     )
 
 

@@ -96,18 +96,18 @@ class Control:
 
     async def add(self, inputs: Sequence[str], *, priority: int, analyzers: Sequence[str] | None) -> Outcomes:
         """Queue texts that name videos; one outcome per text, in order."""
-        names = _analyzer_names(analyzers)
+        names = _analyzer_names(analyzers, self.analyzers())
         return await self._enqueue(inputs, [intake.from_text(text, priority, names) for text in inputs])
 
     async def add_files(self, paths: Sequence[Path], *, priority: int, analyzers: Sequence[str] | None) -> Outcomes:
         """Queue files of this machine; one outcome per path, in order."""
-        names = _analyzer_names(analyzers)
+        names = _analyzer_names(analyzers, self.analyzers())
         found = [await asyncio.to_thread(intake.from_file, path, priority, names) for path in paths]
         return await self._enqueue([str(path) for path in paths], found)
 
     async def requeue(self, ids: Sequence[str] | None, *, failed: bool, analyzers: Sequence[str] | None) -> Outcomes:
         """Queue finished videos again; `ids` is `None` for all failed ones."""
-        names, now = _analyzer_names(analyzers), self._clock()
+        names, now = _analyzer_names(analyzers, self.analyzers()), self._clock()
         done = await self._database.write(store.requeue, ids=ids, failed=failed, analyzers=names, now=now)
         self._runtime.wake()
         # Media still here: straight to the analyzers, without a download.
@@ -226,13 +226,17 @@ def _outcomes(items: Sequence[ItemOutcome]) -> Outcomes:
     return Outcomes(items=tuple(items), counts=dict(Counter(item.outcome for item in items)))
 
 
-def _analyzer_names(names: Sequence[str] | None) -> tuple[str, ...] | None:
-    if names is None:
+def _analyzer_names(words: Sequence[str] | None, facts: Sequence[AnalyzerFacts]) -> tuple[str, ...] | None:
+    """Return the analyzers for names, groups (as the workers tell them) and "all", as `analysis.analyzers` has them."""
+    if words is None:
         return None
     known = plugins.names("tiktokd.analyzers")
-    if unknown := sorted(set(names) - set(known)):
-        raise BadRequest(f"analyzers: there is no {', '.join(unknown)}; there are {', '.join(known)}")
-    return tuple(dict.fromkeys(names))
+    groups = {"all": known} | {group: [f.name for f in facts if f.group == group] for group in {f.group for f in facts}}
+    if unknown := sorted(set(words) - set(known) - groups.keys()):
+        raise BadRequest(
+            f"analyzers: there is no {', '.join(unknown)}; there are {', '.join((*sorted(groups), *known))}"
+        )
+    return tuple(dict.fromkeys(name for word in words for name in groups.get(word, [word])))
 
 
 def _state(name: str | None) -> State | None:
