@@ -287,5 +287,5 @@ ANALYZER = Analyzer(
     optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "dfine", "ast"),
-    version="4",
+    version="5",
 )

@@ -16,6 +16,7 @@ from tiktokd.analyzers._unheard import untranscribed
 from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
+from tiktokd.letters import undressed
 from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
@@ -133,7 +134,7 @@ def _without_watermarks(context: Context, found: Sequence[Passage]) -> list[Pass
     envelope = context.outputs.get("on_screen_text")
     lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
     marks = {
-        str(line.get("text"))
+        undressed(str(line.get("text")))
         for line in (lines if isinstance(lines, list) else [])
         if isinstance(line, dict) and line.get("role") == "watermark"
     }

@@ -141,6 +141,8 @@ def _parts(text: TextTone | None, visual: Sequence[str], music: Sequence[str]) -
 
 def _nothing(context: Context, found: Sequence[Passage], language: LanguageIdentification | None) -> Result:
     """Return why there is neither a tone nor a mood."""
+    if not found and passages(context):
+        return skipped("no_text", "nothing but tags, mentions and links")
     if not found:
         return skipped(*no_words(context, "no caption, no text in the picture, no transcript"))
     if not any(char.isalpha() for sentence in found for char in sentence.text):
@@ -255,5 +257,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
-    version="3",
+    version="4",
 )

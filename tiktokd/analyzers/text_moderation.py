@@ -181,5 +181,5 @@ ANALYZER = Analyzer(
     uses=("algospeak",),
     optional=("toxicity", "privacy_filter"),
     after=("on_screen_text", "speech_transcription"),
-    version="3",
+    version="4",
 )
