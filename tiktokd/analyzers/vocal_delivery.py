@@ -172,13 +172,13 @@ def _segments(speech: Speech) -> list[SpeechSegment]:
 def analyze(context: Context) -> Result:
     """Sum up speech, pitch and intensity."""
     speech: Speech = context.features["vad"]
+    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if not speech.spans:
-        return skipped("no_speech", "nobody speaks")
+        return skipped("no_speech", "nobody speaks" if cut_s is None else f"nobody speaks in the first {cut_s:.1f} s")
     if speech.total_s < MIN_SPEECH_S:
         message = f"{speech.total_s:.2f} s of speech; pace and melody need {MIN_SPEECH_S:.0f} s"
         return partial(_only_when(speech), "too_short", message, _segments(speech), calibrated=False)
     output = _summary(speech, context.features["pitch"], context.features.get("whisper"))
-    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(
             output,
