@@ -11,10 +11,12 @@ import transformers
 from tests import tiny_models
 from tests.contexts import facts
 from tiktokd import graph
+from tiktokd.analyzers import text_moderation
 from tiktokd.encoders import e5, ner, toxicity
 from tiktokd.errors import ModelMissing
 from tiktokd.model import Envelope, Metadata
 from tiktokd.plugins import Context, LoadContext
+from tiktokd.text_features import TextScores
 
 NAMES = ("e5", "sentiment", "toxicity", "ner")
 CATALOGUE = graph.load()
@@ -195,3 +197,19 @@ def test_a_model_that_chooses_between_clean_and_toxic_gives_shares(context):
     other = relabelled("toxicity", names, context, "someone/chooses")
     for row in toxicity.encode(toxicity.load(other), TEXTS):
         assert row.values.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("label", ["toxic", "LABEL_0"])
+def test_a_single_score_is_that_of_toxicity_whatever_its_name(label, context):
+    """So has the shipped choice: one label, seven languages."""
+    where = directory(context, f"single/{label}")
+    config = tiny_models._xlmr([label])
+    transformers.XLMRobertaForSequenceClassification(config).save_pretrained(where)
+    tiny_models.tokenizer(where)
+    model = toxicity.load(own("toxicity", f"single/{label}", context))
+    texts = ["w20 w21 w22", "w30"]
+    scores = dict(zip(texts, toxicity.encode(model, texts), strict=True))
+    found = TextScores(labels=scores["w30"].labels, scores={text: one.values for text, one in scores.items()})
+    told = text_moderation._scores(found)
+    assert told.toxicity == pytest.approx(max(float(one.values[0]) for one in scores.values()), abs=1e-4)
+    assert told.insult is None

@@ -6,6 +6,7 @@ Source: Hanu and Unitary 2020, "Detoxify"; unitary/multilingual-toxic-xlm-robert
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tiktokd.encoders import _classify, _texts
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
@@ -18,13 +19,15 @@ WEIGHTS = Weights(
     size_mib=1061,
 )
 
-CLEAN = frozenset({"neutral", "non-toxic", "non_toxic", "not_toxic", "nontoxic", "clean", "safe"})
+CLEAN = frozenset({"neutral", "non-toxic", "non_toxic", "not_toxic", "not-toxic", "nontoxic", "clean", "safe"})
 """Labels of models that choose one of several: their scores are shares."""
 
 
 def load(context: LoadContext) -> _texts.Labeller:
     """Return the model; raises `ModelMissing` for one that has no label of a kind of toxicity."""
     model = _texts.load(WEIGHTS, context, "AutoModelForSequenceClassification")
+    if model.labels == ("LABEL_0",):
+        return replace(model, labels=("toxicity",))  # a single score without a name says the one thing
     return _texts.must_know(model, TOXIC, "toxicity")
 
 
