@@ -56,7 +56,7 @@ def _video(analysis: dict[str, Any]) -> dict[str, Any]:
 
 
 def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
-    """Return the schema of one analyzer's envelope; the summary is empty where it is skipped or failed."""
+    """Return the schema of one analyzer's envelope; the summary is empty where it is skipped or failed alone."""
     schema = Envelope.model_json_schema(ref_template="#/$defs/{model}")
     definitions |= schema.pop("$defs", {})
     summary = spec.output.model_json_schema(mode="serialization", ref_template=f"#/$defs/{spec.name}.{{model}}")
@@ -72,4 +72,9 @@ def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
             "properties": {"start_s": {"type": "number", "minimum": 0}, "end_s": {"type": "number", "minimum": 0}},
         },
     }
-    return {**schema, "title": spec.name, "description": spec.title}
+    rules = {
+        "if": {"properties": {"status": {"enum": ["ok", "partial"]}}},
+        "then": {"properties": {"summary": {"minProperties": 1}}},
+        "else": {"properties": {"summary": {"maxProperties": 0}}},
+    }
+    return {**schema, **rules, "title": spec.name, "description": spec.title}

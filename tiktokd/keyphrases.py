@@ -15,6 +15,8 @@ LONGEST_WORDS = 4
 """Longer runs without a stop word are lists or lyrics, not phrases."""
 LONGEST_WORD = 40
 """Letters: longer than the longest words that people use (German 39); screams and keys are no topics."""
+LONGEST_NUMBER = 4
+"""Digits of a year or a model; longer ones are phone, card and account numbers: private, and no topics either."""
 LONGEST_SIGNS, SHORTEST_SIGNS = 8, 2
 """The same for ideographs."""
 CANDIDATES = 12
@@ -93,7 +95,8 @@ def _candidates(text: str, stop: Set[str]) -> list[tuple[str, ...]]:
                 found += [(signs,) for signs in _asian(token, stop)]
                 continue
             word = token.lower()
-            if word in stop or word.isdigit() or not 2 <= len(word) <= LONGEST_WORD:
+            is_number = word.isdigit() or sum(map(str.isdigit, word)) > LONGEST_NUMBER
+            if word in stop or is_number or not 2 <= len(word) <= LONGEST_WORD:
                 found += _keep(run)
                 run = []
             else:

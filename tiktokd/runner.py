@@ -138,7 +138,7 @@ class Runner:
             analyzer=analyzer.name,
             version=analyzer.version,
             status=result.status,
-            tier=result.tier or self._tier(analyzer, features, result),
+            tier=result.tier or self._tier(analyzer, context, features, result),
             reason=result.reason,
             message=result.message,
             models=self._models_used(analyzer, context, result.status != "skipped"),
@@ -148,13 +148,18 @@ class Runner:
             segments=segments,
         )
 
-    def _tier(self, analyzer: Analyzer, features: _Features, result: Result) -> Tier:
+    def _tier(self, analyzer: Analyzer, context: Context, features: _Features, result: Result) -> Tier:
         """Return full unless a model could not run, optional or needed, or a smaller one stood in for it.
+
+        So it is where a result that the analyzer reads was skipped for that.
 
         One with nothing to encode is no loss.
         """
         used = (self.catalogue.encoders.get(n) for n in (*analyzer.uses, *analyzer.optional) if n in features.values)
         if result.reason in ("model_missing", "cpu_fallback") or any(e and e.stands_for for e in used):
+            return "lite"
+        read = [context.outputs[name] for name in analyzer.after if name in context.outputs]
+        if any(one.status == "skipped" and one.reason in ("model_missing", "cpu_fallback") for one in read):
             return "lite"
         due = [n for n in analyzer.optional if n not in features.values and not self._left_out(n, features)]
         return "lite" if any(features.absent.get(n, (None, ""))[0] in (None, "model_missing") for n in due) else "full"

@@ -151,11 +151,16 @@ class Sentence:
     """0: greedy decoding; above: what came of decoding again with chance."""
 
 
+UNSPACED = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
+"""Languages written without spaces (whisper/tokenizer.py): what a transcriber calls a word is a token of its own."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transcript:
     """Features of encoder `whisper`."""
 
     words: tuple[Word, ...]
+    """In languages of `UNSPACED` one or more characters each, and no words of the language."""
     sentences: tuple[Sentence, ...] = ()
     dropped: int = 0
     """Sentences left out because they look invented."""

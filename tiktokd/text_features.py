@@ -1,5 +1,6 @@
 """Features of texts as analyzers see them: vectors, class scores, named entities. Knows no model and no torch."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,14 @@ PARAPHRASE_MARGIN = 0.03
 """How much nearer a prototype must be than every background sentence. E5's cosines fill about 0.7 to 1.0 (model card),
 so this is a tenth of their range; chosen with care for false alarms, not fitted to data: results say `calibrated:
 false`."""
+TOXIC: Mapping[str, str] = {
+    "toxicity": "toxicity", "toxic": "toxicity", "severe_toxicity": "toxicity", "severe_toxic": "toxicity",
+    "insult": "insult", "threat": "threat", "obscene": "obscene", "identity_attack": "identity_attack",
+    "identity_hate": "identity_attack", "sexual_explicit": "sexual", "sexual": "sexual",
+}  # fmt: skip
+"""Label of a checkpoint for toxicity, in lower case → our name."""
+NAMED = ("PER", "ORG", "LOC")
+"""Kinds of names that are read: people, organizations, places."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +100,7 @@ class NamedEntity:
     type: str
     """PER, ORG, LOC or another type of the checkpoint."""
     score: float
-    """0..1, mean over its tokens."""
+    """0..1, mean over the first tokens of its words."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

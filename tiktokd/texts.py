@@ -7,11 +7,12 @@ opened or followed.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from pydantic import JsonValue
 
+from tiktokd.letters import undressed
 from tiktokd.plugins import Context
 
 Box = tuple[float, float, float, float]
@@ -43,7 +44,7 @@ the full-width ＃; a number of up to three digits is a rank ("we are #1"), and 
 _LETTER = rf"(?:(?![_{IDEOGRAPHS}])[{IN_WORD}])"
 _WORD = re.compile(rf"[{IDEOGRAPHS}]|{_LETTER}+(?:['’]{_LETTER}+)*")
 _SENTENCE = re.compile(r"(?<=[.!?])\s+|(?<=[。！？])|\n+")
-_LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[@＠][\w.]+")
+_LINK_OR_MENTION = re.compile(r"https?://\S+|www\.\S+|[A-Za-z0-9][A-Za-z0-9._+-]*@[\w-]+\.[\w.-]+|[@＠][\w.]+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,11 +128,17 @@ def passages(context: Context) -> list[Passage]:
     """Return the caption, the lines in the picture and the spoken sentences of a video, in this order.
 
     Reads the outputs of `on_screen_text` and `speech_transcription` where they have run; what is not there is left out.
+    Letters in fancy dress are plain (`letters`).
     """
     found = [Passage(kind="caption", text=context.metadata.description or "")]
     found += _shown(context)
     found += _spoken(context)
-    return [passage for passage in found if passage.text.strip()]
+    return [_plain(passage) for passage in found if passage.text.strip()]
+
+
+def _plain(one: Passage) -> Passage:
+    steps = tuple((start_s, undressed(text)) for start_s, text in one.steps)
+    return replace(one, text=undressed(one.text), steps=steps)
 
 
 def by_kind(found: Iterable[Passage]) -> dict[Kind, str]:
@@ -211,7 +218,7 @@ def hashtags(text: str) -> list[str]:
 
 
 def without_tags(text: str) -> str:
-    """Return the text without hashtags, mentions and links."""
+    """Return the text without hashtags, mentions, links and e-mail addresses."""
     return " ".join(TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).split())
 
 

@@ -383,7 +383,11 @@ async def test_views_are_fitted_once_there_are_enough_posts(library):
     ]  # fmt: skip
     library.queue.db.write_blocking(lambda conn: conn.execute(sa.insert(schema.corpus_posts), posts))
     assert (await posted(library, "early", 100, a=2.0)).model is None
-    assert (await posted(library, "late", 100, a=2.0)).model.cv_spearman > 0.9
+    model = (await posted(library, "late", 100, a=2.0)).model
+    assert model.cv_spearman > 0.9
+    assert 0.5 < model.cv_r2 <= 1
+    assert next(iter(model.importance)) == "a"
+    assert model.importance["a"] > 0.5
     assert library.queue.db.read_blocking(store.setting, corpus_reach.SETTING)["posts"] == 200
 
 

@@ -1,5 +1,7 @@
 """Sound encoders that need a hub model, through the real loader with tiny random weights."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -7,11 +9,12 @@ from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, odd_clips, sound
 from tests.sounds import context_of
-from tiktokd.analyzers import audio_events
+from tiktokd.analyzers import audio_events, speech_transcription, vocal_delivery
 from tiktokd.encoders import _transcript, _whisper_fallback, ast, level, whisper
+from tiktokd.errors import ModelMissing
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
-from tiktokd.sound import SoundScores
+from tiktokd.sound import Sentence, SoundScores, Speech, Transcript
 
 
 @pytest.fixture(scope="module")
@@ -188,3 +191,55 @@ def test_what_is_a_loop_at_every_temperature_is_left_out(listener, monkeypatch):
     assert tried == list(_whisper_fallback.TEMPERATURES)
     assert (heard.sentences, heard.words) == ((), ())
     assert heard.dropped > 0
+
+
+def changed(name, file, change, models):
+    """Return the load context of a user whose model of this kind has other settings in one of its files."""
+    where = tiny_models.write(name, models)
+    settings = json.loads((where / file).read_text())
+    change(settings)
+    (where / file).write_text(json.dumps(settings))
+    return LoadContext(models_dir=models, threads=1)
+
+
+def test_a_whisper_of_one_language_is_refused_in_words(tmp_path):
+    def english_only(settings):
+        del settings["lang_to_id"], settings["task_to_id"]
+
+    context = changed("whisper", "generation_config.json", english_only, tmp_path)
+    with pytest.raises(ModelMissing, match="one language alone"):
+        whisper.load(context)
+
+
+def test_a_model_of_other_sounds_is_refused_and_hears_no_share_of_nothing(tmp_path):
+    def commands(settings):
+        settings["id2label"]["1"] = "stop"
+
+    with pytest.raises(ModelMissing, match="does not know Music"):
+        ast.load(changed("ast", "config.json", commands, tmp_path))
+
+
+def long_clip(features):
+    """Return a context of ten minutes of which five fit into the slot."""
+    return Context(
+        facts=facts(duration_s=600.0, frames=0, audio=True), audio16_covers_s=314.5, audio48_covers_s=90.0,
+        features=features,
+    )  # fmt: skip
+
+
+def test_what_was_not_listened_to_is_told():
+    scores = SoundScores(
+        labels=("Speech", "Music", "Singing"), windows_s=((0.0, 10.24),), scores=np.full((1, 3), 0.9, np.float32)
+    )
+    events = audio_events.analyze(long_clip({"ast": scores}))
+    said = Sentence(
+        start_s=1.0, end_s=2.0, text="hi there", avg_logprob=-0.1, no_speech_prob=0.0, temperature=0.0, words=()
+    )
+    transcript = Transcript(words=(), sentences=(said,), language="en", language_prob=0.9)
+    speech = speech_transcription.analyze(long_clip({"whisper": transcript}))
+    for result in (events, speech):
+        assert (result.status, result.reason) == ("partial", "truncated")
+        assert "first 314.5 s" in result.message
+    nobody = Speech(probability=np.zeros(9, np.float32), spans=(), duration_s=314.5)
+    voice = vocal_delivery.analyze(long_clip({"vad": nobody}))
+    assert (voice.reason, voice.message) == ("no_speech", "nobody speaks in the first 314.5 s")

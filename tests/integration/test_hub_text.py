@@ -1,15 +1,22 @@
 """Text encoders that need a hub model, through the real loader with tiny random weights."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
+import torch
+import transformers
 
 from tests import tiny_models
 from tests.contexts import facts
 from tiktokd import graph
-from tiktokd.encoders import e5, ner
+from tiktokd.analyzers import text_moderation
+from tiktokd.encoders import e5, ner, toxicity
 from tiktokd.errors import ModelMissing
 from tiktokd.model import Envelope, Metadata
 from tiktokd.plugins import Context, LoadContext
+from tiktokd.text_features import TextScores
 
 NAMES = ("e5", "sentiment", "toxicity", "ner")
 CATALOGUE = graph.load()
@@ -98,8 +105,123 @@ def test_names_are_joined_from_their_tokens():
     assert [(e.text, e.type) for e in found] == [("Anna Berg", "PER"), ("Oslo", "LOC"), ("Rome", "LOC")]
 
 
+def test_a_word_is_one_name_whatever_the_tagger_says_of_its_later_tokens():
+    text = "Angela Merkel likes Nutellabrot in Düsseldorf, 北京 and JFK-Terminal"
+    parts = ["Ange", "la", "Mer", "kel", "likes", "Nutella", "brot", "in", "Düssel", "dorf", ",", "北", "京", "and",
+             "JFK", "-", "Terminal"]  # fmt: skip
+    tags = ["B-PER", "B-PER", "I-PER", "O", "O", "O", "I-ORG", "O", "B-LOC", "I-ORG", "O", "B-LOC", "I-LOC", "O",
+            "B-LOC", "O", "O"]  # fmt: skip
+    scores, where, at = [], [], 0
+    for number, part in enumerate(parts):
+        at = text.index(part, at)
+        where.append((at, at + len(part)))
+        at += len(part)
+        scores.append(0.9 if number != 3 else 0.1)
+    found = ner.join(text, where, tags, scores)
+    assert [(e.text, e.type, e.score) for e in found] == [
+        ("Angela Merkel", "PER", 0.9), ("Düsseldorf", "LOC", 0.9), ("北京", "LOC", 0.9), ("JFK", "LOC", 0.9),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_missing_weights_name_the_command_that_fetches_them(name, tmp_path):
     spec = CATALOGUE.encoders[name]
     with pytest.raises(ModelMissing, match=f"tiktokctl models pull {spec.weights.hub_id}"):
         spec.load(LoadContext(models_dir=tmp_path))
+
+
+def own(name, hub_id, context):
+    """Return the load context of a user who names a model of their own for an encoder."""
+    return LoadContext(models_dir=context.models_dir, models={CATALOGUE.encoders[name].weights.hub_id: hub_id})
+
+
+def directory(context, hub_id):
+    return context.models_dir / hub_id.replace("/", "--")
+
+
+def test_the_larger_e5_are_another_architecture_and_run_as_that(context):
+    """As BERT its tensors load without a word, and every position is two off."""
+    where = directory(context, "intfloat/multilingual-e5-base")
+    config = transformers.XLMRobertaConfig(**tiny_models.SMALL, type_vocab_size=1, pad_token_id=1)
+    theirs = transformers.XLMRobertaModel(config).eval()
+    theirs.save_pretrained(where)
+    tiny_models.tokenizer(where)
+    model = e5.load(own("e5", "intfloat/multilingual-e5-base", context))
+    tokens = model.tokenizer(e5.PREFIX + "w20 w21 w22", return_tensors="pt")
+    with torch.inference_mode():
+        out = theirs(input_ids=tokens["input_ids"], attention_mask=tokens["attention_mask"]).last_hidden_state
+    expected = torch.nn.functional.normalize(out.mean(dim=1), dim=-1).numpy()[0]
+    ours = e5.encode(model, ["w20 w21 w22", TEXTS[2]])  # the second is longer than the model can look back
+    np.testing.assert_allclose(ours[0].vector, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["sentiment", "toxicity", "ner"])
+def test_a_text_model_of_another_architecture_is_a_line_of_the_configuration(name, context):
+    where = directory(context, f"someone/{name}")
+    labels = CATALOGUE.encoders[name].load(context).labels
+    config = transformers.BertConfig(**tiny_models.SMALL, id2label=dict(enumerate(labels)))
+    task = "Token" if name == "ner" else "Sequence"
+    getattr(transformers, f"BertFor{task}Classification")(config).save_pretrained(where)
+    tiny_models.tokenizer(where)
+    spec = CATALOGUE.encoders[name]
+    model = spec.load(own(name, f"someone/{name}", context))
+    assert model.labels == labels
+    assert len(spec.encode(model, TEXTS)) == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("name", "other", "kind"),
+    [
+        ("whisper", "nsfw", "vit"),
+        ("captioner", "nsfw", "vit"),
+        ("ast", "nsfw", "vit"),
+        ("siglip2_text", "e5", "bert"),
+        ("e5", "siglip2", "siglip"),
+    ],
+)
+def test_a_model_of_another_kind_is_refused_before_anything_is_built(name, other, kind, context):
+    tiny_models.write(other, context.models_dir)
+    hub_id = CATALOGUE.encoders[other].weights.hub_id
+    with pytest.raises(ModelMissing, match=f"{hub_id} .* is of kind {kind}"):
+        CATALOGUE.encoders[name].load(own(name, hub_id, context))
+
+
+def relabelled(name, labels, context, hub_id):
+    """Write the tiny model of an encoder once more, with other labels."""
+    where = directory(context, hub_id)
+    shutil.copytree(directory(context, CATALOGUE.encoders[name].weights.hub_id), where)
+    config = json.loads((where / "config.json").read_text())
+    config |= {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    (where / "config.json").write_text(json.dumps(config))
+    return own(name, hub_id, context)
+
+
+@pytest.mark.parametrize(("name", "what"), [("sentiment", "positive"), ("toxicity", "toxicity"), ("ner", "names")])
+def test_a_model_whose_labels_nobody_reads_is_refused_and_gives_no_neutral_numbers(name, what, context):
+    count = len(CATALOGUE.encoders[name].load(context).labels)
+    other = relabelled(name, [f"LABEL_{i}" for i in range(count)], context, f"nobody/{name}")
+    with pytest.raises(ModelMissing, match=f"nobody/{name} .* has no label for {what}.*LABEL_0"):
+        CATALOGUE.encoders[name].load(other)
+
+
+def test_a_model_that_chooses_between_clean_and_toxic_gives_shares(context):
+    names = ["neutral", "toxic", "insult", "threat", "obscene", "identity_attack", "sexual_explicit"]
+    other = relabelled("toxicity", names, context, "someone/chooses")
+    for row in toxicity.encode(toxicity.load(other), TEXTS):
+        assert row.values.sum() == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize("label", ["toxic", "LABEL_0"])
+def test_a_single_score_is_that_of_toxicity_whatever_its_name(label, context):
+    """So has the shipped choice: one label, seven languages."""
+    where = directory(context, f"single/{label}")
+    config = tiny_models._xlmr([label])
+    transformers.XLMRobertaForSequenceClassification(config).save_pretrained(where)
+    tiny_models.tokenizer(where)
+    model = toxicity.load(own("toxicity", f"single/{label}", context))
+    texts = ["w20 w21 w22", "w30"]
+    scores = dict(zip(texts, toxicity.encode(model, texts), strict=True))
+    found = TextScores(labels=scores["w30"].labels, scores={text: one.values for text, one in scores.items()})
+    told = text_moderation._scores(found)
+    assert told.toxicity == pytest.approx(max(float(one.values[0]) for one in scores.values()), abs=1e-4)
+    assert told.insult is None

@@ -1,14 +1,17 @@
 """The documentation says what the program does."""
 
+import json
 import re
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tiktokd.cli._parser import build, verbs
+from tiktokd.model import Envelope
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -16,6 +19,18 @@ ROOT = Path(__file__).resolve().parents[2]
 def test_the_page_of_the_analyzers_is_not_stale():
     done = subprocess.run([sys.executable, ROOT / "docs" / "generate.py", "--check"], check=False)
     assert done.returncode == 0, "run: make docs"
+
+
+def test_the_schema_of_the_export_holds_a_result_to_its_status():
+    schema = json.loads((ROOT / "tiktokd" / "data" / "export.schema.json").read_text())
+    envelopes = schema["$defs"]["Video"]["properties"]["analysis"]["properties"]
+    for name, part in envelopes.items():
+        judge = jsonschema.Draft202012Validator({**part, "$defs": schema["$defs"]})
+        skipped = Envelope(analyzer=name, version="1", status="skipped", reason="no_audio", tier="full")
+        told = skipped.model_dump(mode="json")
+        assert judge.is_valid(told), name
+        assert not judge.is_valid(told | {"status": "ok", "reason": None}), f"{name}: complete, and empty"
+        assert not judge.is_valid(told | {"summary": {"x": 1}}), f"{name}: skipped, and full"
 
 
 def test_the_readme_names_only_targets_that_exist():

@@ -169,3 +169,25 @@ def test_a_video_without_words_is_no_sources():
 def test_a_scream_is_no_topic():
     found = analyze(NAME, context_of("a" * 3000 + " homemade sourdough bread")).summary["keyphrases"]
     assert [one["text"] for one in found] == ["homemade sourdough bread"]
+
+
+@pytest.mark.parametrize(
+    ("text", "private"),
+    [
+        ("Mail john.doe@example.org about the ramen recipe", ("john", "doe", "example")),
+        ("My ramen shop, call us on 415-555-2671 tonight", ("555", "2671")),
+        ("mein Konto für Ramen DE89370400440532013000 bitte", ("de89",)),
+        ("the card 4111-1111-1111-1111 paid the ramen", ("1111",)),
+    ],
+)
+def test_what_is_masked_elsewhere_is_no_keyphrase(text, private):
+    phrases = " ".join(one["text"] for one in analyze(NAME, context_of(text)).summary["keyphrases"])
+    assert "ramen" in phrases
+    assert not [part for part in private if part in phrases]
+
+
+def test_years_and_models_stay_in_keyphrases():
+    phrases = [
+        text for text, _ in keyphrases(["the iPhone17 of 2026, covid-19 and ps5 games"], {"the", "of", "and"}, 9)
+    ]
+    assert {"iphone17", "covid-19", "ps5 games"} <= set(phrases)

@@ -5,6 +5,8 @@ import pytest
 from tests.tables.hooks import INTERROGATIVES, KINDS, NOTHING, QUESTIONS, STATEMENTS
 from tests.written import analyze, context_of
 from tiktokd.analyzers.hook import motion_ratio
+from tiktokd.analyzers.loudness import LoudnessOutput
+from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.encoders.hook_phrases import load
 from tiktokd.model import Envelope
 from tiktokd.plugins import Context, LoadContext
@@ -124,3 +126,25 @@ def test_the_users_own_phrases_replace_the_shipped_ones(tmp_path):
     (tmp_path / "hooks.toml").write_text("[problem]\nen = ['zorblax~again']\n")
     model = load(LoadContext(data_dir=tmp_path))
     assert [pattern[:2] for pattern in model.patterns] == [("problem", "en")]
+
+
+def test_a_voice_that_nothing_transcribes_is_not_an_opening_of_no_kind():
+    voice = Envelope(
+        analyzer="vocal_delivery", version="1", status="ok", tier="full", summary=VOICE | {"first_speech_s": 0.6}
+    )
+    missing = Envelope(
+        analyzer="speech_transcription", version="1", status="skipped", reason="model_missing", tier="lite",
+        message="run: tiktokctl models pull x/y",
+    )  # fmt: skip
+    loud = Envelope(
+        analyzer="loudness", version="1", status="ok", tier="full", summary=LEVELS | {"opening_jump_lu": 6.0}
+    )
+    envelope = analyze(NAME, context_of(outputs=[voice, missing, loud]))
+    assert envelope.summary["hook_index"] == pytest.approx((0.8 + 0.5) / 2, abs=1e-3), "kinds are not known"
+    assert (envelope.status, envelope.tier) == ("ok", "lite")
+    heard = analyze(NAME, context_of(outputs=[voice, loud], speech=[("well then", 0.6, 2.0)]))
+    assert heard.summary["hook_index"] == pytest.approx((0.8 + 0.0 + 0.5) / 3, abs=1e-3), "known, and none"
+
+
+VOICE = dict.fromkeys(VocalDeliveryOutput.model_fields, None) | {"speech_ratio": 0.5}
+LEVELS = dict.fromkeys(LoudnessOutput.model_fields, None) | {"clip_ratio": 0.0, "silence_ratio": 0.0}

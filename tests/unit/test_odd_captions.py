@@ -1,12 +1,14 @@
 """Captions as people really write them, or do not: every analyzer of words answers, and none makes anything up."""
 
 import json
+import unicodedata
 from typing import get_args
 
 import pytest
 
 from tests.written import CATALOGUE, RUNNER, context_of
-from tiktokd.model import Reason
+from tiktokd.letters import undressed
+from tiktokd.model import Envelope, Reason
 
 WORDS = sorted(a.name for a in CATALOGUE.analyzers.values() if a.group in ("text", "metadata"))
 CAPTIONS = {
@@ -83,3 +85,50 @@ def test_writing_from_right_to_left_is_read(results, name, language):
     assert results(name)["language_identification"].summary["primary"] == language
     assert results(name)["entities_keywords"].summary["hashtags"]
     assert results(name)["sentiment_mood"].reason == "unsupported_language"
+
+
+def test_a_voice_that_nothing_transcribes_is_why_there_is_nothing_to_read():
+    missing = Envelope(
+        analyzer="speech_transcription", version="1", status="skipped", reason="model_missing", tier="lite",
+        message="run: tiktokctl models pull openai/whisper",
+    )  # fmt: skip
+    texts = [a.name for a in CATALOGUE.analyzers.values() if a.group == "text"] + ["cross_modal_agreement"]
+    envelopes = RUNNER.level2(texts, context_of(None, outputs=[missing]), lambda _n: None).outputs
+    for name in texts:
+        assert (envelopes[name].status, envelopes[name].reason) == ("skipped", "model_missing"), name
+        assert "somebody speaks: run: tiktokctl models pull openai/whisper" in envelopes[name].message, name
+    written = RUNNER.level2(texts, context_of("Follow me for more!", outputs=[missing]), lambda _n: None).outputs
+    assert (written["language_identification"].status, written["language_identification"].tier) == ("ok", "lite")
+
+
+DRESSED = ["𝓛𝓲𝓷𝓴 𝓲𝓷 𝓫𝓲𝓸, 𝗰𝗼𝗱𝗲 𝗦𝗔𝗩𝗘𝟮𝟬", "Ｌｉｎｋ ｉｎ ｂｉｏ, ｃｏｄｅ ＳＡＶＥ２０", "🄻ⓘⓝⓚ ⓘⓝ ⓑⓘⓞ, ℂode SAVE20"]
+
+
+@pytest.mark.parametrize("caption", DRESSED)
+def test_words_in_fancy_letters_are_words(caption):
+    found = RUNNER.level2(WORDS, context_of(caption), lambda _n: None).outputs
+    calls = found["call_to_action"].summary
+    assert "link_in_bio" in [call["type"] for call in calls["ctas"]]
+    assert calls["promo_codes"] == ["SAVE20"]
+    assert found["language_identification"].summary["primary"] == "en"
+
+
+def test_an_accent_of_its_own_makes_no_other_language():
+    caption = "Voilà les crêpes préférées de l'été, très légères"
+    composed, apart = (
+        RUNNER.level2(WORDS, context_of(unicodedata.normalize(form, caption)), lambda _n: None).outputs
+        for form in ("NFC", "NFD")
+    )
+    for name in WORDS:
+        assert composed[name].summary == apart[name].summary, name
+    assert composed["language_identification"].summary["primary"] == "fr"
+
+
+def test_emoji_and_signs_are_not_undressed():
+    kept = "Ⓜ️ 🅰️ 🆗 ™️ ℹ️ ㊗️ 1️⃣ 🇫🇷 ½ ① ＃ ＠ … カ ﬁ"
+    assert undressed(kept) == kept
+
+
+def test_tags_alone_are_text_without_a_tone(results):
+    found = results("common_tags")["sentiment_mood"]
+    assert (found.status, found.reason) == ("skipped", "no_text")

@@ -213,3 +213,26 @@ def test_every_null_field_has_its_reason(envelopes, audio, expected):
     expected = expected | {"pace_index": "corpus_unavailable"}
     assert found.unknown == expected
     assert {name for name, value in found.model_dump().items() if value is None} == expected.keys()
+
+
+def test_what_was_not_heard_of_a_long_video_is_neither_silence_nor_off_the_beat():
+    """Five of ten minutes of sound fit into the slot; rates are those of the minutes that were heard."""
+    heard = {"spectrum": {"onsets_per_s": [2] * 300, "duration_s": 300.0}}
+    beats = [0.5 * i for i in range(600)]
+    result = paced(
+        shots([2.0 * i for i in range(1, 300)], 600.0), motion(0.1), music(beats),
+        transcript([float(i) for i in range(300)]), duration_s=600.0, signals=heard,
+    )  # fmt: skip
+    assert (result.status, result.reason) == ("partial", "truncated")
+    assert result.output.onsets_per_s == 2.0
+    assert result.output.words_per_s == 1.0
+    assert result.output.beat_sync_ratio == 1.0
+    assert (result.segments[299].onsets, result.segments[299].words) == (2, 1)
+    assert (result.segments[300].onsets, result.segments[300].words) == (None, None)
+    assert result.segments[300].cuts == 1
+
+
+def test_sound_that_ends_before_the_picture_is_silence():
+    result = paced(shots([], 20.0), signals={"spectrum": {"onsets_per_s": [2] * 10, "duration_s": 10.0}})
+    assert result.output.onsets_per_s == 1.0
+    assert result.segments[15].onsets == 0

@@ -1,17 +1,51 @@
 """A user's own prompt files: another form is refused with its path, a missing taxonomy is a reason and no error."""
 
 import json
+import re
 
 import numpy as np
 import pytest
 
 from tests.contexts import facts
+from tiktokd import plugins
 from tiktokd.analyzers import scene_recognition
 from tiktokd.encoders import _prompts, picture_labels
 from tiktokd.errors import ConfigError
 from tiktokd.footage import Shot, Shots
 from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked
-from tiktokd.plugins import Context
+from tiktokd.plugins import Context, LoadContext
+
+LISTS = [
+    ("brands", "names = 'Acme'", "lists of texts"),
+    ("brands", "names = ['']", "lists of texts"),
+    ("brands", "[aliases]\nAcme = 'akme'", "lists of texts"),
+    ("brands", "[aliases]\nAcme = [3]", "lists of texts"),
+    ("calls_to_action", "[follow]\nen = 'follow me'", r"\[follow\]"),
+    ("calls_to_action", "[follow]\nen = [3]", r"\[follow\]"),
+    ("calls_to_action", "[follow]\nen = ['fine', '(follow']", r"'\(follow' is no regular expression"),
+    ("calls_to_action", "[buy_now]\nen = ['buy']", r"nothing reads \[buy_now\]; there are comment"),
+    ("calls_to_action", "[tags]\ndisclosure = ['ad']", r"\[tags\]"),
+    ("calls_to_action", "follow = 3", r"\[follow\]"),
+    ("hooks", "[weird]\nen = ['wow']", r"nothing reads \[weird\]"),
+    ("algospeak", "[words]\n'' = 'x'", r"\[words\]"),
+    ("algospeak", "[words]\nunalive = 3", r"\[words\]"),
+    ("stopwords", "en = ['the']", "one text of words"),
+]
+READERS = {"brands": "brands", "calls_to_action": "call_phrases", "hooks": "hook_phrases"}
+
+
+@pytest.mark.parametrize(("name", "text", "told"), LISTS)
+def test_a_word_list_of_another_form_is_refused_with_its_path_and_what_is_wrong(tmp_path, name, text, told):
+    """Letters of a text taken for a list, an empty spelling or an unknown kind would go on as if nothing was wrong."""
+    file = tmp_path / f"{name}.toml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"{re.escape(str(file))}: .*{told}"):
+        plugins.encoder(READERS.get(name, name)).load(LoadContext(data_dir=tmp_path))
+
+
+def test_a_list_of_openings_may_name_number_lists_which_the_shipped_one_leaves_to_a_rule(tmp_path):
+    (tmp_path / "hooks.toml").write_text("[number_list]\nen = ['a~handful~of']\n")
+    plugins.encoder("hook_phrases").load(LoadContext(data_dir=tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -25,7 +59,10 @@ from tiktokd.plugins import Context
         "[[labels]]\nid = ''",
         "[[labels]]\nid = 'a'\n[[labels]]\nid = 'a'",
         "background = 5\n[[labels]]\nid = 'a'",
+        "background = 'a photo'\n[[labels]]\nid = 'a'",
         "template = '{x}'\n[[labels]]\nid = 'a'",
+        "template = 'a photo'\n[[labels]]\nid = 'a'",
+        "[[labels]]\nid = 'a'\nprompts = 'a kitchen'",
     ],
 )
 def test_a_prompt_file_of_another_form_is_refused_with_its_path(tmp_path, text):

@@ -4,12 +4,13 @@ import pytest
 
 from tests.contexts import facts
 from tiktokd.analyzers import video_caption
+from tiktokd.encoders import captioner
 from tiktokd.pictures import WrittenCaption
 from tiktokd.plugins import Context
 
 
-def caption(raw):
-    features = {"captioner": WrittenCaption(raw=raw, prompt="p")}
+def caption(raw, prompt="p"):
+    features = {"captioner": WrittenCaption(raw=raw, prompt=prompt)}
     return video_caption.analyze(Context(facts=facts(duration_s=3, frames=3, audio=False), features=features))
 
 
@@ -35,3 +36,14 @@ def test_a_loop_does_not_fill_the_database():
     found = caption('{"caption": "' + "very " * 2000 + '", "title": null, "tags": ["' + "x" * 500 + '"]}')
     assert len(found.output.caption) <= 300
     assert len(found.output.tags[0]) <= 30
+
+
+def test_the_example_of_the_prompt_is_no_description():
+    example = captioner.PROMPT[captioner.PROMPT.index("{") :]
+    echoed = caption(example, captioner.PROMPT)
+    assert (echoed.status, echoed.reason) == ("skipped", "low_quality")
+    half = caption(
+        '{"caption": "A man climbs.", "title": "At most eight words", "tags": ["single words", "video"]}',
+        captioner.PROMPT,
+    )
+    assert (half.output.caption, half.output.title, half.output.tags) == ("A man climbs.", None, ["video"])

@@ -162,3 +162,6 @@ def test_words_per_minute_counts_speech_time():
     words = tuple(Word(text="a", start_s=i, end_s=i + 0.5, p=1.0) for i in range(10))
     assert words_per_minute(Transcript(words=words), 5.0) == 120.0
     assert words_per_minute(None, 5.0) is None
+    for language in ("zh", "ja", "th"):
+        heard = Transcript(words=words, language=language)
+        assert words_per_minute(heard, 5.0) is None, "its words are tokens of the transcriber"

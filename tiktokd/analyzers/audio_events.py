@@ -12,8 +12,8 @@ import numpy as np
 
 from tiktokd.analyzers.loudness import LEVEL_STEP_S, silences
 from tiktokd.model import Output, Segment
-from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.sound import Loudness, SoundScores
+from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.sound import Loudness, SoundScores, cut_off_at
 
 EVENT_MIN = 0.1
 """Score from which a class is listed; AST's top class of a clear sound scores 0.3 to 0.9."""
@@ -102,6 +102,10 @@ def analyze(context: Context) -> Result:
     )
     measured = [SoundSegment(start_s=one.start_s, end_s=one.end_s, group="silence", score=None) for one in quiet]
     stretches = sorted([*segments(sound, best), *measured], key=lambda one: (one.start_s, one.group))
+    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
+    if cut_s is not None:
+        told = f"only the first {cut_s:.1f} s of sound were listened to"
+        return partial(output, "truncated", told, stretches, calibrated=False)
     return ok(output, stretches, calibrated=False)
 
 
@@ -139,5 +143,5 @@ ANALYZER = Analyzer(
     optional=("level",),
     needs=frozenset({"audio"}),
     lightweight=False,
-    version="2",
+    version="3",
 )

@@ -16,6 +16,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import parse
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 from tiktokd.text_features import TextVectors
@@ -118,7 +119,7 @@ def analyze(context: Context) -> Result:
     found = blocks(passages(context))
     codes = _codes(context.signals.get("qr", {}))
     if not found and not codes:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript, no QR code")
+        return skipped(*no_words(context, "no caption, no text in the picture, no transcript, no QR code"))
     phrases: Sequence[CallMatch] = context.features["call_phrases"]
     matches = [match for match in phrases if not match.negated]
     calls = [_said(match) for match in matches if match.type != "disclosure"]
@@ -229,5 +230,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription"),
-    version="4",
+    version="5",
 )

@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _sound_sources
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers._word_overlap import coverage, letters_alike, nearest, token_f1
 from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
@@ -120,7 +121,8 @@ def analyze(context: Context) -> Result:
     sources |= {"picture"} if {"siglip2", "dfine"} & context.signals.keys() else set()
     sources |= {"sound"} if "ast" in context.signals else set()
     if len(sources) < 2:
-        return skipped("no_sources", f"two sources are needed, there is {', '.join(sorted(sources)) or 'none'}")
+        there = ", ".join(sorted(sources)) or "none"
+        return skipped(*no_words(context, f"two sources are needed, there is {there}"))
     stop: Mapping[str, frozenset[str]] = context.features["stopwords"]
     ignored = frozenset().union(*stop.values())
     caption = " ".join(passage.text for passage in found if passage.kind == "caption")
@@ -285,5 +287,5 @@ ANALYZER = Analyzer(
     optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "dfine", "ast"),
-    version="4",
+    version="5",
 )

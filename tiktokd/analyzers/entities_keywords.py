@@ -23,6 +23,7 @@ from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import Parsed, masked_email, parse
 from tiktokd.analyzers._products import PRODUCTS
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers.language_identification import LanguageIdentification
 from tiktokd.keyphrases import CANDIDATES, keyphrases, rerank
 from tiktokd.model import Output
@@ -36,7 +37,7 @@ PHRASES_PER_SOURCE = 5
 PRODUCTS_MAX, PRODUCT_RATIO, PRODUCT_SCORE = 5, 0.25, 0.5
 """Kinds of products listed; share of the sampled frames, and best box score (the model card's threshold) of each."""
 NAME_SCORE = 0.8
-"""Least mean token score of a name; below it the tagger splits words and takes capitals for names."""
+"""Least mean score of a name; below it the tagger takes capitals for names."""
 
 
 class Keyphrase(BaseModel):
@@ -129,7 +130,8 @@ def analyze(context: Context) -> Result:
     logos = _logos(context.signals)
     unseen = "dfine" not in context.signals
     if not found and not products and not logos:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript, no product or logo seen")
+        said = "no caption, no text in the picture, no transcript, no product or logo seen"
+        return skipped(*no_words(context, said))
     parsed = [(passage, parse(passage.text)) for passage in found]
     language = context.output("language_identification", LanguageIdentification)
     output = EntitiesKeywords(
@@ -259,5 +261,5 @@ ANALYZER = Analyzer(
     optional=("ner", "e5"),
     signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="4",
+    version="5",
 )

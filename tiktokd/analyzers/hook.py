@@ -12,9 +12,11 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal, cast, get_args
 
+from tiktokd.analyzers._unheard import untranscribed
 from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
+from tiktokd.letters import undressed
 from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
@@ -44,7 +46,7 @@ class Hook(Output):
     """Summary."""
 
     hook_text: str | None
-    """What is shown, then what is said in the first 3 s; `None`: nothing."""
+    """What is shown, then what is said in the first 3 s; `None`: nothing, or only said and not transcribed."""
     hook_types: list[HookType]
     """Kinds of opening, in the order of the list above; visual_surprise: 3 cuts, or motion twice that of the rest
     together with a cut or a rise of 12 LU."""
@@ -93,7 +95,9 @@ def analyze(context: Context) -> Result:
     text_s, speech_s = min(starts["ocr"], default=None), _first_speech(context, starts["speech"])
     facing = facing_opening(context.signals)
     words_s = min((t for t in (text_s, speech_s) if t is not None), default=None)
-    parts = _parts(words_s, types, cuts=cuts, motion=motion, jump=jump, facing=facing)
+    # Of a voice in the opening that nothing transcribed nobody knows the kinds: they are left out, and not none.
+    unheard = not first and speech_s is not None and speech_s < OPENING_S and untranscribed(context) is not None
+    parts = _parts(words_s, None if unheard else types, cuts=cuts, motion=motion, jump=jump, facing=facing)
     pictures = {"siglip2", "dfine"} <= context.signals.keys() or not context.facts.has_video
     tier: Tier | None = None if pictures else "lite"
     output = Hook(
@@ -130,7 +134,7 @@ def _without_watermarks(context: Context, found: Sequence[Passage]) -> list[Pass
     envelope = context.outputs.get("on_screen_text")
     lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
     marks = {
-        str(line.get("text"))
+        undressed(str(line.get("text")))
         for line in (lines if isinstance(lines, list) else [])
         if isinstance(line, dict) and line.get("role") == "watermark"
     }
@@ -214,7 +218,7 @@ def novelty(signal: Mapping[str, Any]) -> float | None:
 
 def _parts(
     words_s: float | None,
-    types: Sequence[HookType],
+    types: Sequence[HookType] | None,
     *,
     cuts: int | None,
     motion: float | None,
@@ -225,6 +229,7 @@ def _parts(
     parts = []
     if words_s is not None:
         parts.append(max(1.0 - words_s / OPENING_S, 0.0))
+    if words_s is not None and types is not None:
         parts.append(min(len(types) / TYPES_FULL, 1.0))
     if cuts is not None:
         parts.append(min(cuts / SURPRISE_CUTS, 1.0))
@@ -249,5 +254,5 @@ ANALYZER = Analyzer(
         "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness",
     ),
     signals=("flow", "siglip2", "dfine", "vitpose"),
-    version="3",
+    version="4",
 )  # fmt: skip

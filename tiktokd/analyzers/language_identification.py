@@ -13,6 +13,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.texts import language_units, passages
@@ -79,7 +80,7 @@ def analyze(context: Context) -> Result:
     if not passages(context) and seen is not None and seen.reason == "unsupported_script":
         return skipped("unsupported_script", "no caption, no transcript; in the picture only what cannot be read")
     if not passages(context):
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+        return skipped(*no_words(context, "no caption, no text in the picture, no transcript"))
     if not any(_says_something(found[0]) for source, found in units.items() if source != "hashtags"):
         return skipped("no_text", f"fewer than {MIN_LETTERS} letters beside tags, mentions, links and emoji")
     rankings: Mapping[str, Ranking] = context.features.get("lid", {})
@@ -195,5 +196,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     optional=("lid",),
     after=("on_screen_text", "speech_transcription"),
-    version="2",
+    version="3",
 )

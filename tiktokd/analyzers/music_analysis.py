@@ -164,11 +164,12 @@ def analyze(context: Context) -> Result:
         return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
     heard: SoundScores | None = context.features.get("ast")
     present = max(beats.music_ratio, ast_music_ratio(heard)) >= MUSIC_RATIO or beats.strength >= PERCUSSION
+    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if not present and beats.strength < REGULAR_BEAT:
-        return skipped("no_music", "neither steady tones nor a steady beat")
+        where = "" if cut_s is None else f" in the first {cut_s:.1f} s"
+        return skipped("no_music", f"neither steady tones nor a steady beat{where}")
     output = _summary(beats, spectrum, present, heard)
     segments = [MusicSegment(start_s=round(a, 2), end_s=round(b, 2)) for a, b in beats.music]
-    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(
             output, "truncated", f"only the first {cut_s:.1f} s of sound were looked at", segments, calibrated=False

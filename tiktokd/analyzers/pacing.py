@@ -23,6 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, talk
+from tiktokd.analyzers._pace_level import beat_sync as _beat_sync
 from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
 from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
@@ -31,11 +32,9 @@ from tiktokd.analyzers.speech_transcription import SpeechTranscription
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.model import Output, Reason, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.sound import cut_off_at
 
 SHORTEST_S = 3.0
-BEAT_WINDOW_S = 0.1
-BEAT_CONFIDENCE = 0.3
-"""`music_analysis` asks not to lean on beats below this."""
 SECONDS_MAX = 1500
 FORMULA = (
     "mean of z of pace_parts; spread = 1.4826 * median |x - median|, or 1.2533 * mean |x - median| where that is 0"
@@ -123,11 +122,14 @@ def analyze(context: Context) -> Result:
     speeds: list[float | None] = context.signals.get("flow", {}).get("speed_per_s", [])
     onsets: list[int] | None = context.signals.get("spectrum", {}).get("onsets_per_s")
     words, syllables = _words(context), _syllables(context)
+    # Of a long video the first minutes of sound alone fit into the slot: what was not heard is not silence.
+    cut_s = cut_off_at(context.signals.get("spectrum", {}).get("duration_s", duration_s), 0.0, duration_s)
+    heard_s = duration_s if cut_s is None else cut_s
     lengths = _shot_lengths(context)
     cuts_per_min = _cuts_per_min(shots, lengths)
     speed = motion.motion_mean if motion else None
-    onset_rate = sum(onsets) / duration_s if onsets is not None else None
-    word_rate = len(words) / duration_s if words is not None else None
+    onset_rate = sum(onsets) / heard_s if onsets is not None else None
+    word_rate = len(words) / heard_s if words is not None else None
     level = level_of(cuts_per_min, speed, onset_rate, talk(word_rate, syllables))
     if level is None:
         return skipped("no_sources", "neither cuts, motion nor sound of this video are known")
@@ -140,7 +142,7 @@ def analyze(context: Context) -> Result:
         onsets_per_s=_rounded(onset_rate),
         words_per_s=_rounded(word_rate),
         syllables_per_s=_rounded(syllables),
-        beat_sync_ratio=_beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput)),
+        beat_sync_ratio=_beat_sync(shots, context.output("music_analysis", MusicAnalysisOutput), heard_s),
         pace_index=None,
         pace_parts=[],
         pace_videos=0,
@@ -150,7 +152,7 @@ def analyze(context: Context) -> Result:
         level_formula=LEVEL_FORMULA,
     )
     output = output.model_copy(update={"unknown": unknown(context, output)})
-    segments = _seconds(duration_s, shots, speeds, onsets, words)
+    segments = _seconds(duration_s, shots, speeds, onsets, words, heard_s=heard_s)
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
@@ -158,6 +160,8 @@ def analyze(context: Context) -> Result:
         if getattr(output, name) is None:
             why = _why(context, name)
             return partial(output, why, f"not known of this video: {said}", segments, calibrated=False)
+    if cut_s is not None:
+        return partial(output, "truncated", f"only {cut_s:.1f} s of sound were heard", segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 
@@ -233,21 +237,14 @@ def _is_soundless(context: Context) -> bool:
     return not context.facts.has_audio or (music is not None and music.reason == "no_audio")
 
 
-def _beat_sync(shots: ShotBoundaries | None, music: MusicAnalysisOutput | None) -> float | None:
-    if shots is None or music is None or not shots.cut_times_s or not music.beats_s:
-        return None
-    if music.tempo_confidence < BEAT_CONFIDENCE:
-        return None
-    apart = np.abs(np.array(shots.cut_times_s)[:, None] - np.array(music.beats_s)[None, :]).min(axis=1)
-    return round(float((apart <= BEAT_WINDOW_S).mean()), 4)
-
-
 def _seconds(
     duration_s: float,
     shots: ShotBoundaries | None,
     speeds: Sequence[float | None],
     onsets: Sequence[int] | None,
     words: Sequence[float] | None,
+    *,
+    heard_s: float,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
     cuts = _per_second([t.t_s for t in shots.transitions], count) if shots and shots.shot_count else None
@@ -256,8 +253,8 @@ def _seconds(
     for i in range(count):
         end_s = min(float(i + 1), duration_s)
         speed = speeds[i] if i < len(speeds) else None
-        heard = None if onsets is None else onsets[i] if i < len(onsets) else 0
-        said = None if spoken is None else spoken[i]
+        heard = None if onsets is None or i >= heard_s else onsets[i] if i < len(onsets) else 0
+        said = None if spoken is None or i >= heard_s else spoken[i]
         rate = 1.0 / (end_s - i)
         pace = level_of(
             None if cuts is None else cuts[i] * rate * 60.0,
@@ -296,5 +293,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="4",
+    version="5",
 )

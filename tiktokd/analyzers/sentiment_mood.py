@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers.language_identification import LanguageIdentification
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
@@ -103,7 +104,7 @@ def analyze(context: Context) -> Result:
     visual = visual_moods(context.signals.get("siglip2", {}))
     music = music_moods(context.signals.get("ast", {}))
     if not tones and not visual and not music:
-        return _nothing(found, language)
+        return _nothing(context, found, language)
     text = _text(tones, language.primary if language else None)
     parts = _parts(text, visual, music)
     arousals = [part.arousal for part in parts.values() if part.arousal is not None]
@@ -138,10 +139,12 @@ def _parts(text: TextTone | None, visual: Sequence[str], music: Sequence[str]) -
     return parts
 
 
-def _nothing(found: Sequence[Passage], language: LanguageIdentification | None) -> Result:
+def _nothing(context: Context, found: Sequence[Passage], language: LanguageIdentification | None) -> Result:
     """Return why there is neither a tone nor a mood."""
+    if not found and passages(context):
+        return skipped("no_text", "nothing but tags, mentions and links")
     if not found:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+        return skipped(*no_words(context, "no caption, no text in the picture, no transcript"))
     if not any(char.isalpha() for sentence in found for char in sentence.text):
         return skipped("no_text", "digits and signs have no tone, and no known emoji is among them")
     lang = language.primary if language and language.primary else "in no language that is known"
@@ -254,5 +257,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
-    version="3",
+    version="4",
 )

@@ -14,19 +14,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._private_data import Found, PiiType, private_data, scams, shorteners, told
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
-from tiktokd.text_features import PrivateSpan, TextScores
+from tiktokd.text_features import TOXIC, PrivateSpan, TextScores
 from tiktokd.texts import Kind, Passage, blocks, passages
 
 REVIEW_SCORE = 0.5
 """Any toxicity score from here on asks for review; uncalibrated, so rather too often than too seldom."""
-LABELS: Mapping[str, str] = {
-    "toxicity": "toxicity", "toxic": "toxicity", "severe_toxicity": "toxicity", "severe_toxic": "toxicity",
-    "insult": "insult", "threat": "threat", "obscene": "obscene", "identity_attack": "identity_attack",
-    "identity_hate": "identity_attack", "sexual_explicit": "sexual", "sexual": "sexual",
-}  # fmt: skip
-"""Name in a checkpoint → our name."""
 UNTOLD = frozenset({"person", "date", "url"})
 """Kinds of private data that are in many harmless posts: by themselves they ask for no review. Chosen, not measured."""
 Spans = Mapping[str, Sequence[PrivateSpan]]
@@ -111,7 +106,7 @@ def analyze(context: Context) -> Result:
     """Return what to look at, or skipped/no_sources."""
     found = blocks(passages(context))
     if not found:
-        return skipped("no_sources", "no caption, no text in the picture, no transcript")
+        return skipped(*no_words(context, "no caption, no text in the picture, no transcript"))
     spans: Spans = context.features.get("privacy_filter") or {}
     pii = [
         PrivateData(type=one.type, source=passage.kind, start_s=passage.start_s, masked=one.masked)
@@ -155,7 +150,7 @@ def _scores(found: TextScores | None) -> ToxicityScores | None:
     best: dict[str, float] = {}
     for values in found.scores.values():
         for label, value in zip(found.labels, values.tolist(), strict=True):
-            name = LABELS.get(label)
+            name = TOXIC.get(label)
             if name:
                 best[name] = max(best.get(name, 0.0), round(float(value), 4))
     return ToxicityScores(**best) if best else None
@@ -186,5 +181,5 @@ ANALYZER = Analyzer(
     uses=("algospeak",),
     optional=("toxicity", "privacy_filter"),
     after=("on_screen_text", "speech_transcription"),
-    version="3",
+    version="4",
 )

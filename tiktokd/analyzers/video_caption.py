@@ -47,14 +47,14 @@ def analyze(context: Context) -> Result:
     """Return the caption, read from the model's JSON or from its first sentence."""
     written: WrittenCaption = context.features["captioner"]
     fields = answer(written.raw)
-    caption = _clean(fields.get("caption") if fields else first_sentence(written.raw), CAPTION_MAX)
+    caption = _own(fields.get("caption") if fields else first_sentence(written.raw), CAPTION_MAX, written.prompt)
     if not caption:
-        return skipped("low_quality", "the model wrote nothing that can be read")
+        return skipped("low_quality", "the model wrote nothing of its own that can be read")
     tags = fields.get("tags")
     output = VideoCaption(
         caption=caption,
-        title=_clean(fields.get("title"), TITLE_MAX),
-        tags=unique_tags(tags) if isinstance(tags, list) else [],
+        title=_own(fields.get("title"), TITLE_MAX, written.prompt),
+        tags=unique_tags([_own(tag, TAG_MAX, written.prompt) for tag in tags]) if isinstance(tags, list) else [],
         prompt_hash=hashlib.sha256(written.prompt.encode()).hexdigest()[:16],
         transcript_given=written.heard,
         screen_text_given=written.shown,
@@ -89,6 +89,12 @@ def unique_tags(tags: list[Any]) -> list[str]:
     return list(dict.fromkeys(tag.lower().lstrip("#") for tag in clean if tag))[:TAGS_MAX]
 
 
+def _own(value: object, limit: int, prompt: str) -> str | None:
+    """Return a text of the model's own: small models like to give an example of the prompt back as the answer."""
+    text = _clean(value, limit)
+    return None if text is None or f'"{text.rstrip(".")}"'.lower() in prompt.lower() else text
+
+
 def _clean(value: object, limit: int) -> str | None:
     if not isinstance(value, str):
         return None
@@ -106,5 +112,5 @@ ANALYZER = Analyzer(
     optional=("whisper",),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="3",
+    version="4",
 )

@@ -45,6 +45,11 @@ class ViralityModel(BaseModel):
     """The corpus was large enough."""
     cv_spearman: float
     """Rank correlation on creators that the fit has not seen, -1..1."""
+    cv_r2: float | None
+    """Explained share of variance on them, at most 1; below 0: worse than the mean. `None`: fit of an older version."""
+    importance: dict[str, float]
+    """The ten features that the fit leans on most → how much rank correlation is lost where their values are shuffled;
+    what went along with views here, and no cause."""
     n: int
     """Videos in the fit."""
 
@@ -153,5 +158,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=(*READ, "call_to_action"),
     needs=frozenset({"metadata"}),
-    version="2",
+    version="3",
 )

@@ -20,7 +20,7 @@ from pydantic import Field
 
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import Pitch, Span, Speech, Transcript, cut_off_at
+from tiktokd.sound import UNSPACED, Pitch, Span, Speech, Transcript, cut_off_at
 
 MIN_SPEECH_S = 1.0
 PAUSE_MIN_S = 0.25
@@ -55,7 +55,8 @@ class VocalDeliveryOutput(Output):
     syllables_per_s: float | None
     """Syllable nuclei per second of speech, pauses left out; about 3..7 in conversation, 15 % off at times."""
     words_per_min: float | None
-    """Words per minute of speech; `None` without a transcript."""
+    """Words per minute of speech; `None` without a transcript, and in languages written without spaces (Chinese,
+    Japanese, Thai …), whose transcripts have no words to count: there the syllables tell the pace."""
     f0_median_hz: float | None
     """60..500; `None` where too few frames are voiced."""
     f0_iqr_st: float | None
@@ -104,8 +105,8 @@ def syllable_frames(
 
 
 def words_per_minute(transcript: Transcript | None, spoken_s: float) -> float | None:
-    """Return words per minute of speech, `None` without a transcript."""
-    if transcript is None or not transcript.words:
+    """Return words per minute of speech, `None` without a transcript, or where its words are none."""
+    if transcript is None or not transcript.words or transcript.language in UNSPACED:
         return None
     return round(len(transcript.words) / spoken_s * 60.0, 1)
 
@@ -171,13 +172,13 @@ def _segments(speech: Speech) -> list[SpeechSegment]:
 def analyze(context: Context) -> Result:
     """Sum up speech, pitch and intensity."""
     speech: Speech = context.features["vad"]
+    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if not speech.spans:
-        return skipped("no_speech", "nobody speaks")
+        return skipped("no_speech", "nobody speaks" if cut_s is None else f"nobody speaks in the first {cut_s:.1f} s")
     if speech.total_s < MIN_SPEECH_S:
         message = f"{speech.total_s:.2f} s of speech; pace and melody need {MIN_SPEECH_S:.0f} s"
         return partial(_only_when(speech), "too_short", message, _segments(speech), calibrated=False)
     output = _summary(speech, context.features["pitch"], context.features.get("whisper"))
-    cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(
             output,
@@ -198,5 +199,5 @@ ANALYZER = Analyzer(
     uses=("vad", "pitch"),
     optional=("whisper",),
     needs=frozenset({"audio"}),
-    version="3",
+    version="4",
 )

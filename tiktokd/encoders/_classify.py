@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders import _texts
-from tiktokd.plugins import Context, LoadContext, Weights
+from tiktokd.plugins import Context
 from tiktokd.text_features import TextScores
 
 
@@ -19,11 +19,6 @@ class Scores:
     values: NDArray[np.float32]
     """(L,), 0..1."""
     labels: tuple[str, ...]
-
-
-def loader(weights: Weights, kind: str) -> Callable[[LoadContext], _texts.Labeller]:
-    """Return an encoder's `load` for transformers' class `kind`."""
-    return lambda context: _texts.load(weights, context, kind)
 
 
 def one_of_several(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[Scores]:

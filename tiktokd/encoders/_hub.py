@@ -32,14 +32,17 @@ class HubModel:
     """What the encoder keeps beside the model: a tokenizer, a prompt matrix."""
 
 
-def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = None, **options: Any) -> HubModel:
+def load(
+    spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = None, unread: str | None = None
+) -> HubModel:
     """Return the model of transformers' class `kind`, in evaluation mode on the context's device.
 
     Args:
         dtype: torch's name of the number format on every device; `None`: that of the device, see `HubModel.dtype`.
+        unread: how the names of tensors begin that nothing reads here: they may be missing.
 
     Raises:
-        ModelMissing: not on this machine, no safetensors, or tensors missing from the checkpoint.
+        ModelMissing: not on this machine, of another architecture, no safetensors, or tensors missing.
     """
     spec = weights.chosen(spec, context.models)
     path = weights.locate(spec, context.models_dir)  # first: without weights torch must not cost a worker 300 MiB
@@ -48,6 +51,7 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
     from safetensors import SafetensorError
 
     transformers.utils.logging.disable_progress_bar()
+    _refuse_foreign(spec, path, getattr(transformers, kind))
     form = getattr(torch, dtype or ("float32" if context.device == "cpu" else "bfloat16"))
     if context.device == "cpu":
         torch.set_num_threads(max(1, context.threads))
@@ -59,11 +63,11 @@ def load(spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = 
             trust_remote_code=False,
             output_loading_info=True,
             dtype=form,
-            **options,
         )
-    except (OSError, RuntimeError, ValueError, KeyError, SafetensorError) as exc:
+    except (OSError, RuntimeError, TypeError, ValueError, KeyError, SafetensorError) as exc:
         raise _broken(spec, path, exc) from exc
-    _refuse(spec, path, _vital([*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))]))
+    missing = [*info["missing_keys"], *(str(k) for k in info.get("mismatched_keys", ()))]
+    _refuse(spec, path, _vital(name for name in missing if not (unread and name.startswith(unread))))
     return _ready(spec, path, model, context, form)
 
 
@@ -113,6 +117,24 @@ def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
             f"{spec.hub_id} in {path} lacks {len(names)} tensors ({', '.join(names[:3])} …), "
             f"which would be random; {weights.how_to_get(spec)}"
         )
+
+
+def _refuse_foreign(spec: Weights, path: Path, kind: Any) -> None:
+    """Refuse a model of another architecture before anything of it is built.
+
+    transformers would make the class in its full default size first, for minutes; and tensors that happen to have the
+    same names load without a word (XLM-RoBERTa as BERT: every position would be wrong).
+    """
+    wanted = getattr(kind, "config_class", None)  # an Auto class has none: it takes what it knows
+    try:
+        found = json.loads((path / "config.json").read_text()).get("model_type")
+    except (OSError, ValueError, AttributeError):
+        return  # from_pretrained says what is wrong with it
+    if wanted is None or found in (None, wanted.model_type):
+        return
+    if wanted.base_config_key and wanted.model_type.startswith(f"{found}_"):
+        return  # one tower of a whole model
+    raise ModelMissing(f"{spec.hub_id} in {path} is of kind {found}; here one of kind {wanted.model_type} can run")
 
 
 def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:

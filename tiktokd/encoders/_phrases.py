@@ -5,8 +5,9 @@ white space; besides `negation` and `reminder` (language = "words") and `tags` (
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from tiktokd import datafiles
@@ -45,16 +46,30 @@ class Phrases:
     """Kind → hashtags in lower case."""
 
 
-def load(file: str, context: LoadContext) -> Phrases:
-    """Return the lists; raises `ConfigError` where the user's file has another form."""
-    return build(datafiles.read_toml(file, context.data_dir), file)
+def load(file: str, context: LoadContext, *, also: Collection[str] = ()) -> Phrases:
+    """Return the lists; raises `ConfigError` where the user's file has another form.
+
+    Args:
+        also: kinds that are read besides those of the shipped file.
+    """
+    table, path = datafiles.read_toml(file, context.data_dir), datafiles.find(file, context.data_dir)
+    known = {*datafiles.read_toml(file), *OTHER_TABLES, *also}
+    if unknown := [kind for kind in table if kind not in known]:
+        raise ConfigError(f"{path}: nothing reads [{unknown[0]}]; there are {', '.join(sorted(known))}")
+    return build(table, path)
 
 
-def build(table: Mapping[str, Any], file: str) -> Phrases:
+def build(table: Mapping[str, Any], file: str | Path) -> Phrases:
     """Return the lists of a parsed file."""
+    for kind, lists in table.items():
+        for code, told in lists.items() if isinstance(lists, dict) else [("", lists)]:
+            if kind in OTHER_TABLES and not isinstance(told, str):
+                raise ConfigError(f'{file}: [{kind}] has lines name = "words with spaces between them" ({code})')
+            if kind not in OTHER_TABLES and not _are_texts(told):
+                raise ConfigError(f"{file}: [{kind}] has lines language = ['pattern', …] ({code})")
     try:
         patterns = tuple(
-            (kind, lang, _compile(lang, phrases))
+            (kind, lang, _pattern(f"{file}: [{kind}] {lang}", lang, phrases))
             for kind, by_language in table.items()
             if kind not in OTHER_TABLES
             for lang, phrases in by_language.items()
@@ -69,6 +84,10 @@ def build(table: Mapping[str, Any], file: str) -> Phrases:
         )
     except (AttributeError, TypeError, re.error) as exc:
         raise ConfigError(f"{file}: every table is language = ['pattern', …]: {exc}") from exc
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
 
 
 def search(model: Phrases, passage: Passage) -> list[CallMatch]:
@@ -115,6 +134,19 @@ def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
     if any(word in model.reminders for word in before):
         return False
     return any(word in model.negations.get(lang, ()) for word in before)
+
+
+def _pattern(where: str, lang: str, phrases: Sequence[str]) -> re.Pattern[str]:
+    """Return the pattern of one list; raises `ConfigError` naming the phrase that is no regular expression."""
+    try:
+        return _compile(lang, phrases)
+    except re.error:
+        for phrase in phrases:
+            try:
+                _compile(lang, [phrase])
+            except re.error as exc:
+                raise ConfigError(f"{where}: {phrase!r} is no regular expression: {exc.msg}") from exc
+        raise
 
 
 def _compile(lang: str, phrases: Sequence[str]) -> re.Pattern[str]:

@@ -16,9 +16,10 @@ Files of other folders have the same form: `data/prototypes` holds sentences who
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,21 +67,31 @@ def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
     file = f"{folder}/{name}.toml"
     table = datafiles.read_toml(file, data_dir)
     template = str(table.get("template", "{}"))
+    if template.replace("{{", "").count("{}") != 1:
+        raise ConfigError(f"{datafiles.find(file, data_dir)}: template needs one {{}}, where the prompt goes")
     try:
         entries = table["labels"]
         labels = tuple(
             Label(id=e["id"], name=e.get("name", e["id"]), group=e.get("group"), iab=e.get("iab")) for e in entries
         )
         prompts = tuple(
-            tuple(template.format(p) for p in (e.get("prompts") or [e.get("name", e["id"])])) for e in entries
+            tuple(template.format(p) for p in (_listed(e, "prompts") or [e.get("name", e["id"])])) for e in entries
         )
-        background = tuple(str(text) for text in table.get("background", ()))
+        background = tuple(str(text) for text in _listed(table, "background"))
     except (KeyError, TypeError, IndexError, AttributeError, ValueError) as exc:
         raise ConfigError(f"{datafiles.find(file, data_dir)}: each of [[labels]] needs an id ({exc})") from exc
     ids = [label.id for label in labels]
     if not ids or not all(isinstance(i, str) and i for i in ids) or len(set(ids)) != len(ids):
         raise ConfigError(f"{datafiles.find(file, data_dir)}: [[labels]] needs one label at least, each id once")
     return Taxonomy(name=name, labels=labels, prompts=prompts, background=background)
+
+
+def _listed(table: Mapping[str, Any], key: str) -> list[Any]:
+    """Return a list of a table; the letters of a text would pass for one."""
+    found = table.get(key, [])
+    if not isinstance(found, list):
+        raise TypeError(f'{key} = ["…"] is a list')
+    return found
 
 
 def names(data_dir: Path | None) -> list[str]:

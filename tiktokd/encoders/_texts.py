@@ -1,10 +1,11 @@
 """What text models share: the stretches of a video that they read, a model with labels, tokens in padded batches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tiktokd.encoders import _hub
+from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, LoadContext, Weights
 from tiktokd.texts import blocks, passages
@@ -13,6 +14,9 @@ STRETCHES_MAX = 64
 """Per video; a wall of text is read from the top."""
 CHARACTERS_MAX = 2000
 """Per stretch; longer ones are cut by the tokenizer anyway."""
+
+AFTER_PADDING = frozenset({"xlm-roberta", "xlm-roberta-xl", "roberta", "camembert", "mpnet"})
+"""Kinds whose positions start after the padding id (fairseq): those up to it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +36,31 @@ class Labeller:
 
 def load(weights: Weights, context: LoadContext, kind: str, *, dtype: str | None = None) -> Labeller:
     """Return the model of transformers' class `kind`; see `_hub.load`."""
-    hub = _hub.load(weights, context, kind, dtype=dtype)
+    hub = hub_model(weights, context, kind, dtype=dtype)
     names = hub.model.config.id2label
     return Labeller(hub=hub, tokenizer=_hub.tokenizer(hub), labels=tuple(str(names[i]) for i in range(len(names))))
+
+
+def must_know(model: Labeller, names: Collection[str], what: str) -> Labeller:
+    """Return the model; raise `ModelMissing` where none of its labels is one that is read.
+
+    Numbers of other labels would be left out, and what is left would look like a result.
+    """
+    if any(label.lower() in names for label in model.labels):
+        return model
+    told = ", ".join(model.labels[:5])
+    raise ModelMissing(f"{model.used[0].id} in {model.hub.path} has no label for {what}; it has {told}")
+
+
+def hub_model(
+    weights: Weights, context: LoadContext, kind: str, *, dtype: str | None = None, unread: str | None = None
+) -> _hub.HubModel:
+    """Return the model of transformers' class `kind`, which reads text; see `_hub.load`."""
+    hub = _hub.load(weights, context, kind, dtype=dtype, unread=unread)
+    config = hub.model.config
+    if not hasattr(config, "max_position_embeddings"):
+        raise ModelMissing(f"{hub.used[0].id} in {hub.path} is of kind {config.model_type}, which reads no text")
+    return hub
 
 
 def stretches(context: Context) -> list[str]:
@@ -51,9 +77,8 @@ def run(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str], head: Callable
     import torch
 
     config = hub.model.config
-    # XLM-R's positions start after the padding id (fairseq): two of them cannot be used.
-    offset = 2 if config.model_type == "xlm-roberta" else 0
-    limit = int(config.max_position_embeddings) - offset
+    offset = config.pad_token_id + 1 if config.model_type in AFTER_PADDING else 0
+    limit = min(int(config.max_position_embeddings) - offset, tokenizer.model_max_length)
     tokens = tokenizer(
         list(texts),
         padding=True,

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from tiktokd.encoders._whisper_decode import SECONDS_PER_TIMESTAMP, Decoded
-from tiktokd.sound import Sentence, Span, Word
+from tiktokd.sound import UNSPACED, Sentence, Span, Word
 
 NO_SPEECH_MAX, LOGPROB_MIN, COMPRESSION_MAX = 0.6, -1.0, 2.4
 """Defaults of whisper.transcribe."""
@@ -33,8 +33,6 @@ STOCK_PHRASES = frozenset(
 )  # fmt: skip
 """Texts that Whisper is known to write where nobody speaks; kept where the model is sure and speech was detected."""
 STOCK_LOGPROB_MIN = -0.4
-NO_SPACES = frozenset({"zh", "ja", "th", "lo", "my", "yue"})
-"""Languages written without spaces (whisper/tokenizer.py): each token is a word."""
 
 Decode = Callable[[Sequence[int]], str]
 
@@ -120,7 +118,7 @@ def words(piece: Piece, decode: Decode, language: str) -> list[Word]:
         text = decode(pending)
         if "\ufffd" in text:
             continue
-        starts_word = not found or text.startswith(" ") or language in NO_SPACES
+        starts_word = not found or text.startswith(" ") or language in UNSPACED
         if starts_word or not text.strip():
             found.append((text, start_s, end_s, logprobs))
         else:

@@ -28,8 +28,9 @@ class Spellings:
 def load(context: LoadContext) -> Spellings:
     """Return the list; raises `ConfigError` where the user's file has another form."""
     words = datafiles.read_toml(FILE, context.data_dir).get("words", {})
-    if not isinstance(words, dict) or not all(isinstance(word, str) for word in words.values()):
-        raise ConfigError(f'{FILE}: [words] has lines "spelling" = "plain word"')
+    told = isinstance(words, dict) and all(isinstance(word, str) and key.strip() for key, word in words.items())
+    if not told:
+        raise ConfigError(f'{datafiles.find(FILE, context.data_dir)}: [words] has lines "spelling" = "plain word"')
     longest_first = sorted(words, key=len, reverse=True)
     body = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first) or "(?!)"
     return Spellings(

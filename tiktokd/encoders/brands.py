@@ -12,6 +12,7 @@ import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from tiktokd import datafiles
@@ -44,14 +45,14 @@ class Gazetteer:
 
 def load(context: LoadContext) -> Gazetteer:
     """Return the gazetteer; raises `ConfigError` where the user's file has another form."""
-    return build(datafiles.read_toml(FILE, context.data_dir))
+    return build(datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir))
 
 
-def build(table: Mapping[str, Any]) -> Gazetteer:
+def build(table: Mapping[str, Any], file: str | Path = FILE) -> Gazetteer:
     """Return the gazetteer of a parsed file."""
     names, ambiguous, aliases = table.get("names", []), table.get("ambiguous", []), table.get("aliases", {})
-    if not all(isinstance(one, str) for one in (*names, *ambiguous)) or not isinstance(aliases, dict):
-        raise ConfigError(f"{FILE}: names and ambiguous are lists of texts, aliases a table of lists of texts")
+    if not isinstance(aliases, dict) or not all(map(_are_texts, (names, ambiguous, *aliases.values()))):
+        raise ConfigError(f"{file}: names and ambiguous are lists of texts, aliases a table of lists of texts")
     spelled = {spelling: name for name, found in aliases.items() for spelling in found} | {n: n for n in names}
     plain = sorted(spelled, key=len, reverse=True)
     known = {_squeeze(s): n for s, n in spelled.items()} | {_squeeze(n): n for n in ambiguous}
@@ -62,6 +63,10 @@ def build(table: Mapping[str, Any]) -> Gazetteer:
         names=known,
         confusable={_seen(_squeeze(n)): n for n in names if re.fullmatch(r"[\w'’.-]+", n)},
     )
+
+
+def _are_texts(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
 
 
 def items(context: Context) -> list[Passage]:

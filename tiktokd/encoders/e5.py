@@ -58,7 +58,8 @@ class _Vector:
 
 def load(context: LoadContext) -> E5:
     """Return the model, with the taxonomies embedded (cached on disk)."""
-    hub = _hub.load(WEIGHTS, context, "BertModel", add_pooling_layer=False)
+    # AutoModel: the larger E5 are XLM-RoBERTa.
+    hub = _texts.hub_model(WEIGHTS, context, "AutoModel", unread="pooler.")
     tokenizer = _hub.tokenizer(hub)
     space = _hub.space(hub)
     cache = (context.models_dir or Path.cwd()) / ".prompts"

@@ -15,7 +15,7 @@ FILE = "hooks.toml"
 
 def load(context: LoadContext) -> Phrases:
     """Return the lists; raises `ConfigError` where the user's file has another form."""
-    return load_phrases(FILE, context)
+    return load_phrases(FILE, context, also=("number_list",))
 
 
 def items(context: Context) -> list[Passage]:

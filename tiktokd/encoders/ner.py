@@ -4,12 +4,14 @@ Bad at slang, all-capitals captions, brand names that are common words, and lang
 Source: Davlan/xlm-roberta-base-ner-hrl (AFL-3.0 by its card; check before you redistribute), CoNLL-style tags.
 """
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 from tiktokd.encoders import _texts
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
-from tiktokd.text_features import NamedEntity, TextEntities
+from tiktokd.text_features import NAMED, NamedEntity, TextEntities
+from tiktokd.texts import IDEOGRAPHS
 
 WEIGHTS = Weights(
     hub_id="Davlan/xlm-roberta-base-ner-hrl",
@@ -20,8 +22,9 @@ WEIGHTS = Weights(
 
 
 def load(context: LoadContext) -> _texts.Labeller:
-    """Return the tagger."""
-    return _texts.load(WEIGHTS, context, "XLMRobertaForTokenClassification")
+    """Return the tagger; raises `ModelMissing` for one whose tags name no people, organizations or places."""
+    model = _texts.load(WEIGHTS, context, "AutoModelForTokenClassification")
+    return _texts.must_know(model, [f"{part}-{kind}".lower() for part in "BI" for kind in NAMED], "names (B-PER …)")
 
 
 def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[tuple[NamedEntity, ...]]:
@@ -41,6 +44,9 @@ def join(
 ) -> tuple[NamedEntity, ...]:
     """Return the names in a text: tags `B-X`, `I-X`, `O` joined while the type stays and nothing lies between.
 
+    A word has the tag of its first token: taggers are trained on those alone, and what they say of the others is
+    anything (transformers' examples/pytorch/token-classification, `label_all_tokens`); names would lose their ends.
+
     Args:
         text: what was tagged.
         offsets: per token, start and end in the text; empty for tokens that are not text.
@@ -48,9 +54,18 @@ def join(
         scores: per token, 0..1.
     """
     found: list[tuple[int, int, str, list[float]]] = []
+    word_end, kind = 0, ""
     for (start, end), tag, score in zip(offsets, tags, scores, strict=True):
+        if end <= start:
+            continue
+        inside = start == word_end and _in_one_word(text, start)
+        word_end = end
+        if inside:
+            if kind:
+                found[-1] = (found[-1][0], end, kind, found[-1][3])
+            continue
         kind = tag.partition("-")[2]
-        if end <= start or not kind:
+        if not kind:
             continue
         last = found[-1] if found else None
         if last and last[2] == kind and not text[last[1] : start].strip() and not tag.startswith("B-"):
@@ -60,6 +75,15 @@ def join(
     return tuple(
         NamedEntity(text=text[a:b].strip(), type=kind, score=round(sum(s) / len(s), 4)) for a, b, kind, s in found
     )
+
+
+def _in_one_word(text: str, at: int) -> bool:
+    """Return whether the letters around a place in a text are of one word; Han and kana are words of their own."""
+    around = text[at - 1 : at + 1]
+    return at > 0 and len(around) == 2 and all(char.isalnum() and not _IDEOGRAPH.match(char) for char in around)
+
+
+_IDEOGRAPH = re.compile(f"[{IDEOGRAPHS}]")
 
 
 def collect(context: Context, results: Sequence[tuple[NamedEntity, ...]]) -> TextEntities:

@@ -5,7 +5,7 @@ Source: lxyuan/distilbert-base-multilingual-cased-sentiments-student, Apache-2.0
 """
 
 from tiktokd.encoders import _classify, _texts
-from tiktokd.plugins import Encoder, Weights
+from tiktokd.plugins import Encoder, LoadContext, Weights
 
 WEIGHTS = Weights(
     hub_id="lxyuan/distilbert-base-multilingual-cased-sentiments-student",
@@ -14,12 +14,21 @@ WEIGHTS = Weights(
     size_mib=516,
 )
 
+
+def load(context: LoadContext) -> _texts.Labeller:
+    """Return the model; raises `ModelMissing` for one that does not tell positive from negative."""
+    model = _texts.load(WEIGHTS, context, "AutoModelForSequenceClassification")
+    for tendency in ("positive", "negative"):
+        _texts.must_know(model, (tendency,), tendency)
+    return model
+
+
 ENCODER = Encoder(
     name="sentiment",
     title="Tone of caption, read text and speech: positive, neutral, negative",
     input="text",
     place="cpu",
-    load=_classify.loader(WEIGHTS, "DistilBertForSequenceClassification"),
+    load=load,
     items=_texts.stretches,
     nothing="no_text",
     encode=_classify.one_of_several,

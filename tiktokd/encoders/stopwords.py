@@ -18,7 +18,8 @@ def load(context: LoadContext) -> Words:
     """Return the lists; raises `ConfigError` where the user's file has another form."""
     table = datafiles.read_toml(FILE, context.data_dir)
     if not all(isinstance(words, str) for words in table.values()):
-        raise ConfigError(f"{FILE}: every value is one text of words with spaces between them")
+        path = datafiles.find(FILE, context.data_dir)
+        raise ConfigError(f"{path}: every value is one text of words with spaces between them")
     return {code: frozenset(words.lower().split()) for code, words in table.items()}
 
 

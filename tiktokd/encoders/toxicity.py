@@ -5,8 +5,12 @@ spellings made to escape it that are not on the list of encoder `algospeak`.
 Source: Hanu and Unitary 2020, "Detoxify"; unitary/multilingual-toxic-xlm-roberta, Apache-2.0.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from tiktokd.encoders import _classify, _texts
-from tiktokd.plugins import Context, Encoder, Weights
+from tiktokd.plugins import Context, Encoder, LoadContext, Weights
+from tiktokd.text_features import TOXIC
 
 WEIGHTS = Weights(
     hub_id="unitary/multilingual-toxic-xlm-roberta",
@@ -14,6 +18,23 @@ WEIGHTS = Weights(
     licence="Apache-2.0",
     size_mib=1061,
 )
+
+CLEAN = frozenset({"neutral", "non-toxic", "non_toxic", "not_toxic", "not-toxic", "nontoxic", "clean", "safe"})
+"""Labels of models that choose one of several: their scores are shares."""
+
+
+def load(context: LoadContext) -> _texts.Labeller:
+    """Return the model; raises `ModelMissing` for one that has no label of a kind of toxicity."""
+    model = _texts.load(WEIGHTS, context, "AutoModelForSequenceClassification")
+    if model.labels == ("LABEL_0",):
+        return replace(model, labels=("toxicity",))  # a single score without a name says the one thing
+    return _texts.must_know(model, TOXIC, "toxicity")
+
+
+def encode(model: _texts.Labeller, batch: Sequence[str]) -> Sequence[_classify.Scores]:
+    """Return the scores of each text: every class for itself, or shares where the model has one for clean text."""
+    chooses = any(label.lower() in CLEAN for label in model.labels)
+    return _classify.one_of_several(model, batch) if chooses else _classify.each_by_itself(model, batch)
 
 
 def items(context: Context) -> list[str]:
@@ -27,11 +48,11 @@ ENCODER = Encoder(
     title="Toxicity of caption, read text and speech, each kind by itself",
     input="text",
     place="cpu",
-    load=_classify.loader(WEIGHTS, "XLMRobertaForSequenceClassification"),
+    load=load,
     items=items,
     uses=("algospeak",),
     nothing="no_text",
-    encode=_classify.each_by_itself,
+    encode=encode,
     collect=_classify.collect,
     weights=WEIGHTS,
     max_batch=16,

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders import _hub, _transcript, _whisper_decode, _whisper_fallback
+from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.sound import SOUND_FULL_SCALE, Span, Speech, Transcript
@@ -80,14 +81,20 @@ class Whisper:
 
 
 def load(context: LoadContext) -> Whisper:
-    """Return the model."""
+    """Return the model; raises `ModelMissing` for one that cannot tell languages."""
     import transformers
 
     hub = _hub.load(WEIGHTS, context, "WhisperForConditionalGeneration")
     tokenizer = _hub.tokenizer(hub)
     quiet = [tokenizer.convert_tokens_to_ids(name) for name in ("<|nospeech|>", "<|nocaptions|>")]
     known = [i for i in quiet if i is not None and i != tokenizer.unk_token_id]
-    special = special_tokens(hub.model.generation_config.to_dict(), known[0] if known else None)
+    try:
+        special = special_tokens(hub.model.generation_config.to_dict(), known[0] if known else None)
+    except KeyError as exc:
+        raise ModelMissing(
+            f"{hub.used[0].id} in {hub.path} knows one language alone, or its generation_config.json lacks {exc}: "
+            "name another model in analysis.models"
+        ) from exc
     extractor = transformers.WhisperFeatureExtractor(feature_size=hub.model.config.num_mel_bins)
     return Whisper(hub=hub, tokenizer=tokenizer, extractor=extractor, special=special)
 

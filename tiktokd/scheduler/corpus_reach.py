@@ -15,7 +15,7 @@ from tiktokd.model import Envelope, Metadata
 from tiktokd.plugins import Array
 from tiktokd.scheduler import store_corpus, store_upkeep
 from tiktokd.scheduler.database import Database
-from tiktokd.virality_fit import FOLDS, HISTORY_MIN, VIDEOS_MIN, fit, outlier_z
+from tiktokd.virality_fit import FOLDS, HISTORY_MIN, VIDEOS_MIN, Fit, fit, outlier_z
 
 ANALYZER = "virality_features"
 CORPUS_FEATURES = (("sound_fingerprint", "reuse_count"), ("near_duplicate_video", "cluster_size"))
@@ -24,6 +24,8 @@ HISTORY_MAX = 500
 """A creator's latest posts that say what is usual for them."""
 FIT_POSTS_MAX = 2000
 """Latest posts that a fit is made from; more take longer and say the same."""
+IMPORTANCE_MAX = 10
+"""Features that a result names; the fit has about thirty."""
 GROWTH = 1.25
 SETTING = "virality_model"
 
@@ -72,7 +74,7 @@ class Reach:
         if share is None:
             unknown["percentile"] = "no_metadata" if post.views_per_day is None else "corpus too small: 0 of 1 videos"
         known = store_upkeep.setting(conn, SETTING) or {}
-        model = known.get("model")
+        model = known.get("model") and {"cv_r2": None, "importance": {}} | known["model"]
         if model is None:
             unknown["model"] = _unfitted(conn, tried="posts" in known)
         return {"outlier_z": z, "percentile": share, "model": model, "unknown": unknown}
@@ -116,6 +118,18 @@ def with_corpus(summary: Mapping[str, Any], filled: Mapping[str, Envelope]) -> d
     return {"features": features}
 
 
+def told(found: Fit) -> dict[str, JsonValue]:
+    """Return what results say of a fit."""
+    order = sorted(zip(found.importance, found.names, strict=True), key=lambda pair: (-pair[0], pair[1]))
+    return {
+        "fitted": True,
+        "cv_spearman": found.cv_spearman,
+        "cv_r2": found.cv_r2,
+        "importance": {name: drop for drop, name in order[:IMPORTANCE_MAX] if drop > 0},
+        "n": found.videos,
+    }
+
+
 def refit(database: Database) -> None:
     """Fit views on features anew where the corpus has grown enough since the last time."""
     known = database.read_blocking(store_upkeep.setting, SETTING) or {}
@@ -125,5 +139,5 @@ def refit(database: Database) -> None:
     rows = database.read_blocking(store_corpus.posts, limit=FIT_POSTS_MAX)
     found = fit([r.features for r in rows], [r.views or 0 for r in rows], [r.creator or "" for r in rows])
     # `None`: too few creators. It is remembered too, or each video would try again.
-    model = None if found is None else {"fitted": True, "cv_spearman": found.cv_spearman, "n": found.videos}
+    model = None if found is None else told(found)
     database.write_blocking(store_upkeep.set_setting, SETTING, {"posts": posts, "model": model})
