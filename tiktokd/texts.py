@@ -12,6 +12,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from tiktokd.lettering import plain
 from tiktokd.plugins import Context
 
 Box = tuple[float, float, float, float]
@@ -124,11 +125,11 @@ class CallMatch:
 
 
 def passages(context: Context) -> list[Passage]:
-    """Return the caption, the lines in the picture and the spoken sentences of a video, in this order.
+    """Return the caption in plain letters, the lines in the picture and the spoken sentences of a video, in this order.
 
     Reads the outputs of `on_screen_text` and `speech_transcription` where they have run; what is not there is left out.
     """
-    found = [Passage(kind="caption", text=context.metadata.description or "")]
+    found = [Passage(kind="caption", text=plain(context.metadata.description or ""))]
     found += _shown(context)
     found += _spoken(context)
     return [passage for passage in found if passage.text.strip()]
