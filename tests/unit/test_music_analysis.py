@@ -144,6 +144,15 @@ def test_kick_and_snare_in_turn_are_each_a_beat(bpm):
     assert music_of(sound).summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
 
 
+@pytest.mark.parametrize("bpm", [95, 120])
+def test_a_kick_that_never_misses_is_the_beat_under_strokes_of_three_against_two(bpm):
+    sound = drums(bpm, 14.0, 4, kick=[0, 1, 2, 3], snare=[0.75, 1.5, 2.75, 3.5])
+    summary = music_of(sound).summary
+    assert summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
+    times = 0.1 + np.arange(0, 13.5, 60 / bpm)
+    assert np.percentile([np.abs(times - beat).min() for beat in summary["beats_s"]], 90) < 0.04
+
+
 @pytest.mark.parametrize("bpm", [90, 150, 180])
 def test_a_waltz_is_counted_in_quarters(bpm):
     sound = drums(bpm, 14.0, 3, kick=[0], snare=[1, 2])

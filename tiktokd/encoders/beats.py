@@ -5,9 +5,9 @@ of the tracker itself is only good to a frame of 10 ms). Music: 2 s windows in w
 speech the pauses decide, so that quiet music under a voice is heard and a voice is not.
 
 Bad at: half and double tempo where no accent tells them apart, such as even arpeggios and drum and bass (both
-candidates are given), strokes three to two against the beat (tresillo, dembow, 6/8), rubato and changes of tempo (low
-strength), 5/4 and 7/8, music of drums alone (no tones; its beat is found). Bells, bird song and engines that happen to
-be in tune count as music.
+candidates are given), strokes three to two against the beat without a steady kick (6/8), rubato and changes of tempo
+(low strength), 5/4 and 7/8, music of drums alone (no tones; its beat is found). Bells, bird song and engines that
+happen to be in tune count as music.
 
 Source: Ellis, Beat Tracking by Dynamic Programming, J. New Music Research 36(1), 2007.
 """
@@ -24,10 +24,14 @@ from tiktokd.encoders._metre import (
     LAGS,
     TEMPO_MIN_BPM,
     accents,
+    attacks,
     autocorrelation,
+    is_level_of,
+    kick_onsets,
     lead,
     period_frames,
     slower_period,
+    steady_kick,
 )
 from tiktokd.plugins import Context, Encoder, LoadContext
 from tiktokd.sound import Beats, Span, Spectrum, spans_of
@@ -196,10 +200,16 @@ def _follow(item: Item) -> Beats:
     correlation = autocorrelation(onset, min(LAGS, len(onset) - 1))
     period = period_frames(correlation)
     strength = strength_of(correlation, period)
-    frames = track(onset, period)
-    accent = accents(spectrum.log_mel, heard) * heard
-    if slower := slower_period(correlation, period, lead(accent, frames)):
-        period, frames = slower, track(onset, slower)
+    kick = kick_onsets(spectrum.log_mel) * heard
+    steady = steady_kick(kick)
+    if steady is not None and not is_level_of(period, steady[0]):
+        period, strength = steady
+        frames = attacks(onset, track(kick, period))
+    else:
+        frames = track(onset, period)
+        accent = accents(spectrum.log_mel, heard) * heard
+        if slower := slower_period(correlation, period, lead(accent, frames)):
+            period, frames = slower, track(onset, slower)
     frames = frames[heard[frames]]
     times_s = frames / FRAMES_PER_S + ONSET_DELAY_S
     tempo_bpm = regressed_bpm(times_s, period / FRAMES_PER_S)
