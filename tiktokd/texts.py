@@ -12,7 +12,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from tiktokd.letters import undressed
+from tiktokd.lettering import plain
 from tiktokd.plugins import Context
 
 Box = tuple[float, float, float, float]
@@ -128,17 +128,17 @@ def passages(context: Context) -> list[Passage]:
     """Return the caption, the lines in the picture and the spoken sentences of a video, in this order.
 
     Reads the outputs of `on_screen_text` and `speech_transcription` where they have run; what is not there is left out.
-    Letters in fancy dress are plain (`letters`).
+    Styled letters are plain and invisible ones gone (`lettering`).
     """
     found = [Passage(kind="caption", text=context.metadata.description or "")]
     found += _shown(context)
     found += _spoken(context)
-    return [_plain(passage) for passage in found if passage.text.strip()]
+    return [each for passage in found if (each := _plain(passage)).text.strip()]
 
 
 def _plain(one: Passage) -> Passage:
-    steps = tuple((start_s, undressed(text)) for start_s, text in one.steps)
-    return replace(one, text=undressed(one.text), steps=steps)
+    steps = tuple((start_s, plain(text)) for start_s, text in one.steps)
+    return replace(one, text=plain(one.text), steps=steps)
 
 
 def by_kind(found: Iterable[Passage]) -> dict[Kind, str]:

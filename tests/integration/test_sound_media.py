@@ -96,6 +96,25 @@ def test_onset_of_speech_is_stable_down_to_0_db_of_noise(snr_db, accuracy):
     assert spoken_s == pytest.approx(7.6, abs=0.3)
 
 
+@pytest.mark.parametrize("level_db", [-20, -30, -40])
+def test_quiet_speech_is_found_as_soon_as_loud_speech(level_db):
+    quiet = np.zeros(48_000, np.float32)
+    sound = np.concatenate((quiet, load(media("real", "jfk.flac")), quiet)) * 10 ** (level_db / 20)
+    result = analyze("vocal_delivery", context_of(audio16=sound))
+    assert result.summary["first_speech_s"] == pytest.approx(3.3, abs=0.2)
+    assert sum(s["end_s"] - s["start_s"] for s in result.segments) == pytest.approx(7.6, abs=0.4)
+
+
+def test_speech_through_a_telephone_is_found_from_its_start():
+    from scipy.signal import fftconvolve, firwin
+
+    quiet = np.zeros(48_000, np.float32)
+    sound = np.concatenate((quiet, load(media("real", "jfk.flac")), quiet))
+    narrow = fftconvolve(sound, firwin(1023, (300, 3400), pass_zero=False, fs=16_000), "same")
+    result = analyze("vocal_delivery", context_of(audio16=narrow))
+    assert result.summary["first_speech_s"] == pytest.approx(3.3, abs=0.2)
+
+
 def test_speech_over_chords_keeps_its_onset():
     speech = load(media("real", "jfk.flac"))
     music = np.concatenate([chord(c, 1.0) for c in ([60, 64, 67], [57, 60, 64], [65, 69, 72])] * 6)
@@ -192,6 +211,17 @@ def test_an_excerpt_has_the_tempo_of_the_song():
     for name in ("c02_hardcuts_music.mp4", "c03_neardup_of_c02.mp4"):
         part = analyze("music_analysis", context_of(audio16=load(media("clips", name)))).summary
         assert any(bpm == pytest.approx(song, rel=0.01) for bpm in part["tempo_candidates_bpm"]), name
+
+
+def test_copies_of_one_sound_have_one_tempo():
+    names = ("c02_hardcuts_music.mp4", "c03_neardup_of_c02.mp4")
+    first, second = (analyze("music_analysis", context_of(audio16=load(media("clips", n)))).summary for n in names)
+    assert first["tempo_bpm"] == pytest.approx(second["tempo_bpm"], rel=0.01)
+
+
+def test_a_loop_of_90_bpm_is_not_given_twice_that():
+    loop = np.tile(load(media("music", "trumpet_loop_90bpm.ogg")), 3)
+    assert analyze("music_analysis", context_of(audio16=loop)).summary["tempo_bpm"] == pytest.approx(90, rel=0.01)
 
 
 def test_a_sped_up_sound_has_a_faster_tempo():

@@ -5,6 +5,7 @@ from typing import Literal
 Row = tuple[str, Literal["caption", "ocr", "speech"], set[str]]
 
 SENTENCES: list[Row] = [
+    ("my dog Max got an iPhone 15 Pro Max case", "caption", {"iPhone"}),
     ("unboxing my new nike shoes", "caption", {"Nike"}),
     ("NIKE OR ADIDAS?", "ocr", {"Nike", "Adidas"}),
     ("ninike is my cat's name", "caption", set()),

@@ -21,7 +21,7 @@ QUESTIONS = {
 KINDS = {
     "number_list": [
         "5 things you should never buy", "Top 10 cities in Europe", "three tips for better sleep", "3つの簡単レシピ",
-        "7 Tipps für mehr Energie", "5 razones para viajar", "10 фактов о космосе",
+        "7 Tipps für mehr Energie", "5 razones para viajar", "10 фактов о космосе", "5가지 쉬운 방법",
     ],
     "curiosity_gap": [
         "WAIT FOR IT", "you won't believe what he did", "nobody tells you this", "the secret of my grandmother",
@@ -37,6 +37,7 @@ KINDS = {
     ],
     "negative_command": [
         "Stop buying plastic bottles", "Don't throw this away", "never wash your hair like this", "hör auf zu scrollen",
+        "Ne jetez pas ça", "n'achetez jamais ça", "surtout ne faites pas ça",
         "arrête de jeter ça", "no compres esto", "не выбрасывай это", "千万别买这个", "捨てないで",
     ],
     "claim_result": [
@@ -47,6 +48,9 @@ KINDS = {
 NOTHING = [
     "the river at sunset", "my cat on the sofa", "Sonntag am See", "une journée à la mer", "un paseo por la playa",
     "morning light", "coffee and rain", "2024", "Berlin", "la plage",
+    "10 km through the park", "250 g butter", "je ne mange pas de viande", "on ne voit rien ici", "non ne ho idea",
+    "je n'aime pas le froid", "vous ne venez plus ici", "I never liked the sea", "we don't live here",
+    "das geht leider nicht", "er macht das nicht",
 ]  # fmt: skip
 
 INTERROGATIVES = {

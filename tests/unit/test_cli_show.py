@@ -153,6 +153,20 @@ def test_key_facts_come_first_and_only_those_that_are_known():
     assert text.index("in short") < text.index("work") < text.index("history")
 
 
+def test_the_language_of_the_writing_is_not_called_that_of_the_speech():
+    def line(speech_ratio: float | None, **languages: str | None) -> list[tuple[str, str]]:
+        found = {source: {"lang": lang, "prob": 0.9 if lang else None} for source, lang in languages.items()}
+        analysis = {"language_identification": ENVELOPE | {"summary": {"by_source": found, "primary": "en"}}}
+        analysis["vocal_delivery"] = ENVELOPE | {"summary": {"speech_ratio": speech_ratio} if speech_ratio else {}}
+        return list(highlights(analysis))
+
+    assert line(0.8, caption="en", ocr="en") == [("language", "written en · spoken not known")]
+    assert line(0.8, caption="en", ocr="fr", speech="zh") == [("language", "written en, fr · spoken zh")]
+    assert line(None, caption="en", hashtags="de") == [("language", "written en")]
+    assert line(None, speech="\x1b[31m") == [("language", "spoken \\x1b[31m")]
+    assert line(0.8, caption=None) == []
+
+
 def test_analyses_stand_under_their_group_and_what_was_not_done_under_its_reason():
     missing = ENVELOPE | {
         "status": "skipped",

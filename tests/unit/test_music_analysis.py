@@ -101,6 +101,64 @@ def test_a_drum_loop_is_music_by_its_beat():
     assert summary["tempo_bpm"] == pytest.approx(120, rel=0.01)
 
 
+T_DRUM = np.arange(4000) / RATE_HZ
+KICK = 0.5 * np.sin(2 * np.pi * (50 * T_DRUM + 8 * (1 - np.exp(-30 * T_DRUM)))) * np.exp(-14 * T_DRUM)
+SNARE = 0.2 * noise(0.25, 0.0, seed=1) * np.exp(-22 * T_DRUM) + 0.17 * np.sin(2 * np.pi * 190 * T_DRUM) * np.exp(
+    -25 * T_DRUM
+)
+HAT = 0.07 * np.diff(noise(0.25, 0.0, seed=2), prepend=0.0) * np.exp(-80 * T_DRUM)
+
+
+def drums(bpm: float, seconds: float, beats_in_bar: int, **strokes):
+    """A bar of kick, snare and hat, each at places counted in beats, over and over, with a chord a bar."""
+    bars = np.arange(int(seconds * bpm / 60 / beats_in_bar)) * beats_in_bar
+    track = noise(seconds, -70.0)
+    for name, places in strokes.items():
+        times = 0.1 + np.add.outer(bars, places).ravel() * 60 / bpm
+        track += at(times, {"kick": KICK, "snare": SNARE, "hat": HAT}[name], seconds)
+    for number, start in enumerate(0.1 + bars * 60 / bpm):
+        root = (57, 53, 60, 55)[number % 4]
+        track += at([start], 0.6 * chord([root, root + 4, root + 7], beats_in_bar * 60 / bpm), seconds)
+    return track / np.abs(track).max()
+
+
+EIGHTHS = np.arange(8) / 2
+
+
+@pytest.mark.parametrize("bpm", [62, 76, 92, 104])
+def test_hats_between_the_beats_do_not_double_the_tempo(bpm):
+    sound = drums(bpm, 14.0, 4, kick=[0, 1, 2, 3], snare=[1, 3], hat=[0.5, 1.5, 2.5, 3.5])
+    assert music_of(sound).summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
+
+
+@pytest.mark.parametrize("bpm", [70, 85])
+def test_a_slow_beat_with_hats_twice_as_fast_is_slow(bpm):
+    for kick in ([0, 2], [0, 1.75, 2.5]):
+        sound = drums(bpm, 14.0, 4, kick=kick, snare=[1, 3], hat=EIGHTHS)
+        assert music_of(sound).summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01), kick
+
+
+@pytest.mark.parametrize("bpm", [95, 120, 140, 160])
+def test_kick_and_snare_in_turn_are_each_a_beat(bpm):
+    sound = drums(bpm, 14.0, 4, kick=[0, 2], snare=[1, 3], hat=EIGHTHS)
+    assert music_of(sound).summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
+
+
+@pytest.mark.parametrize("bpm", [95, 120])
+def test_a_kick_that_never_misses_is_the_beat_under_strokes_of_three_against_two(bpm):
+    sound = drums(bpm, 14.0, 4, kick=[0, 1, 2, 3], snare=[0.75, 1.5, 2.75, 3.5])
+    summary = music_of(sound).summary
+    assert summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
+    times = 0.1 + np.arange(0, 13.5, 60 / bpm)
+    assert np.percentile([np.abs(times - beat).min() for beat in summary["beats_s"]], 90) < 0.04
+
+
+@pytest.mark.parametrize("bpm", [90, 150, 180])
+def test_a_waltz_is_counted_in_quarters(bpm):
+    sound = drums(bpm, 14.0, 3, kick=[0], snare=[1, 2])
+    assert music_of(sound).summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
+
+
 def gliding(hz, seconds: float = 12.0):
     """A tone whose frequency changes all the time."""
     t = np.arange(round(seconds * RATE_HZ)) / RATE_HZ

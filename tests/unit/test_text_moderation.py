@@ -74,6 +74,8 @@ FOUND = [
     ("Hauptstraße 12, Berlin", ["address"]),
     ("12 rue de Rivoli", ["address"]),
     ("street food tour", []),
+    ("jane (at) example [dot] org", ["email"]),
+    ("meet (at) the station", []),
     ("0000 0000 0000 0000", []),
 ]
 
@@ -116,6 +118,8 @@ def test_private_data_never_leave_in_full(kind, row, around):
     [
         ("earn $500 per day from home", "guaranteed_money"),
         ("Guaranteed profits, DM me", "guaranteed_money"),
+        ("verdiene garantierten Gewinn", "guaranteed_money"),
+        ("гарантированный доход каждый день", "guaranteed_money"),
         ("send $100 and get $1000", "investment"),
         ("message me on WhatsApp for signals", "move_away"),
         ("claim your prize now", "giveaway"),

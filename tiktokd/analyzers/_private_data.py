@@ -65,8 +65,13 @@ _ADDRESS = re.compile(
     r"|\b\d{1,4}\s*,?\s+(?:rue|avenue|boulevard|place|impasse)\s+(?:d[eu]s?\s+|de\s+la\s+)?[A-ZÉÈ][\wéèêàç'-]+"
     r"|\b(?:Calle|Avenida|Rua|Via|Viale|ul\.|улица|ул\.)\s+(?:\w+\s+){0,2}[A-ZÁÉÍÓÚА-Я][\w'-]+,?\s+(?:n[.º°]?\s*)?\d{1,4}\b)"
 )
+_SPELLED = (
+    (re.compile(r"\s*[\[({]\s*(?:at|ät)\s*[\])}]\s*", re.I), "@"),
+    (re.compile(r"\s*[\[({]\s*dot\s*[\])}]\s*", re.I), "."),
+)
+"""jane (at) example [dot] org: spelled for people, not for collectors."""
 _SCAMS = {
-    "guaranteed_money": r"(?:guaranteed|risk[- ]free)\s+(?:profits?|returns?|income)|(?:earn|make)\s+\$?\d[\d,.]*k?\s+(?:a|per|every)\s+(?:day|week|hour)\s+(?:from\s+home|easily|guaranteed)|double\s+your\s+(?:money|bitcoin|crypto)|garantierter?\s+gewinn|ganancias?\s+garantizadas?|gains?\s+garantis?|lucro\s+garantido",  # noqa: E501
+    "guaranteed_money": r"(?:guaranteed|risk[- ]free)\s+(?:profits?|returns?|income)|(?:earn|make)\s+\$?\d[\d,.]*k?\s+(?:a|per|every)\s+(?:day|week|hour)\s+(?:from\s+home|easily|guaranteed)|double\s+your\s+(?:money|bitcoin|crypto)|garantiert\w*\s+(?:gewinn|verdienst)\w*|guadagn\w+\s+garantit\w+|gwarantowan\w+\s+(?:zysk|doch[óo]d)\w*|garantili\s+(?:kazanç|gelir)|гарантированн\w+\s+(?:доход|прибыл|заработ)\w*|ganancias?\s+garantizadas?|gains?\s+garantis?|lucro\s+garantido",  # noqa: E501
     "investment": r"(?:invest|deposit|send)\s+(?:only\s+|just\s+)?[$€£]?\d[\d,.]*\s*(?:and|to|,)\s+(?:get|receive|earn|make)\s+[$€£]?\d|(?:forex|crypto|bitcoin|trading)\s+(?:signals?\s+)?(?:dm|inbox|message|text)\s+me|(?:dm|message|text|inbox)\s+me\s+(?:to|for)\s+(?:invest|forex|crypto|bitcoin|trading)",  # noqa: E501
     "giveaway": r"(?:you(?:'ve|\s+have)\s+(?:been\s+(?:selected|chosen)|won)|claim\s+your\s+(?:prize|reward|gift\s?card)|free\s+(?:iphone|ps5|robux|v-?bucks|gift\s?cards?)\b)",  # noqa: E501
     "move_away": r"(?:message|text|add|contact|write|hit)\s+(?:me\s+)?(?:up\s+)?(?:on|via|at)\s+(?:whatsapp|telegram|signal|wechat|line|kik)|(?:whatsapp|telegram)\s*(?:me|:|\+)",  # noqa: E501
@@ -90,6 +95,8 @@ class Found:
 def private_data(text: str) -> list[Found]:
     """Return e-mail addresses, card numbers, IBANs, phone numbers and street addresses, masked, each place once."""
     found: list[Found] = []
+    for pattern, sign in _SPELLED:
+        text = pattern.sub(sign, text)
     for kind, pattern in (("email", EMAIL), ("iban", _IBAN), ("credit_card", _CARD), ("address", _ADDRESS)):
         text = pattern.sub(lambda m, kind=kind: _take(kind, m.group(), found), text)  # type: ignore[misc]
     return found + list(_phones(text))

@@ -8,6 +8,7 @@ the user's own corpus is `virality_features`. Bad at: logo intros, a black first
 than those of the lists; posters and mirrors count as people; an unusual first frame is often a title card.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal, cast, get_args
@@ -16,7 +17,7 @@ from tiktokd.analyzers._unheard import untranscribed
 from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
-from tiktokd.letters import undressed
+from tiktokd.lettering import plain
 from tiktokd.model import Output, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
@@ -32,6 +33,13 @@ PROTOTYPES = "openings"
 QUESTION_MARKS = "?？؟"
 LIST_WORDS_MAX = 14
 """A number opens a list where few words follow: "5 things you need", not the start of a recipe read out."""
+MEASURE = re.compile(
+    r"\d+(?:[.,]\d+)?\s*(?:[%°€$£¥₹]|(?:km|kg|mg|ml|cm|mm|kcal|[gm]|lbs?|oz|mph|kmh|min|mins|am|pm|eur|euros?|usd|dollars?)\b)",
+    re.I,
+)
+"""What is measured is no list: 100% cotton, 10 km."""
+COUNTED = re.compile(r"(?<=\d)(?=가지|개|단계|종류)")
+"""Korean writes the word for "pieces" onto the number."""
 SURPRISE_CUTS, SURPRISE_MOTION, SURPRISE_LU = 3, 2.0, 12.0
 """Cuts in three seconds, motion against the rest, rise in loudness from which an opening is a surprise."""
 TYPES_FULL, JUMP_FULL_LU = 2, 12.0
@@ -134,7 +142,7 @@ def _without_watermarks(context: Context, found: Sequence[Passage]) -> list[Pass
     envelope = context.outputs.get("on_screen_text")
     lines = envelope.summary.get("lines") if envelope and envelope.status in ("ok", "partial") else None
     marks = {
-        undressed(str(line.get("text")))
+        plain(str(line.get("text")))
         for line in (lines if isinstance(lines, list) else [])
         if isinstance(line, dict) and line.get("role") == "watermark"
     }
@@ -173,8 +181,8 @@ def _types(first: Sequence[Passage], told: set[HookType], surprise: bool) -> lis
 
 def is_number_list(text: str) -> bool:
     """Return whether a text announces a number of things: "5 ways to …", "Top 10 …", "3つの方法"."""
-    found = words(text)
-    if not 2 <= len(found) <= LIST_WORDS_MAX:
+    found = words(COUNTED.sub(" ", text))
+    if not 2 <= len(found) <= LIST_WORDS_MAX or MEASURE.match(text.strip()):
         return False
     start = found[1:3] if found[0] in ("top", "the", "die", "les", "los", "as", "os", "i", "le") else found[:2]
     digits, follows = start[0], start[1] if len(start) > 1 else ""

@@ -61,8 +61,8 @@ class LanguageIdentification(Output):
     by_source: dict[Source, Detected]
     """Sources that say something."""
     primary: str | None
-    """BCP-47 of the language with most letters, weighted by probability; hashtags count a fifth. `None`: no source has
-    a language."""
+    """BCP-47 of the language with most letters, weighted by probability; hashtags count a fifth. Without a transcript
+    it is that of the writing only, whatever is spoken. `None`: no source has a language."""
     mixed_ratio: float | None
     """Share 0..1 of letters in sentences that are surely in another language than `primary`; `None` without one."""
     script: str | None

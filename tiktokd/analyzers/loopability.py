@@ -16,7 +16,8 @@ Full tier: how alike SigLIP2 finds the last and the first sampled picture, besid
 scores compare whether weights are there or not.
 
 Bad at: static cameras (look loopable), end cards, fades (the seam is a jump from black), loops that hide the seam in
-a cut on purpose (counted as a jump).
+a cut on purpose (counted as a jump), music cut on the beat (the stroke after the seam is a jump in level, as in a cut
+anywhere else; the beats of `music_analysis` tell).
 
 Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow; SigLIP2 (arXiv 2502.14786).
 """

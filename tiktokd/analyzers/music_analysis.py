@@ -3,10 +3,11 @@
 Tempo in beats per minute, beats in seconds, key as a note name and a mode, confidences 0..1 (not probabilities). The
 full tier adds genres and moods, AudioSet classes of the AST model, and lets it vouch for music without steady tones.
 
-Bad at: half and double tempo (`tempo_candidates_bpm` has all), rubato, songs that change key, a minor key against its
-relative major (four-chord loops are in both, and may be given the wrong one with full confidence), single tones that
-recur, such as beeps (count as music), speech over music, drums alone (a beat, but `music_present` only where it is very
-regular).
+Bad at: half and double tempo where no accent tells them apart (even arpeggios, drum and bass; `tempo_candidates_bpm`
+has both), rhythms of three against two without a steady kick (6/8: one and a half times the tempo may be given), short
+loops of drums alone, rubato, songs that change key, a minor key against its relative major (four-chord loops are in
+both, and may be given the wrong one with full confidence), single tones that recur, such as beeps (count as music),
+speech over music, drums alone (a beat, but `music_present` only where it is very regular).
 
 Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
 `partial/low_quality` with tempo and beats left out.
@@ -188,5 +189,5 @@ ANALYZER = Analyzer(
     uses=("spectrum", "beats"),
     optional=("ast",),
     needs=frozenset({"audio"}),
-    version="2",
+    version="3",
 )

@@ -2,7 +2,8 @@
 
 Lite: VADER (Hutto & Gilbert 2014) on English, and a table of emoji where there are no words; other languages abstain.
 Full: a multilingual sentiment model (`sentiment`), moods by SigLIP2 prompts and AudioSet's music classes. Valence and
-arousal are means over the parts that are there, by the table below. Bad at: slang, irony, lyrics, quotations; moods are
+arousal are means over the parts that are there, by the table below. Bad at: slang (sick, obsessed), irony, lyrics,
+quotations, words of fighting in another sense (killing weeds), negation in the subject ("nobody likes this"); moods are
 those of the taxonomy and are relative within one clip.
 """
 

@@ -16,7 +16,7 @@ FIELDS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("heard", (("audio_events", "events"),)),
     ("said", (("speech_transcription", "text"),)),
     ("written", (("on_screen_text", "text_all"),)),
-    ("language", (("language_identification", "primary"),)),
+    ("language", (("language_identification", "by_source"), ("vocal_delivery", "speech_ratio"))),
     ("topics", (("entities_keywords", "keyphrases"),)),
     ("asks for", (("call_to_action", "ctas"), ("call_to_action", "promo_codes"), ("call_to_action", "qr_payloads"))),
     ("music", (("music_analysis", "tempo_bpm"), ("music_analysis", "key"), ("music_analysis", "mode"))),
@@ -29,12 +29,19 @@ FIELDS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 """What people ask → (analyzer, field); what is not there is left out. A test compares the names with the analyzers."""
 ENTRIES = 3
+MANNERS = {"caption": "written", "ocr": "written", "speech": "spoken"}
+"""Source of words → how their language is used; hashtags are English everywhere and tell nothing."""
 
 
 def highlights(analysis: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield a question's word and its answer, harmless, for everything that is known."""
     for word, places in FIELDS:
-        answers = [text for analyzer, field in places if (text := _answer(analysis.get(analyzer), field))]
+        values = [_value(analysis.get(analyzer), field) for analyzer, field in places]
+        if word == "language":
+            answers = _languages(*values)
+        else:
+            fields = (field for _, field in places)
+            answers = [text for value, field in zip(values, fields, strict=True) if (text := _answer(value, field))]
         if answers:
             yield word, " · ".join(answers)
 
@@ -44,8 +51,26 @@ def reviews(analysis: Mapping[str, Any]) -> list[str]:
     return [name for name, envelope in sorted(analysis.items()) if envelope["summary"].get("needs_review") is True]
 
 
-def _answer(envelope: Mapping[str, Any] | None, field: str) -> str:
-    value = envelope["summary"].get(field) if envelope is not None else None
+def _value(envelope: Mapping[str, Any] | None, field: str) -> Any:
+    return envelope["summary"].get(field) if envelope is not None else None
+
+
+def _languages(by_source: Any, speech_ratio: Any) -> list[str]:
+    """Return `written en`, `spoken zh` ...: a caption in one language says nothing of a voice in another."""
+    found = by_source if isinstance(by_source, dict) else {}
+    told: dict[str, list[str]] = {}
+    for source, one in found.items():
+        if source in MANNERS and isinstance(one, dict) and isinstance(one.get("lang"), str):
+            codes = told.setdefault(MANNERS[source], [])
+            if one["lang"] not in codes:
+                codes.append(one["lang"])
+    answers = [f"{manner} {said('language', ', '.join(codes))}" for manner, codes in told.items()]
+    if answers and speech_ratio and "spoken" not in told:
+        answers.append("spoken not known")
+    return answers
+
+
+def _answer(value: Any, field: str) -> str:
     if value is None or value in ("", [], {}):
         return ""
     if found := entries(value):

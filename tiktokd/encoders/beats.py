@@ -4,9 +4,10 @@ Tempo in beats per minute within 1 % on clicks of 60..220 BPM, as the slope of a
 of the tracker itself is only good to a frame of 10 ms). Music: 2 s windows in which tones hold pitch and strength; in
 speech the pauses decide, so that quiet music under a voice is heard and a voice is not.
 
-Bad at: half and double tempo (both candidates are given), rubato and changes of tempo (low strength), 5/4 and 7/8,
-music of drums alone (no tones; its beat is found). Bells, bird song and engines that happen to be in tune count as
-music.
+Bad at: half and double tempo where no accent tells them apart, such as even arpeggios and drum and bass (both
+candidates are given), strokes three to two against the beat without a steady kick (6/8), rubato and changes of tempo
+(low strength), 5/4 and 7/8, music of drums alone (no tones; its beat is found). Bells, bird song and engines that
+happen to be in tune count as music.
 
 Source: Ellis, Beat Tracking by Dynamic Programming, J. New Music Research 36(1), 2007.
 """
@@ -18,21 +19,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._metre import (
+    FRAMES_PER_S,
+    LAGS,
+    TEMPO_MIN_BPM,
+    accents,
+    attacks,
+    autocorrelation,
+    is_level_of,
+    kick_onsets,
+    lead,
+    period_frames,
+    slower_period,
+    steady_kick,
+)
 from tiktokd.plugins import Context, Encoder, LoadContext
 from tiktokd.sound import Beats, Span, Spectrum, spans_of
 
-FRAMES_PER_S = 100
-TEMPO_MIN_BPM, TEMPO_MAX_BPM = 30.0, 240.0
-PREFERRED_BPM, PREFERENCE_OCTAVES = 120.0, 0.6
-"""People tap near 120; log-normal weight (Ellis 2007, 3.2, with 0.9: then a bar of half the beats wins too easily)."""
-SLOWER = 1.25
-"""So much more weighted autocorrelation makes the slower of two levels the beat, ..."""
-ALTERNATING = 1.02
-"""... where the onsets themselves say so: without an accent on every second one, even clicks keep their tempo."""
 TIGHTNESS = 100.0
 """How much beats prefer an even period over strong onsets (Ellis 2007: 100 for onsets in units of their deviation)."""
-LAGS = 410
-"""Frames of autocorrelation: four beats at 60 BPM."""
 MIN_BEATS = 4
 OFF_GRID = 0.1
 """Beats further from the grid, as a share of the period, do not count for the tempo: people play closer than that."""
@@ -117,48 +122,6 @@ def music_spans(tonal: NDArray[np.float32], speech: tuple[Span, ...], duration_s
     return found if in_tune(tonal, found) > IN_TUNE else ()
 
 
-def autocorrelation(onset: NDArray[np.float64], lags: int) -> NDArray[np.float64]:
-    """Return the autocorrelation at lags 0..lags, 1 at lag 0."""
-    from scipy import fft
-
-    centred = onset - onset.mean()
-    size = fft.next_fast_len(len(onset) + lags, real=True)
-    power = np.abs(fft.rfft(centred, size)) ** 2
-    found: NDArray[np.float64] = fft.irfft(power, size)[: lags + 1]
-    return found / max(float(found[0]), 1e-12)
-
-
-def period_frames(correlation: NDArray[np.float64]) -> int:
-    """Return the frames per beat (Ellis 2007, 3.2).
-
-    The best peak together with its double (TPS2) or triple (TPS3) gives two levels of the metre; the faster one, unless
-    the slower one is clearly more salient.
-    """
-    lags = np.arange(len(correlation))
-    bpm = 60.0 * FRAMES_PER_S / np.maximum(lags, 1)
-    weight = np.exp(-0.5 * (np.log2(bpm / PREFERRED_BPM) / PREFERENCE_OCTAVES) ** 2)
-    weighted = np.maximum(correlation, 0.0) * weight
-    weighted[0] = 0.0
-    shortest, longest = round(60 * FRAMES_PER_S / TEMPO_MAX_BPM), round(60 * FRAMES_PER_S / TEMPO_MIN_BPM)
-    periods = np.arange(shortest, min(longest, len(correlation) - 1) + 1)
-
-    def at(places: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.where(places < len(weighted), weighted[np.minimum(places, len(weighted) - 1)], 0.0)
-
-    duple = at(periods) + 0.5 * at(2 * periods) + 0.25 * (at(2 * periods - 1) + at(2 * periods + 1))
-    triple = at(periods) + 0.33 * (at(3 * periods) + at(3 * periods - 1) + at(3 * periods + 1))
-    factor, scores = (2, duple) if duple.max() >= triple.max() else (3, triple)
-    fast = int(periods[int(scores.argmax())])
-    near = np.arange(factor * fast - 2, factor * fast + 3)
-    slow = int(near[int(at(near).argmax())])
-    is_clearly_slower = (
-        slow <= longest
-        and float(at(near).max()) > SLOWER * weighted[fast]
-        and float(correlation[slow]) > ALTERNATING * float(correlation[fast])
-    )
-    return slow if is_clearly_slower else fast
-
-
 def track(onset: NDArray[np.float64], period: int) -> NDArray[np.int64]:
     """Return the frames of beats that are strong and about `period` apart, by dynamic programming."""
     around = np.arange(-period, period + 1)
@@ -227,18 +190,27 @@ def _follow(item: Item) -> Beats:
     heard = np.zeros(len(onset), np.bool_)
     for start, end in music:
         heard[int(start * FRAMES_PER_S) : int(end * FRAMES_PER_S) + 1] = True
-    loud = onset
-    if music_s >= WINDOW_S:
-        # Words over music elsewhere would only disturb.
-        onset, loud = onset * heard, onset[heard]
+    if music_s < WINDOW_S:
+        heard[:] = True
+    # Words over music elsewhere would only disturb.
+    onset, loud = onset * heard, onset[heard]
     nothing = Beats(times_s=(), tempo_bpm=None, candidates_bpm=(), strength=0.0, music=music, music_ratio=ratio)
     if len(onset) < 2 * FRAMES_PER_S or float(np.percentile(loud, 98)) < MIN_ONSET:
         return nothing
     correlation = autocorrelation(onset, min(LAGS, len(onset) - 1))
     period = period_frames(correlation)
-    frames = track(onset, period)
-    if music_s >= WINDOW_S:
-        frames = frames[heard[frames]]
+    strength = strength_of(correlation, period)
+    kick = kick_onsets(spectrum.log_mel) * heard
+    steady = steady_kick(kick)
+    if steady is not None and not is_level_of(period, steady[0]):
+        period, strength = steady
+        frames = attacks(onset, track(kick, period))
+    else:
+        frames = track(onset, period)
+        accent = accents(spectrum.log_mel, heard) * heard
+        if slower := slower_period(correlation, period, lead(accent, frames)):
+            period, frames = slower, track(onset, slower)
+    frames = frames[heard[frames]]
     times_s = frames / FRAMES_PER_S + ONSET_DELAY_S
     tempo_bpm = regressed_bpm(times_s, period / FRAMES_PER_S)
     if tempo_bpm is None:
@@ -247,7 +219,7 @@ def _follow(item: Item) -> Beats:
         times_s=tuple(np.round(times_s, 2).tolist()),
         tempo_bpm=tempo_bpm,
         candidates_bpm=tuple(tempo_bpm * k for k in (0.5, 1.0, 2.0) if TEMPO_MIN_BPM <= tempo_bpm * k <= 300.0),
-        strength=strength_of(correlation, period),
+        strength=strength,
         music=music,
         music_ratio=ratio,
     )
