@@ -3,6 +3,7 @@
 N frames, D dimensions, L labels, B background prompts, K keypoints. Boxes are `[x, y, w, h]`, shares of the picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,6 +102,22 @@ def visible(pose: Pose) -> frozenset[str]:
 def facing(pose: Pose) -> bool:
     """Return whether nose and both eyes are seen: the person looks towards the camera."""
     return {"nose", "left_eye", "right_eye"} <= visible(pose)
+
+
+def holds(times_s: Sequence[float], duration_s: float) -> list[float]:
+    """Return how long each sampled frame stands for the video, in seconds: until the next sample, or the end."""
+    ends = [*times_s[1:], max(duration_s, times_s[-1])] if times_s else []
+    return [max(end - start, 0.0) for start, end in zip(times_s, ends, strict=True)]
+
+
+def shares(times_s: Sequence[float], duration_s: float) -> list[float]:
+    """Return the share of the video that each sampled frame stands for; they sum to 1.
+
+    The first seconds are sampled densely: a mean over frames would count them several times.
+    """
+    lengths = holds(times_s, duration_s)
+    total = sum(lengths)
+    return [length / total if total > 0 else 1.0 / len(lengths) for length in lengths]
 
 
 def iou(a: Box, b: Box) -> float:

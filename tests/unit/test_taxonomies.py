@@ -103,3 +103,21 @@ def test_what_pictures_say_of_both_taxonomies_fits_into_the_signals():
 
     told = picture_labels.signals({name: longest(name) for name in picture_labels.TAXONOMIES})
     assert len(json.dumps(told)) <= 16 * 1024
+
+
+def test_indoors_is_a_share_of_the_time_and_not_of_the_frames():
+    labels = (Label(id="kitchen", name="Kitchen", group="indoor"), Label(id="beach", name="Beach", group="outdoor"))
+    inside, outside = (0.3, 0.0), (0.0, 0.3)
+    place = LabelCosines(
+        labels=labels,
+        cosine=np.array([inside, inside, inside, outside, outside], np.float32),
+        background=np.zeros((5, 1), np.float32),
+        scale=100.0,
+        bias=0.0,
+    )
+    times = np.array([0.0, 1.0, 2.0, 3.0, 16.0])
+    images = ImageEmbeddings(vectors=np.ones((5, 2), np.float32), pts_s=times, space="t", taxonomies={"scenes": place})
+    shots = Shots(transitions=(), shots=(), change=np.zeros(5, np.float32), pts=times)
+    media = facts(duration_s=30.0, frames=900, audio=False)
+    found = scene_recognition.analyze(Context(facts=media, features={"siglip2": images, "shots": shots})).output
+    assert found.indoor_ratio == 0.1
