@@ -254,5 +254,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
-    version="3",
+    version="4",
 )
