@@ -3,6 +3,7 @@
 N frames, D dimensions, L labels, B background prompts, K keypoints. Boxes are `[x, y, w, h]`, shares of the picture.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,15 @@ class LabelCosines:
     scale: float
     """The model's learned temperature: logits are `scale * cosine + bias`."""
     bias: float
+    weight: Floats | None = None
+    """(N,) share of the video that each frame stands for; `None`: all alike."""
+
+    def weights(self, frames: NDArray[np.bool_] | None = None) -> Floats:
+        """Return the shares of the frames, or of some of them, so that they sum to 1."""
+        every = np.ones(len(self.cosine), np.float32) if self.weight is None else self.weight
+        chosen = every if frames is None else every[frames]
+        total = float(chosen.sum())
+        return np.asarray(chosen / total if total > 0 else np.full(len(chosen), 1.0 / max(len(chosen), 1)), np.float32)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,6 +113,22 @@ def facing(pose: Pose) -> bool:
     return {"nose", "left_eye", "right_eye"} <= visible(pose)
 
 
+def holds(times_s: Sequence[float], duration_s: float) -> list[float]:
+    """Return how long each sampled frame stands for the video, in seconds: until the next sample, or the end."""
+    ends = [*times_s[1:], max(duration_s, times_s[-1])] if times_s else []
+    return [max(end - start, 0.0) for start, end in zip(times_s, ends, strict=True)]
+
+
+def shares(times_s: Sequence[float], duration_s: float) -> list[float]:
+    """Return the share of the video that each sampled frame stands for; they sum to 1.
+
+    The first seconds are sampled densely: a mean over frames would count them several times.
+    """
+    lengths = holds(times_s, duration_s)
+    total = sum(lengths)
+    return [length / total if total > 0 else 1.0 / len(lengths) for length in lengths]
+
+
 def iou(a: Box, b: Box) -> float:
     """Return the intersection over the union of two `[x, y, w, h]` boxes, 0..1."""
     width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
@@ -155,20 +181,21 @@ Z_STANDS_OUT = 2.0
 def rank(cosines: LabelCosines, frames: NDArray[np.bool_] | None = None, limit: int = 5) -> list[Ranked]:
     """Return the labels that stand out over `frames` (all by default), best first, at most `limit`.
 
-    A label must beat every background prompt on average and stand out among the labels by `Z_STANDS_OUT`.
+    A label must beat every background prompt on average over the time and stand out among the labels by `Z_STANDS_OUT`.
     """
     chosen = cosines.cosine if frames is None else cosines.cosine[frames]
     background = cosines.background if frames is None else cosines.background[frames]
     if not len(chosen):
         return []
-    mean = chosen.mean(axis=0)
-    floor = float(background.mean(axis=0).max()) if background.size else -1.0
+    weights = cosines.weights(frames)
+    mean = weights @ chosen
+    floor = float((weights @ background).max()) if background.size else -1.0
     spread = 1.4826 * float(np.median(np.abs(mean - np.median(mean))))
     z = (mean - np.median(mean)) / spread if spread > 1e-6 else np.zeros_like(mean)
-    shares = _shares(chosen, background, cosines.scale).mean(axis=0)
+    share = weights @ _shares(chosen, background, cosines.scale)
     order = np.argsort(-mean)
     return [
-        Ranked(label=cosines.labels[i], score=float(shares[i]), z=float(z[i]))
+        Ranked(label=cosines.labels[i], score=float(share[i]), z=float(z[i]))
         for i in order[:limit]
         if mean[i] > floor and z[i] >= Z_STANDS_OUT
     ]
@@ -183,12 +210,13 @@ def winner(cosines: LabelCosines, frames: NDArray[np.bool_] | None = None, margi
     background = cosines.background if frames is None else cosines.background[frames]
     if not len(chosen):
         return None
-    mean = chosen.mean(axis=0)
+    weights = cosines.weights(frames)
+    mean = weights @ chosen
     best = int(mean.argmax())
-    floor = float(background.mean(axis=0).max()) if background.size else -1.0
+    floor = float((weights @ background).max()) if background.size else -1.0
     if mean[best] < floor + margin:
         return None
-    share = float(_shares(chosen, background, cosines.scale).mean(axis=0)[best])
+    share = float((weights @ _shares(chosen, background, cosines.scale))[best])
     return Ranked(label=cosines.labels[best], score=share, z=0.0)
 
 

@@ -90,6 +90,7 @@ def test_embeddings_have_length_one_and_see_every_taxonomy(context):
     np.testing.assert_allclose(np.linalg.norm(features.vectors, axis=1), 1.0, atol=1e-5)
     assert {"scenes", "activities", "content_categories", "moderation", "aesthetics"} <= features.taxonomies.keys()
     for cosines in features.taxonomies.values():
+        assert cosines.weight.sum() == pytest.approx(1.0, abs=1e-5)
         assert cosines.cosine.shape == (len(features.pts_s), len(cosines.labels))
         assert np.abs(cosines.cosine).max() <= 1.0 + 1e-5
 

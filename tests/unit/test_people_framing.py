@@ -123,6 +123,14 @@ def test_people_are_counted_and_their_time_on_screen_is_known():
     assert [(s.start_s, s.end_s, s.people_max) for s in result.segments] == [(1.0, 3.0, 3), (4.0, 5.0, 1)]
 
 
+def test_time_on_screen_is_time_and_not_frames():
+    # The first three seconds are sampled densely: here they are 3 of 5 frames and 3 of 30 s.
+    seen = {"people": [[0.0, 0.4], [1.0, 0.4], [2.0, 0.4], [3.0], [16.0]]}
+    media = facts(duration_s=30.0, frames=900, audio=True)
+    found = people_framing.analyze(Context(facts=media, signals={"dfine": seen})).output
+    assert found.person_screen_ratio == pytest.approx(0.1)
+
+
 def test_without_keypoints_nothing_is_said_of_bodies_and_the_reason_is_the_true_one():
     for why in ("model_missing", "cpu_fallback"):
         result = judged([1, 1], why)
@@ -157,7 +165,7 @@ def test_without_a_person_detector_frontal_faces_are_a_lower_bound(why):
     )
     found = told(faces=faces.signals(frames), dfine=why, vitpose=why, person_motion=why)
     assert (found.status, found.reason, found.tier) == ("partial", why, "lite")
-    assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.6667)
+    assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.4)
     assert found.output.framing is None
     assert set(found.output.unknown.values()) == {why}
     assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 2.0, 2)]

@@ -210,7 +210,7 @@ def test_one_large_person_who_speaks_is_a_talking_head():
     signals = {
         "staging": {"still_shots": 0, "still_ratio": 0.0, "shown_shots": 1, "steady_ratio": None}
         | {"upright": None, "level": None, "flat_ratio": 0.0},
-        "dfine": {"labels": {}, "people": [[0.5, 0.3], [1.5, 0.3, 0.02], [2.5, 0.3, 0.2], [3.5]]},
+        "dfine": {"labels": {}, "people": [[0.0, 0.3], [1.0, 0.3, 0.02], [2.0, 0.3, 0.2], [3.0]]},
         "vad": {"spans_s": [[0.0, 2.0]]},
         "siglip2": {
             "labels": {"formats": {"cosine": {"pov": 0.2, "vlog": 0.05, "b_roll": 0.04, "x": 0.05}, "floor": 0.1}}
@@ -226,10 +226,10 @@ def test_one_large_person_who_speaks_is_a_talking_head():
 @pytest.mark.parametrize(
     ("people", "spoken", "expected"),
     [
-        ([[0.5], [1.5, 0.02], [2.5], [3.5]], [[0.0, 3.0]], 0.75),  # a passer-by in the distance does not speak
-        ([[0.5], [1.5], [2.5], [3.5]], [[0.0, 1.0]], None),
-        ([[0.5, 0.3], [1.5, 0.3], [2.5], [3.5, 0.2, 0.2]], [[0.0, 4.0]], None),
-        ([[0.5], [1.5], [2.5], [3.5]], [], None),
+        ([[0.0], [1.0, 0.02], [2.0], [3.0]], [[0.0, 3.0]], 0.75),  # a passer-by in the distance does not speak
+        ([[0.0], [1.0], [2.0], [3.0]], [[0.0, 1.0]], None),
+        ([[0.0, 0.3], [1.0, 0.3], [2.0], [3.0, 0.2, 0.2]], [[0.0, 4.0]], None),
+        ([[0.0], [1.0], [2.0], [3.0]], [], None),
     ],
 )
 def test_somebody_who_speaks_and_is_not_seen_is_a_voice_over(people, spoken, expected):
@@ -244,6 +244,18 @@ def test_somebody_who_speaks_and_is_not_seen_is_a_voice_over(people, spoken, exp
     assert [(f.label, f.score, f.source) for f in found] == ([("voice_over", expected, "rule")] if expected else [])
     unseen = {name: value for name, value in signals.items() if name != "dfine"}
     assert analyzer.analyze(Context(facts=media, signals=unseen)).output.formats == []
+
+
+def test_a_talking_head_is_a_share_of_the_time_and_not_of_the_frames():
+    signals = {
+        "staging": {"still_shots": 0, "still_ratio": 0.0, "shown_shots": 1, "steady_ratio": None}
+        | {"upright": None, "level": None, "flat_ratio": 0.0},
+        "dfine": {"labels": {}, "people": [[0.0, 0.4], [1.0, 0.4], [2.0, 0.4], [3.0], [16.0]]},
+        "vad": {"spans_s": [[0.0, 30.0]]},
+    }
+    found = analyzer.analyze(Context(facts=facts(duration_s=30.0, frames=900, audio=True), signals=signals)).output
+    assert found.talking_head_ratio == pytest.approx(0.1)
+    assert [(f.label, f.score) for f in found.formats] == [("voice_over", 0.9)]
 
 
 def test_the_shipped_formats_are_those_that_zero_shot_has_to_tell():

@@ -1,5 +1,6 @@
 """A user's own prompt files: another form is refused with its path, a missing taxonomy is a reason and no error."""
 
+import dataclasses
 import json
 import re
 
@@ -9,10 +10,10 @@ import pytest
 from tests.contexts import facts
 from tiktokd import plugins
 from tiktokd.analyzers import scene_recognition
-from tiktokd.encoders import _prompts, picture_labels
+from tiktokd.encoders import _prompts, picture_labels, siglip2
 from tiktokd.errors import ConfigError
 from tiktokd.footage import Shot, Shots
-from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked
+from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked, rank, shares, winner
 from tiktokd.plugins import Context, LoadContext
 
 LISTS = [
@@ -140,3 +141,39 @@ def test_what_pictures_say_of_both_taxonomies_fits_into_the_signals():
 
     told = picture_labels.signals({name: longest(name) for name in picture_labels.TAXONOMIES})
     assert len(json.dumps(told)) <= 16 * 1024
+
+
+def test_indoors_is_a_share_of_the_time_and_not_of_the_frames():
+    labels = (Label(id="kitchen", name="Kitchen", group="indoor"), Label(id="beach", name="Beach", group="outdoor"))
+    inside, outside = (0.3, 0.0), (0.0, 0.3)
+    place = LabelCosines(
+        labels=labels,
+        cosine=np.array([inside, inside, inside, outside, outside], np.float32),
+        background=np.zeros((5, 1), np.float32),
+        scale=100.0,
+        bias=0.0,
+    )
+    times = np.array([0.0, 1.0, 2.0, 3.0, 16.0])
+    images = ImageEmbeddings(vectors=np.ones((5, 2), np.float32), pts_s=times, space="t", taxonomies={"scenes": place})
+    shots = Shots(transitions=(), shots=(), change=np.zeros(5, np.float32), pts=times)
+    media = facts(duration_s=30.0, frames=900, audio=False)
+    found = scene_recognition.analyze(Context(facts=media, features={"siglip2": images, "shots": shots})).output
+    assert found.indoor_ratio == 0.1
+
+
+def test_what_a_clip_shows_is_weighed_by_time_and_not_by_frames():
+    labels = tuple(Label(id=name, name=name) for name in ("kitchen", "beach", *(f"other{i}" for i in range(8))))
+    other = [0.01 * i for i in range(8)]
+    cosine = np.array([[0.4, 0.0, *other]] * 3 + [[0.0, 0.4, *other]] * 2, np.float32)
+    times, none = np.array([0.0, 1.0, 2.0, 3.0, 16.0]), np.zeros((5, 0), np.float32)
+    even = LabelCosines(labels=labels, cosine=cosine, background=none, scale=10.0, bias=0.0)
+    weighed = dataclasses.replace(even, weight=np.array(shares(times.tolist(), 30.0), np.float32))
+    assert rank(even, limit=1)[0].label.id == winner(even).label.id == "kitchen"
+    assert rank(weighed, limit=1)[0].label.id == winner(weighed).label.id == "beach"
+    early = times < 3.0
+    alike = [[(found.label, round(found.score, 4)) for found in rank(each, early)] for each in (weighed, even)]
+    assert alike[0] == alike[1], "within a shot that is sampled evenly nothing changes"
+    images = ImageEmbeddings(vectors=np.ones((5, 2), np.float32), pts_s=times, space="t", taxonomies={"moods": weighed})
+    told = siglip2.signals(images)["labels"]["moods"]["cosine"]
+    assert told["beach"] == pytest.approx(0.36)
+    assert told["kitchen"] == pytest.approx(0.04)

@@ -239,6 +239,11 @@ def test_with_a_model_the_cover_is_the_nicer_of_the_sharp_frames():
     assert (result.tier, result.calibrated) == ("full", False)
 
 
+def test_the_aesthetic_score_is_a_mean_over_time():
+    seen = {"aesthetic": {"pts_s": [0.0, 0.5, 1.0], "score": [0.9, 0.9, 0.1]}}
+    assert quality(LUMA, seen).output.aesthetic == pytest.approx(0.3)
+
+
 def test_the_aesthetic_score_is_how_much_nearer_a_frame_is_to_good_than_to_bad():
     labels = (Label(id="good", name="good"), Label(id="bad", name="bad"))
     cosine = np.array([[0.12, 0.10], [0.10, 0.10]], np.float32)

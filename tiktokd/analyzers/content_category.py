@@ -242,5 +242,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "picture_labels", "ast"),
     needs_model=True,
-    version="2",
+    version="3",
 )

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tiktokd.model import Output, Segment
-from tiktokd.pictures import Box, Detection, FrameDetections, iou
+from tiktokd.pictures import Box, Detection, FrameDetections, holds, iou
 from tiktokd.plugins import Analyzer, Context, Result, ok
 
 IOU_MIN = 0.3
@@ -70,12 +70,6 @@ def analyze(context: Context) -> Result:
     objects = [_summary(label, frames, durations) for label in labels]
     objects.sort(key=lambda o: (-o.screen_time_s, -o.score_max, o.label))
     return ok(ObjectDetection(objects=objects), tracks(frames, durations), calibrated=False)
-
-
-def holds(times_s: Sequence[float], duration_s: float) -> list[float]:
-    """Return how long each sampled frame stands for the video, in seconds: until the next sample, or the end."""
-    ends = [*times_s[1:], max(duration_s, times_s[-1])] if times_s else []
-    return [max(end - start, 0.0) for start, end in zip(times_s, ends, strict=True)]
 
 
 def _summary(label: str, frames: Sequence[FrameDetections], durations: Sequence[float]) -> SeenObject:

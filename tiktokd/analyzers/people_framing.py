@@ -23,7 +23,7 @@ import numpy as np
 
 from tiktokd.analyzers import _dance
 from tiktokd.model import Output, Reason, Segment
-from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, visible
+from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, shares, visible
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 OF_POSES = ("framing", "facing_ratio", "hands_raised_ratio", "movement_energy")
@@ -53,7 +53,7 @@ class PeopleFraming(Output):
     people_median: float
     """Median over the frames that show anybody."""
     person_screen_ratio: float
-    """0..1 of the sampled frames that show anybody."""
+    """0..1 of the time, to the sampling step, in which anybody is seen."""
     framing: Framing | None
     """`None` without keypoints."""
     facing_ratio: float | None
@@ -92,7 +92,8 @@ def analyze(context: Context) -> Result:
     lack = context.lack("vitpose")
     if lack:
         unknown |= dict.fromkeys(OF_POSES, lack[0])
-    output = _output(counts, poses, sync, unknown)
+    screen = _screen_ratio(times, counts, context.facts.duration_s)
+    output = _output(counts, screen, poses, sync, unknown)
     segments = _segments(times, counts, context.facts.duration_s)
     if lack:
         return partial(
@@ -105,18 +106,25 @@ def by_faces(context: Context) -> Result:
     """Return the lite tier: how many frontal faces are seen and when, and nothing that needs a body."""
     reason, needs = context.lack("dfine") or ("no_sources", "no person detector ran")
     frames: list[list[float]] = context.signals.get("faces", {}).get("faces", [])
-    counts = [int(count) for _t, count in frames]
+    times, counts = [t for t, _count in frames], [int(count) for _t, count in frames]
     if not any(counts):
         looked = "no frontal face was seen, which is not nobody; " if frames else ""
         return skipped(reason, f"{looked}people: {needs}")
     unknown: dict[str, str] = dict.fromkeys((*OF_POSES, "dance_sync"), reason)
-    output = _output(counts, [], None, unknown)
+    output = _output(counts, _screen_ratio(times, counts, context.facts.duration_s), [], None, unknown)
     message = f"frontal faces alone, so these are lower bounds; bodies: {needs}"
-    segments = _segments([t for t, _count in frames], counts, context.facts.duration_s)
+    segments = _segments(times, counts, context.facts.duration_s)
     return partial(output, reason, message, segments, calibrated=False, tier="lite")
 
 
-def _output(counts: Sequence[int], poses: Sequence[Pose], sync: float | None, unknown: dict[str, str]) -> PeopleFraming:
+def _screen_ratio(times_s: Sequence[float], counts: Sequence[int], duration_s: float) -> float:
+    shown = zip(shares(times_s, duration_s), counts, strict=True)
+    return round(sum(share for share, count in shown if count), 4)
+
+
+def _output(
+    counts: Sequence[int], screen_ratio: float, poses: Sequence[Pose], sync: float | None, unknown: dict[str, str]
+) -> PeopleFraming:
     energy = movement(poses)
     if energy is None:
         too_few: Reason = "too_short"
@@ -124,7 +132,7 @@ def _output(counts: Sequence[int], poses: Sequence[Pose], sync: float | None, un
     return PeopleFraming(
         people_max=max(counts),
         people_median=float(np.median([c for c in counts if c])),
-        person_screen_ratio=round(sum(c > 0 for c in counts) / len(counts), 4),
+        person_screen_ratio=screen_ratio,
         framing=_framing([framing(p) for p in poses]) if poses else None,
         facing_ratio=_share([facing(p) for p in poses]),
         hands_raised_ratio=_share([hands_raised(p) for p in poses]),

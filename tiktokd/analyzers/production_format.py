@@ -20,7 +20,7 @@ import numpy as np
 
 from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
 from tiktokd.model import Output, Reason
-from tiktokd.pictures import Z_STANDS_OUT
+from tiktokd.pictures import Z_STANDS_OUT, shares
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 
 SHORTEST_S = 1.0
@@ -40,7 +40,7 @@ FLAT_RATIO, SCREEN_LINES, SCREEN_NOISE = 0.5, 6, 0.15
 PERSON_AREA = 0.08
 """Smallest share of the picture of somebody who talks to the camera."""
 VOICE_OVER = 0.5
-"""Share of the looked-at frames in which somebody speaks and nobody is seen to, of a voice-over."""
+"""Share of the time in which somebody speaks and nobody is seen to, of a voice-over."""
 ZERO_SHOT_MAX = 3
 
 
@@ -62,8 +62,8 @@ class ProductionFormat(Output):
     formats: list[Format]
     """Best first; empty for a plain video."""
     talking_head_ratio: float | None
-    """0..1, share of the looked-at frames with exactly one large person while somebody speaks; `None` without D-FINE,
-    or without sound."""
+    """0..1, share of the time, to the sampling step, with exactly one large person while somebody speaks; `None`
+    without D-FINE, or without sound."""
     text_cover_ratio: float | None
     """0..1, mean share of the picture under text, over the whole time; `None`: text was not looked for."""
     unknown: dict[str, str]
@@ -205,14 +205,14 @@ def _voice_over(context: Context) -> float | None:
 
 
 def _spoken_with(people: int, context: Context) -> float | None:
-    """Return the share of the looked-at frames in which somebody speaks and so many large people are seen."""
+    """Return the share of the time in which somebody speaks and so many large people are seen."""
     frames: list[list[float]] = context.signals.get("dfine", {}).get("people", [])
     speech: list[list[float]] | None = context.signals.get("vad", {}).get("spans_s")
     if not frames or speech is None:
         return None
-    fitting = [time_s for time_s, *areas in frames if sum(area >= PERSON_AREA for area in areas) == people]
-    talking = sum(any(start <= t < end for start, end in speech) for t in fitting)
-    return round(talking / len(frames), 4)
+    weighed = zip(frames, shares([frame[0] for frame in frames], context.facts.duration_s), strict=True)
+    fitting = [(f[0], share) for f, share in weighed if sum(area >= PERSON_AREA for area in f[1:]) == people]
+    return round(sum(share for t, share in fitting if any(start <= t < end for start, end in speech)), 4)
 
 
 ANALYZER = Analyzer(

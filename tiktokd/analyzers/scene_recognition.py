@@ -7,10 +7,12 @@ Bad at green screens, filters, close-ups of faces and things (no place is named)
 Source: SigLIP2 (arXiv 2502.14786, Apache-2.0); prompts in data/prompts/{scenes,time_of_day,weather}.toml.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from tiktokd.model import Output, Segment
-from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank, winner
+from tiktokd.pictures import ImageEmbeddings, LabelCosines, Ranked, rank, shares, winner
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 PLACES_MAX = 5
@@ -35,7 +37,7 @@ class SceneRecognition(Output):
     place: list[Place]
     """Best first, at most five; empty where none stands out."""
     indoor_ratio: float | None
-    """0..1 of the sampled frames whose nearest place is indoors; `None`: see `unknown`."""
+    """0..1 of the time, to the sampling step, in which the nearest place is indoors; `None`: see `unknown`."""
     time_of_day: str | None
     """day, golden_hour or night; `None`: see `unknown`."""
     weather: str | None
@@ -61,7 +63,7 @@ def analyze(context: Context) -> Result:
     if scenes is None:
         return skipped("no_sources", "there is no taxonomy prompts/scenes.toml to name places by")
     places = [_place(found) for found in rank(scenes, limit=PLACES_MAX)]
-    indoor = indoor_ratio(scenes)
+    indoor = indoor_ratio(scenes, shares(images.pts_s.tolist(), context.facts.duration_s))
     told = {name: _told(images.taxonomies.get(name), indoor) for name in OUTDOORS}
     unknown = {} if indoor is not None else {"indoor_ratio": "no_sources"}
     output = SceneRecognition(
@@ -88,14 +90,14 @@ def _told(labels: LabelCosines | None, indoor: float | None) -> tuple[str, None]
     return (found.label.id, None) if found else (None, "unclear")
 
 
-def indoor_ratio(scenes: LabelCosines) -> float | None:
-    """Return the share of frames whose nearest indoor place beats the nearest outdoor place."""
+def indoor_ratio(scenes: LabelCosines, weights: Sequence[float]) -> float | None:
+    """Return the share of the time, by frame, in which the nearest indoor place beats the nearest outdoor place."""
     inside = [i for i, label in enumerate(scenes.labels) if label.group == "indoor"]
     outside = [i for i, label in enumerate(scenes.labels) if label.group == "outdoor"]
     if not inside or not outside:
         return None
     wins = scenes.cosine[:, inside].max(axis=1) > scenes.cosine[:, outside].max(axis=1)
-    return float(np.mean(wins))
+    return round(float(np.array(weights) @ wins), 4)
 
 
 def _place(found: Ranked) -> Place:
@@ -121,5 +123,5 @@ ANALYZER = Analyzer(
     uses=("siglip2", "shots"),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="2",
+    version="3",
 )

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.model import Output, Reason, Segment, Tier
+from tiktokd.pictures import shares
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 Floats = NDArray[np.float64]
@@ -106,7 +107,7 @@ def analyze(context: Context) -> Result:
         black_ratio=_share(luma["black"], duration_s),
         frozen_ratio=_share(luma["frozen"], duration_s),
         letterbox=_letterbox(context),
-        aesthetic=None if aesthetic is None else round(float(aesthetic[1].mean()), 4),
+        aesthetic=None if aesthetic is None else _over_time(*aesthetic, duration_s),
         cover_frame_s=_cover(luma, shown, aesthetic),
         unknown={},
     )
@@ -146,6 +147,10 @@ def _aesthetic(signal: dict[str, Any]) -> tuple[Floats, Floats] | None:
     """Return times and the score 0..1 of each embedded frame; `None`: no model looked."""
     frames = signal.get("aesthetic")
     return (np.array(frames["pts_s"]), np.array(frames["score"])) if frames and frames["score"] else None
+
+
+def _over_time(times_s: Floats, values: Floats, duration_s: float) -> float:
+    return round(float(np.array(shares(times_s.tolist(), duration_s)) @ values), 4)
 
 
 def _cover(luma: dict[str, Any], shown: NDArray[np.bool_], aesthetic: tuple[Floats, Floats] | None) -> float | None:
@@ -195,5 +200,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )

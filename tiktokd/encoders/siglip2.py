@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_image, _siglip_text
 from tiktokd.model import ModelUsed
-from tiktokd.pictures import ImageEmbeddings, LabelCosines
+from tiktokd.pictures import ImageEmbeddings, LabelCosines, shares
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 from tiktokd.sketches import sketches
 
@@ -93,11 +93,13 @@ def encode(model: Siglip, batch: Sequence[Array]) -> Sequence[_Frame]:
 def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
     """Return the clip's vectors with their nearness to every label."""
     model = results[0].model
-    pts = context.arrays["frames_pts"]
+    every = context.arrays["frames_pts"]
+    pts = every[_pixels.spread(len(every), FRAMES)]
+    weight = np.array(shares(pts.tolist(), context.facts.duration_s), np.float32)
     vectors = np.stack([frame.vector for frame in results])
     return ImageEmbeddings(
         vectors=vectors,
-        pts_s=pts[_pixels.spread(len(pts), FRAMES)],
+        pts_s=pts,
         space=model.space,
         taxonomies={
             p.taxonomy.name: LabelCosines(
@@ -106,6 +108,7 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
                 background=vectors @ p.background.T if len(p.background) else np.zeros((len(vectors), 0), np.float32),
                 scale=model.scale,
                 bias=model.bias,
+                weight=weight,
             )
             for p in model.prompts
         },
@@ -165,10 +168,11 @@ def _aesthetic(features: ImageEmbeddings) -> dict[str, list[float]] | None:
 
 
 def _mean(cosines: LabelCosines) -> dict[str, Any]:
-    values = cosines.cosine.mean(axis=0)
+    weights = cosines.weights()
+    values = weights @ cosines.cosine
     return {
         "cosine": {label.id: round(float(v), 4) for label, v in zip(cosines.labels, values, strict=True)},
-        "floor": round(float(cosines.background.mean(axis=0).max()), 4) if cosines.background.size else None,
+        "floor": round(float((weights @ cosines.background).max()), 4) if cosines.background.size else None,
     }
 
 
