@@ -229,5 +229,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription"),
-    version="4",
+    version="5",
 )

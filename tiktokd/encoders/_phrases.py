@@ -28,6 +28,8 @@ SCRIPT = {
     "hi": "[\u0900-\u097fa-zA-Z]",
 }
 """Lists of other languages are tried where there is a Latin letter."""
+BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
+"""A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -38,6 +40,8 @@ class Phrases:
 
     patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
     """Kind, language, pattern."""
+    read_patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
+    """What to search in text that was read off the picture."""
     scripts: Mapping[str, re.Pattern[str]]
     negations: Mapping[str, frozenset[str]]
     reminders: frozenset[str]
@@ -45,23 +49,30 @@ class Phrases:
     """Kind → hashtags in lower case."""
 
 
-def load(file: str, context: LoadContext) -> Phrases:
-    """Return the lists; raises `ConfigError` where the user's file has another form."""
-    return build(datafiles.read_toml(file, context.data_dir), file)
+def load(file: str, context: LoadContext, *, glued: bool = False) -> Phrases:
+    """Return the lists; raises `ConfigError` where the user's file has another form.
+
+    Args:
+        glued: find phrases in the picture also where the reader lost a space ("Linkin bio").
+    """
+    return build(datafiles.read_toml(file, context.data_dir), file, glued=glued)
 
 
-def build(table: Mapping[str, Any], file: str) -> Phrases:
+def build(table: Mapping[str, Any], file: str, *, glued: bool = False) -> Phrases:
     """Return the lists of a parsed file."""
     try:
-        patterns = tuple(
-            (kind, lang, _compile(lang, phrases))
+        lists = [
+            (kind, lang, phrases)
             for kind, by_language in table.items()
             if kind not in OTHER_TABLES
             for lang, phrases in by_language.items()
-        )
-        languages = {lang for _, lang, _ in patterns}
+        ]
+        languages = {lang for _, lang, _ in lists}
+        patterns = tuple((kind, lang, _compile(lang, phrases)) for kind, lang, phrases in lists)
+        loose = tuple((kind, lang, _compile(lang, phrases, glued=True)) for kind, lang, phrases in lists if glued)
         return Phrases(
             patterns=patterns,
+            read_patterns=loose or patterns,
             scripts={lang: re.compile(SCRIPT.get(lang, "[A-Za-z]")) for lang in languages},
             negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
             reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
@@ -81,7 +92,7 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     text = " ".join(passage.text.replace("’", "'").split())
     present = {lang for lang, script in model.scripts.items() if script.search(text)}
     places: dict[tuple[str, bool], list[tuple[int, int, str]]] = {}
-    for kind, lang, pattern in model.patterns:
+    for kind, lang, pattern in model.read_patterns if passage.kind == "ocr" else model.patterns:
         if lang not in present:
             continue
         for match in pattern.finditer(text):
@@ -117,8 +128,12 @@ def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
     return any(word in model.negations.get(lang, ()) for word in before)
 
 
-def _compile(lang: str, phrases: Sequence[str]) -> re.Pattern[str]:
-    body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*").replace("~", r"\s+")
+def _compile(lang: str, phrases: Sequence[str], *, glued: bool = False) -> re.Pattern[str]:
+    body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*")
+    # Where a word may be the beginning of another, one without its space is too easily found inside a third.
+    if glued and lang not in INFLECTED:
+        body = BETWEEN_WORDS.sub(r"\\s*", body)
+    body = body.replace("~", r"\s+")
     before = "" if lang in UNSPACED else rf"(?<![{IN_WORD}])" + ("[وف]?" if lang == "ar" else "")
     after = "" if lang in UNSPACED or lang in INFLECTED else rf"(?![{IN_WORD}])"
     return re.compile(f"{before}(?:{body}){after}", re.IGNORECASE)
