@@ -77,6 +77,26 @@ def test_a_caption_box_that_appears_and_goes_is_no_cut():
     assert find(clip).transitions == ()
 
 
+@pytest.mark.parametrize("rows", [(9, 20), (0, 14)])
+def test_large_boxes_and_pictures_over_a_moving_picture_are_no_cut(rows):
+    clip = scene(24, 90, pan_px=1)
+    stripes = np.where(np.arange(48) % 6 < 3, 20, 250)[:, None]
+    clip[30:60, rows[0] : rows[1], 1:47] = np.broadcast_to(stripes, (30, rows[1] - rows[0], 48, 3))[:, :, 1:47]
+    assert frames_of(find(clip)) == []
+
+
+def faded(clip):
+    """Return a clip with a tenth of its contrast: a room in which the next person stands."""
+    return ((clip.astype(float) - 128) * 0.1 + 128).astype(np.uint8)
+
+
+def test_a_faint_cut_counts_where_nothing_moves_and_not_where_much_does():
+    calm = np.concatenate([scene(25, 30), scene(26, 30)])
+    assert frames_of(find(faded(calm))) == [30]
+    restless = np.concatenate([scene(25, 30, pan_px=3), scene(26, 30, pan_px=3)])
+    assert frames_of(find(faded(restless))) == []
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_flash_is_no_cut(level):
     clip = scene(5, 60, pan_px=1)
@@ -116,6 +136,13 @@ def test_a_cut_where_frames_were_dropped_is_on_the_first_frame_of_the_new_shot()
     pts = keep / FPS
     found = encoder.find(clip[keep], pts, 80 / FPS)
     assert found.cut_times_s() == [float(pts[pts >= 40 / FPS][0])]
+
+
+@pytest.mark.parametrize("dropped", [3, 4])
+def test_a_cut_is_found_behind_dropped_frames_of_a_camera_that_moves(dropped):
+    clip = np.concatenate([scene(27, 40, pan_px=2), scene(28, 40, pan_px=2)])
+    keep = np.array([*range(41 - dropped), *range(41, 80)])
+    assert encoder.find(clip[keep], keep / FPS, 80 / FPS).cut_times_s() == [41 / FPS]
 
 
 def test_a_dissolve_is_found_with_its_start_and_end():
