@@ -195,5 +195,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
-    version="2",
+    version="3",
 )
