@@ -227,5 +227,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )
