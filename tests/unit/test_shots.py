@@ -165,6 +165,20 @@ def test_fades_from_and_to_black_are_found_and_black_is_marked():
     assert [s.black for s in found.shots] == [True, False, True]
 
 
+@pytest.mark.parametrize("lengths", [(12, 12), (18, 12)])
+@pytest.mark.parametrize("offset", range(4))
+def test_a_dip_to_black_between_two_shots_is_two_fades(lengths, offset):
+    a, b = scene(29, 40 + offset, pan_px=1).astype(float), scene(30, 60, pan_px=1).astype(float)
+    out, back = lengths
+    a[-out:] *= np.linspace(1 - 1 / out, 0, out)[:, None, None, None]
+    b[:back] *= np.linspace(1 / back, 1, back)[:, None, None, None]
+    found = find(np.concatenate([a, b]).astype(np.uint8))
+    assert [t.kind for t in found.transitions] == ["fade", "fade"]
+    first, second = found.transitions
+    assert first.start_s == pytest.approx((len(a) - out) / FPS, abs=0.07)
+    assert second.end_s == pytest.approx((len(a) + back) / FPS, abs=0.07)
+
+
 def test_one_frame_is_one_shot():
     found = find(scene(18, 1))
     assert [(s.first, s.last) for s in found.shots] == [(0, 0)]
