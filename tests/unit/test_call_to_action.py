@@ -119,6 +119,25 @@ def test_a_long_sentence_with_a_call_scores_lower():
     assert call["score"] == 0.7
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Linkin bio", "link_in_bio"),
+        ("Followfor more", "follow"),
+        ("Savethis for later", "save"),
+        ("commentPASTA for the recipe", "comment"),
+    ],
+)
+def test_a_space_that_the_reader_lost_hides_no_call_in_the_picture(text, kind):
+    assert kind in {match.type for match in search(MODEL, Passage(kind="ocr", text=text))}
+    assert search(MODEL, Passage(kind="caption", text=text)) == []
+
+
+def test_lost_spaces_make_no_calls_of_other_words():
+    found = {text: search(MODEL, Passage(kind="ocr", text=text)) for text in (*NO_CALLS, *NOT_DISCLOSED)}
+    assert {text: matches for text, matches in found.items() if matches} == {}
+
+
 def test_words_without_a_call_give_an_empty_result():
     envelope = analyze(NAME, context_of("a quiet morning by the lake"))
     assert envelope.status == "ok"

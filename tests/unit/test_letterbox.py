@@ -90,6 +90,20 @@ def test_a_blurred_fill_is_found():
     assert bars.content_ratio == pytest.approx(162 / 512, abs=0.01)
 
 
+def test_a_blurred_fill_is_found_where_one_end_of_the_picture_is_as_dark_as_the_fill():
+    def make(i):
+        inner = content(162, 288, 2, i * 3)
+        fill = cv2.GaussianBlur(cv2.resize(inner, (910, 512))[:, 311:599], None, 12)
+        seen = np.ones((162, 288))
+        seen[:16, 115:] = np.linspace(0, 1, 16)[:, None]
+        fill[175:337] = seen * inner + (1 - seen) * fill[175:337]
+        return fill
+
+    bars = find(clip(make))
+    assert bars.fill == "blurred"
+    assert (bars.top * 512, bars.bottom * 512) == pytest.approx((175, 175), abs=2)
+
+
 def test_a_full_picture_has_no_bars():
     assert find(clip(lambda i: content(512, 288, 3, i * 3))).fill is None
 

@@ -77,6 +77,26 @@ def test_a_caption_box_that_appears_and_goes_is_no_cut():
     assert find(clip).transitions == ()
 
 
+@pytest.mark.parametrize("rows", [(9, 20), (0, 14)])
+def test_large_boxes_and_pictures_over_a_moving_picture_are_no_cut(rows):
+    clip = scene(24, 90, pan_px=1)
+    stripes = np.where(np.arange(48) % 6 < 3, 20, 250)[:, None]
+    clip[30:60, rows[0] : rows[1], 1:47] = np.broadcast_to(stripes, (30, rows[1] - rows[0], 48, 3))[:, :, 1:47]
+    assert frames_of(find(clip)) == []
+
+
+def faded(clip):
+    """Return a clip with a tenth of its contrast: a room in which the next person stands."""
+    return ((clip.astype(float) - 128) * 0.1 + 128).astype(np.uint8)
+
+
+def test_a_faint_cut_counts_where_nothing_moves_and_not_where_much_does():
+    calm = np.concatenate([scene(25, 30), scene(26, 30)])
+    assert frames_of(find(faded(calm))) == [30]
+    restless = np.concatenate([scene(25, 30, pan_px=3), scene(26, 30, pan_px=3)])
+    assert frames_of(find(faded(restless))) == []
+
+
 @pytest.mark.parametrize("level", [0, 255])
 def test_a_flash_is_no_cut(level):
     clip = scene(5, 60, pan_px=1)
@@ -118,6 +138,13 @@ def test_a_cut_where_frames_were_dropped_is_on_the_first_frame_of_the_new_shot()
     assert found.cut_times_s() == [float(pts[pts >= 40 / FPS][0])]
 
 
+@pytest.mark.parametrize("dropped", [3, 4])
+def test_a_cut_is_found_behind_dropped_frames_of_a_camera_that_moves(dropped):
+    clip = np.concatenate([scene(27, 40, pan_px=2), scene(28, 40, pan_px=2)])
+    keep = np.array([*range(41 - dropped), *range(41, 80)])
+    assert encoder.find(clip[keep], keep / FPS, 80 / FPS).cut_times_s() == [41 / FPS]
+
+
 def test_a_dissolve_is_found_with_its_start_and_end():
     a, b = scene(15, 90, pan_px=1).astype(float), scene(16, 90, pan_px=1).astype(float)
     alpha = np.clip((np.arange(90) - 30) / 20, 0, 1)[:, None, None, None]
@@ -136,6 +163,20 @@ def test_fades_from_and_to_black_are_found_and_black_is_marked():
     assert found.transitions[0].start_s == pytest.approx(1.0, abs=0.1)
     assert found.transitions[1].end_s == pytest.approx(4.0, abs=0.1)
     assert [s.black for s in found.shots] == [True, False, True]
+
+
+@pytest.mark.parametrize("lengths", [(12, 12), (18, 12)])
+@pytest.mark.parametrize("offset", range(4))
+def test_a_dip_to_black_between_two_shots_is_two_fades(lengths, offset):
+    a, b = scene(29, 40 + offset, pan_px=1).astype(float), scene(30, 60, pan_px=1).astype(float)
+    out, back = lengths
+    a[-out:] *= np.linspace(1 - 1 / out, 0, out)[:, None, None, None]
+    b[:back] *= np.linspace(1 / back, 1, back)[:, None, None, None]
+    found = find(np.concatenate([a, b]).astype(np.uint8))
+    assert [t.kind for t in found.transitions] == ["fade", "fade"]
+    first, second = found.transitions
+    assert first.start_s == pytest.approx((len(a) - out) / FPS, abs=0.07)
+    assert second.end_s == pytest.approx((len(a) + back) / FPS, abs=0.07)
 
 
 def test_one_frame_is_one_shot():

@@ -257,6 +257,12 @@ def test_a_moving_line_read_twice_or_in_part_is_one_line():
     assert (joined.text, joined.start_s, joined.end_s) == ("Camera by Mary", 1.0, 11.0)
 
 
+def test_the_items_of_a_list_that_scrolls_by_are_lines_of_their_own():
+    items = [line(f"{n} of the reasons", 0.0, 8.0, y=0.1 * n, still=False) for n in range(1, 6)]
+    assert join(items) == items
+    assert len(join([items[0], line("I of the reasons", 4.0, 8.0, y=0.7, still=False)])) == 1
+
+
 def test_a_shape_that_is_read_as_one_letter_does_not_lend_a_word_its_time():
     shape, word = line("O", 0.0, 5.0, y=0.2, still=False), line("almost", 1.4, 1.7, y=0.7)
     assert join([shape, word]) == [shape, word]

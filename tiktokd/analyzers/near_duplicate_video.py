@@ -10,11 +10,11 @@ about 0.95, by sketches of 512 bits). Videos from before frames were kept are co
 same long card. A semantic match says "look at both", has no place in time and joins no cluster; where the hashes match
 too, theirs is the one that is listed.
 
-Bad at: without SigLIP2, crops over 12 %, stickers that cover a tenth of the picture, rotation and copies at another
-speed (missed); with it, a short part of a long and varied video (the means are too far apart); slideshows that share
-one picture; videos of plain or dark pictures (their hashes say nothing, quality under 50, and nor do their embeddings).
-The embedding comes from the video's signals (`siglip2`) and not through the analyzer: the hashes cost a second of CPU,
-which must not wait on a GPU.
+Bad at: without SigLIP2, crops over 12 %, stickers that cover a tenth of the picture, rotation, copies at another speed
+and parts of a moving picture that begin between two full seconds, where other moments are hashed (missed); with it, a
+short part of a long and varied video (the means are too far apart); slideshows that share one picture; videos of plain
+or dark pictures (their hashes say nothing, quality under 50, and nor do their embeddings). The embedding comes from the
+video's signals (`siglip2`) and not through the analyzer: the hashes cost a second of CPU, which must not wait on a GPU.
 
 Source: PDQ and vPDQ, Meta ThreatExchange (BSD-3), own implementation, bit-exact.
 """

@@ -5,7 +5,7 @@ white space; besides `negation` and `reminder` (language = "words") and `tags` (
 """
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ SCRIPT = {
     "hi": "[\u0900-\u097fa-zA-Z]",
 }
 """Lists of other languages are tried where there is a Latin letter."""
+BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
+"""A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -39,6 +41,8 @@ class Phrases:
 
     patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
     """Kind, language, pattern."""
+    read_patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
+    """What to search in text that was read off the picture."""
     scripts: Mapping[str, re.Pattern[str]]
     negations: Mapping[str, frozenset[str]]
     reminders: frozenset[str]
@@ -46,20 +50,21 @@ class Phrases:
     """Kind → hashtags in lower case."""
 
 
-def load(file: str, context: LoadContext, *, also: Collection[str] = ()) -> Phrases:
+def load(file: str, context: LoadContext, *, also: Collection[str] = (), glued: bool = False) -> Phrases:
     """Return the lists; raises `ConfigError` where the user's file has another form.
 
     Args:
         also: kinds that are read besides those of the shipped file.
+        glued: find phrases in the picture also where the reader lost a space ("Linkin bio").
     """
     table, path = datafiles.read_toml(file, context.data_dir), datafiles.find(file, context.data_dir)
     known = {*datafiles.read_toml(file), *OTHER_TABLES, *also}
     if unknown := [kind for kind in table if kind not in known]:
         raise ConfigError(f"{path}: nothing reads [{unknown[0]}]; there are {', '.join(sorted(known))}")
-    return build(table, path)
+    return build(table, path, glued=glued)
 
 
-def build(table: Mapping[str, Any], file: str | Path) -> Phrases:
+def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) -> Phrases:
     """Return the lists of a parsed file."""
     for kind, lists in table.items():
         for code, told in lists.items() if isinstance(lists, dict) else [("", lists)]:
@@ -68,15 +73,17 @@ def build(table: Mapping[str, Any], file: str | Path) -> Phrases:
             if kind not in OTHER_TABLES and not _are_texts(told):
                 raise ConfigError(f"{file}: [{kind}] has lines language = ['pattern', …] ({code})")
     try:
-        patterns = tuple(
-            (kind, lang, _pattern(f"{file}: [{kind}] {lang}", lang, phrases))
+        lists = [
+            (kind, lang, phrases)
             for kind, by_language in table.items()
             if kind not in OTHER_TABLES
             for lang, phrases in by_language.items()
-        )
-        languages = {lang for _, lang, _ in patterns}
+        ]
+        languages = {lang for _, lang, _ in lists}
+        patterns = _patterns(file, lists)
         return Phrases(
             patterns=patterns,
+            read_patterns=_patterns(file, lists, glued=True) if glued else patterns,
             scripts={lang: re.compile(SCRIPT.get(lang, "[A-Za-z]")) for lang in languages},
             negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
             reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
@@ -100,7 +107,7 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     text = " ".join(passage.text.replace("’", "'").split())
     present = {lang for lang, script in model.scripts.items() if script.search(text)}
     places: dict[tuple[str, bool], list[tuple[int, int, str]]] = {}
-    for kind, lang, pattern in model.patterns:
+    for kind, lang, pattern in model.read_patterns if passage.kind == "ocr" else model.patterns:
         if lang not in present:
             continue
         for match in pattern.finditer(text):
@@ -136,21 +143,33 @@ def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
     return any(word in model.negations.get(lang, ()) for word in before)
 
 
-def _pattern(where: str, lang: str, phrases: Sequence[str]) -> re.Pattern[str]:
+def _patterns(
+    file: str | Path, lists: Iterable[tuple[str, str, Sequence[str]]], *, glued: bool = False
+) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+    return tuple(
+        (kind, lang, _pattern(f"{file}: [{kind}] {lang}", lang, phrases, glued=glued)) for kind, lang, phrases in lists
+    )
+
+
+def _pattern(where: str, lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[str]:
     """Return the pattern of one list; raises `ConfigError` naming the phrase that is no regular expression."""
     try:
-        return _compile(lang, phrases)
+        return _compile(lang, phrases, glued=glued)
     except re.error:
         for phrase in phrases:
             try:
-                _compile(lang, [phrase])
+                _compile(lang, [phrase], glued=glued)
             except re.error as exc:
                 raise ConfigError(f"{where}: {phrase!r} is no regular expression: {exc.msg}") from exc
         raise
 
 
-def _compile(lang: str, phrases: Sequence[str]) -> re.Pattern[str]:
-    body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*").replace("~", r"\s+")
+def _compile(lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[str]:
+    body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*")
+    # Where a word may be the beginning of another, one without its space is too easily found inside a third.
+    if glued and lang not in INFLECTED:
+        body = BETWEEN_WORDS.sub(r"\\s*", body)
+    body = body.replace("~", r"\s+")
     before = "" if lang in UNSPACED else rf"(?<![{IN_WORD}])" + ("[وف]?" if lang == "ar" else "")
     after = "" if lang in UNSPACED or lang in INFLECTED else rf"(?![{IN_WORD}])"
     return re.compile(f"{before}(?:{body}){after}", re.IGNORECASE)

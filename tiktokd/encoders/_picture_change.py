@@ -17,6 +17,8 @@ FAR = np.int16(8192)
 """A value that no pixel comes near."""
 BAR_STILL, BAR_STD = 6, 3.0
 """A bar's cells stay within this range (0..255) over the video and differ by this little along the bar."""
+REMEMBERED = 64
+"""Searched pairs kept: a cut asks for those around it more than once."""
 CHUNK = 512
 """Frames converted at a time, so that a long video costs 8 MiB and not its length."""
 
@@ -68,30 +70,49 @@ class Pictures:
         self._used = active.reshape(rows, BLOCK_H, columns, BLOCK_W).mean((1, 3)) >= 0.5
         if not self._used.any():
             self._used[:] = True
+        self._searched: dict[tuple[int, int, bool], tuple[Floats, Floats]] = {}
 
     def __getitem__(self, i: int) -> Floats:
         return yuv(self._thumbs[i])
 
-    def residual(self, i: int, k: int, *, in_any_light: bool = False) -> float:
-        """Return the median over blocks of the change that no motion of the block explains, in either direction.
+    def residual(self, i: int, k: int, *, in_any_light: bool = False, share: float = 0.5) -> float:
+        """Return the change that no motion of a block explains: of the block that `share` of them do not exceed.
+
+        Measured in both directions, the smaller counts.
 
         Args:
             in_any_light: Take the median difference off first, which is what an exposure control changes.
         """
-        before, after = self[i], self[k]
-        if in_any_light:
-            after = after - np.median((after - before)[self.active], axis=0)
-        one, two = (np.round(picture).astype(np.int16) for picture in (before, after))
-        return min(self._one_way(one, two), self._one_way(two, one))
+        return min(float(np.quantile(way, share)) for way in self._unexplained(i, k, in_any_light=in_any_light))
 
-    def residual_is_above(self, limit: float, i: int, k: int) -> bool:
+    def residual_is_above(self, limit: float, i: int, k: int, *, share: float = 0.5) -> bool:
         """Return whether `residual` is; without the search where even no motion leaves less."""
+        return float(np.quantile(self.unmoved(i, k), share)) > limit and self.residual(i, k, share=share) > limit
+
+    def unmoved(self, i: int, k: int) -> Floats:
+        """Return the mean change of each used block where it stands: at least what motion leaves of it."""
         apart = np.abs(self[i] - self[k]).sum(-1)
         rows, columns = self._used.shape
-        still = float(np.median(apart.reshape(rows, BLOCK_H, columns, BLOCK_W).mean((1, 3))[self._used]))
-        return still > limit and self.residual(i, k) > limit
+        return np.asarray(apart.reshape(rows, BLOCK_H, columns, BLOCK_W).mean((1, 3))[self._used], np.float32)
 
-    def _one_way(self, source: Integers, target: Integers) -> float:
+    def unexplained(self, i: int, k: int) -> Floats:
+        """Return the least change of each used block under any motion, in the better of both directions."""
+        return np.minimum(*self._unexplained(i, k, in_any_light=False))
+
+    def _unexplained(self, i: int, k: int, *, in_any_light: bool) -> tuple[Floats, Floats]:
+        """Return the least change of each used block under any motion, forwards and backwards."""
+        key = (i, k, in_any_light)
+        if key not in self._searched:
+            before, after = self[i], self[k]
+            if in_any_light:
+                after = after - np.median((after - before)[self.active], axis=0)
+            one, two = (np.round(picture).astype(np.int16) for picture in (before, after))
+            if len(self._searched) >= REMEMBERED:
+                self._searched.clear()
+            self._searched[key] = self._one_way(one, two), self._one_way(two, one)
+        return self._searched[key]
+
+    def _one_way(self, source: Integers, target: Integers) -> Floats:
         # A bar must explain nothing: black after black would be "the bar moved in".
         source = np.where(self.active[..., None], source, FAR)
         padded = np.pad(source, ((REACH, REACH), (REACH, REACH), (0, 0)), mode="edge")
@@ -101,7 +122,7 @@ class Pictures:
         rows, columns = self._used.shape
         blocks = apart.reshape(*apart.shape[:3], rows, BLOCK_H, columns, BLOCK_W).sum(axis=(2, 4, 6), dtype=np.int32)
         cells = self.active.reshape(rows, BLOCK_H, columns, BLOCK_W).sum((1, 3))
-        return float(np.median((blocks.min((0, 1)) / np.maximum(cells, 1))[self._used]))
+        return np.asarray((blocks.min((0, 1)) / np.maximum(cells, 1))[self._used], np.float32)
 
     def gradient_correlation(self, i: int, k: int) -> float:
         """Return the correlation (-1..1) of the luma gradients of two frames: near 1 for one scene in any light."""

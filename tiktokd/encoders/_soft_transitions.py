@@ -30,6 +30,8 @@ OTHER_MIN = 14.0
 """Median change that motion does not explain between A and B (`shots.residual`); known transitions >= 37."""
 DIP_MAX = 0.82
 """Contrast in the middle third over that of the ends; known transitions <= 0.71, motion 0.9..1.2."""
+ON_PACE = 0.5
+"""Share of its mean step from frame to frame by which a change must go on to be part of it."""
 PLAIN_STD = 5.0
 """Standard deviation of the luma of a plain frame, 0..255."""
 GREY = np.array([0.299, 0.587, 0.114], np.float32)
@@ -73,6 +75,7 @@ def find(
         off_line = line(small, first, last)[1]
         if off_line > OFF_LINE_MAX or apart(first, last) < OTHER_MIN:
             continue
+        first, last = _widen(small, first, last)
         plain = min(contrast(small[first]), contrast(small[last])) < PLAIN_STD
         score = round(1.0 - off_line / OFF_LINE_MAX / 2, 3)
         chosen.append(Soft("fade" if plain else "dissolve", first, last, score))
@@ -151,6 +154,27 @@ def _tighten(small: Floats, start: int, stop: int) -> tuple[int, int]:
     alpha = line(small, start, stop)[0]
     begun, done = np.nonzero(alpha > 0.02)[0], np.nonzero(alpha < 0.98)[0]
     return start + max(0, int(begun[0]) - 1), start + min(len(alpha) - 1, int(done[-1]) + 1)
+
+
+def _widen(small: Floats, first: int, last: int) -> tuple[int, int]:
+    """Return the frames up to which the change goes on at its pace: windows start at every few frames only."""
+    way = small[last] - small[first]
+    energy = float(way @ way)
+    pace = ON_PACE / (last - first)
+
+    def goes_on(before: int, after: int) -> bool:
+        gone = small[after] - small[before]
+        along = float(gone @ way) / energy
+        return along >= pace and float(gone @ gone) / energy <= 2 * along**2
+
+    most = (last - first) // 2
+    start = first
+    while start > max(0, first - most) and goes_on(start - 1, start):
+        start -= 1
+    end = last
+    while end < min(len(small) - 1, last + most) and goes_on(end, end + 1):
+        end += 1
+    return start, end
 
 
 def contrast(picture: Floats) -> float:

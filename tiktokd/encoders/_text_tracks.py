@@ -139,7 +139,11 @@ def contains(outer: Box, inner: Box) -> bool:
 
 def same_words(a: str, b: str) -> bool:
     """Return whether two readings of one place, one after the other, say the same: "Step 1" and "Step 2" do not."""
-    return similarity(a, b) >= SAME_LATER and [c for c in a if c.isdigit()] == [c for c in b if c.isdigit()]
+    return similarity(a, b) >= SAME_LATER and _digits(a) == _digits(b)
+
+
+def _digits(text: str) -> list[str]:
+    return [char for char in text if char.isdigit()]
 
 
 def _same(a: TextLine, b: TextLine) -> bool:
@@ -152,7 +156,9 @@ def _same(a: TextLine, b: TextLine) -> bool:
     if still:
         return False
     if gap_s <= 0:  # both are chased over the picture, so their places at their first readings say nothing
-        return alike or (not a.still and not b.still and _is_part(a.text, b.text))
+        one, two = _digits(a.text), _digits(b.text)
+        items = one and two and one != two  # of a list that scrolls by; an I read as 1 is no number
+        return (alike and not items) or (not a.still and not b.still and _is_part(a.text, b.text))
     moved = max(abs(a.box[0] - b.box[0]), abs(a.box[1] - b.box[1]))
     return alike and gap_s <= LOST_GAP_S and moved <= DRIFT
 

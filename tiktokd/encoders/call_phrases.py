@@ -1,7 +1,8 @@
 """Calls to action and advertising notes in the words of a video, by phrase lists in 16 languages.
 
 The lists are `data/calls_to_action.toml`, or the user's own. One `CallMatch` per kind and place, in reading order; a
-call after a negation in the same clause is marked as negated, one after a reminder ("don't forget to") is not.
+call after a negation in the same clause is marked as negated, one after a reminder ("don't forget to") is not. In the
+picture phrases are also found where the reader lost a space between their words ("Linkin bio").
 
 Bad at: reported speech ("he said follow me"), lyrics, irony, calls in other words than those of the lists.
 """
@@ -18,7 +19,7 @@ FILE = "calls_to_action.toml"
 
 def load(context: LoadContext) -> Phrases:
     """Return the lists; raises `ConfigError` where the user's file has another form."""
-    return load_phrases(FILE, context)
+    return load_phrases(FILE, context, glued=True)
 
 
 def items(context: Context) -> list[Passage]:
