@@ -62,9 +62,9 @@ def check(settings: Config) -> None:
     Raises:
         ConfigError: with every problem.
     """
-    from tiktokd import selection
+    from tiktokd import datafiles, selection
 
-    problems = []
+    problems = [f"analysis.data_dir: {each}" for each in datafiles.problems(settings.data_dir)]
     try:
         selection.check(settings.analysis.analyzers)
     except ConfigError as exc:

@@ -3,6 +3,7 @@
 A file of the same name in `analysis.data_dir` replaces the shipped one as a whole.
 """
 
+import importlib
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -29,3 +30,18 @@ def read_toml(name: str, data_dir: Path | None = None) -> dict[str, Any]:
         return tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
         raise ConfigError(f"{path}: {exc}") from exc
+
+
+def problems(data_dir: Path) -> list[str]:
+    """Return what is wrong with the user's files, with their paths; nothing where there are none."""
+    return list(_check().problems(data_dir)) if data_dir.is_dir() else []
+
+
+def unread(data_dir: Path) -> list[str]:
+    """Return the user's files that nothing reads, and the names that would be read."""
+    return list(_check().unread(data_dir)) if data_dir.is_dir() else []
+
+
+def _check() -> Any:
+    # By name, as plug-ins are: who knows what is in the files reads them.
+    return importlib.import_module("tiktokd.encoders._data_check")

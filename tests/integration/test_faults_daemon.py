@@ -247,6 +247,13 @@ def test_all_problems_of_a_configuration_are_listed_at_once(tmp_path: Path) -> N
     code, text = _tiktokd("--config", str(config), "--check-config")
     assert code == 2
     assert '"palmistry" is no analyzer' in text
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "brands.toml").write_text("names = 'Acme'")
+    config.write_text(f'[analysis]\ndata_dir = "{own}"\n')
+    code, text = _tiktokd("--config", str(config), "--check-config")
+    assert code == 2
+    assert f"analysis.data_dir: {own / 'brands.toml'}: names and ambiguous are lists of texts" in text
 
 
 def test_a_good_configuration_passes_the_check(tmp_path: Path) -> None:

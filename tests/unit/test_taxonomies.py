@@ -3,12 +3,13 @@
 import dataclasses
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
 
 from tests.contexts import facts
-from tiktokd import plugins
+from tiktokd import datafiles, plugins
 from tiktokd.analyzers import scene_recognition
 from tiktokd.encoders import _prompts, picture_labels, siglip2
 from tiktokd.errors import ConfigError
@@ -177,3 +178,28 @@ def test_what_a_clip_shows_is_weighed_by_time_and_not_by_frames():
     told = siglip2.signals(images)["labels"]["moods"]["cosine"]
     assert told["beach"] == pytest.approx(0.36)
     assert told["kitchen"] == pytest.approx(0.04)
+
+
+def test_every_shipped_file_is_one_that_the_check_knows_and_finds_nothing_wrong_with(tmp_path):
+    copy = tmp_path / "data"
+    shutil.copytree(datafiles.SHIPPED, copy)
+    assert datafiles.problems(copy) == []
+    assert datafiles.unread(copy) == []
+    assert datafiles.problems(tmp_path / "none") == datafiles.unread(tmp_path / "none") == []
+
+
+def test_broken_files_are_told_with_their_paths_and_misnamed_ones_with_the_names_that_are_read(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "brands.toml").write_text("names = 'Acme'")
+    (tmp_path / "hooks.toml").write_text("not TOML")
+    (tmp_path / "prompts" / "scenes.toml").write_text("[[labels]]\nname = 'x'")
+    (tmp_path / "prompts" / "mine.toml").write_text("[[labels]]\nid = 'x'")
+    (tmp_path / "brand.toml").write_text("names = ['Acme']")
+    told = datafiles.problems(tmp_path)
+    assert [text.partition(": ")[0] for text in told] == [
+        str(tmp_path / name) for name in ("brands.toml", "hooks.toml", "prompts/scenes.toml")
+    ]
+    (strange,) = datafiles.unread(tmp_path)
+    assert strange.startswith(
+        f"{tmp_path / 'brand.toml'}: nothing reads a file of this name; there are algospeak.toml, "
+    )
