@@ -75,12 +75,13 @@ def order(spec: Weights, models_dir: Path) -> Order:
         for f in info.siblings or ()
         if any(fnmatch(f.rfilename, pattern) for pattern in PATTERNS) and "/" not in f.rfilename
     )
+    target = models_dir / weights.directory_name(spec)
     if not any(f.name.endswith(".safetensors") for f in files):
         raise ModelMissing(
-            f"{spec.hub_id} has no safetensors at revision {info.sha}; pickled weights are never loaded. "
-            "Convert it once yourself and put it into the models directory"
+            f"{spec.hub_id} has no safetensors at revision {info.sha}, and pickled weights are never fetched; "
+            f"put its files into {target} yourself, then run: tiktokctl models convert {spec.hub_id}"
         )
-    return Order(weights=spec, revision=str(info.sha), files=files, target=models_dir / weights.directory_name(spec))
+    return Order(weights=spec, revision=str(info.sha), files=files, target=target)
 
 
 def _pinned(spec: Weights, models_dir: Path) -> str | None:

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from tests import tiny_models
 from tiktokd import models, models_pull
@@ -342,6 +344,55 @@ def test_a_model_that_is_one_workers_extra_and_anothers_need_is_pulled_with_what
     (model,) = (model for model in picked if "whisper" in model.encoders)
     assert (model.weights.hub_id, model.encoders) == ("openai/whisper-base", ("whisper", "whisper_cpu"))
     assert model.weights.conversion, "and what CPU workers run of it is made then"
+
+
+class Bomb:
+    """What a malicious pickle holds: a call that is made when it is read."""
+
+    def __reduce__(self):
+        return (os.mkdir, ("ran",))
+
+
+@LOADS_TORCH
+def test_a_pickled_checkpoint_is_converted_when_a_person_asks_and_gives_the_same_tensors(tmp_path):
+    directory = tiny_models.write("nsfw", tmp_path / "state" / "models")
+    tensors = load_file(directory / "model.safetensors")
+    (directory / "model.safetensors").unlink()
+    half = len(tensors) // 2
+    names = list(tensors)
+    torch.save({name: tensors[name] for name in names[:half]}, directory / "pytorch_model-00001-of-00002.bin")
+    torch.save(
+        {name: tensors[name] for name in names[half:]},
+        directory / "pytorch_model-00002-of-00002.bin",
+        _use_new_zipfile_serialization=False,
+    )
+    assert ctl(None, tmp_path, "models", "list", "nsfw").stdout.count("yes") == 0, "a pickle is no model"
+    done = ctl(None, tmp_path, "models", "convert", "nsfw", timeout_s=120)
+    assert (done.returncode, done.stderr) == (0, f"✓ {REPO}\n")
+    made = load_file(directory / "model.safetensors")
+    assert made.keys() == tensors.keys()
+    assert all(torch.equal(made[name], tensors[name]) for name in tensors)
+    assert nsfw.load(LoadContext(models_dir=directory.parent)).used[0].id == REPO
+    assert "loaded as it was fetched" in ctl(None, tmp_path, "models", "convert", "nsfw", timeout_s=120).stderr
+
+
+@LOADS_TORCH
+@pytest.mark.parametrize("content", ["bomb", "no tensors", "garbage"])
+def test_a_pickle_that_holds_more_than_tensors_is_refused_and_nothing_of_it_runs(tmp_path, monkeypatch, content):
+    monkeypatch.chdir(tmp_path)
+    directory = tmp_path / "state" / "models" / DIRECTORY
+    directory.mkdir(parents=True)
+    file = directory / "pytorch_model.bin"
+    if content == "garbage":
+        file.write_bytes(b"PK\x03\x04 no zip")
+    else:
+        torch.save({"weight": Bomb() if content == "bomb" else "text"}, file)
+    done = ctl(None, tmp_path, "models", "convert", "nsfw", timeout_s=120)
+    assert done.returncode == 1
+    assert str(file) in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "ran").exists()
+    assert {path.name for path in directory.iterdir()} == {"pytorch_model.bin"}
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):

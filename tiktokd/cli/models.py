@@ -147,7 +147,8 @@ def _how_to_get(session: Session, model: "Model") -> str:
 
 
 def _convert(session: Session, args: argparse.Namespace) -> int:
-    """Make again, without a network, what `pull` makes of tensors."""
+    """Make safetensors of a pickled checkpoint, and again, without a network, what `pull` makes of tensors."""
+    from tiktokd import models_pickle
     from tiktokd.errors import TiktokdError
     from tiktokd.models_convert import convert
 
@@ -156,10 +157,14 @@ def _convert(session: Session, args: argparse.Namespace) -> int:
         return EXIT_USAGE
     made, failed = [], 0
     for model in _chosen(session, args):
-        if model.weights.conversion is None:
+        place = _place(model, session.config.models_dir)
+        pickled = models_pickle.pickles(place)
+        if model.weights.conversion is None and not pickled:
             session.complain(f"{model.weights.hub_id} is loaded as it was fetched")
             continue
         try:
+            if pickled:
+                models_pickle.convert(place)
             convert(model.weights, session.config.models_dir)
         except TiktokdError as exc:
             session.complain(f"✗ {exc}")
@@ -208,6 +213,7 @@ VERBS = (
             ("models pull all", "fetch what this machine can use; extras are left out"),
             ("models pull openai/privacy-filter", "fetch one extra: what most have no need of, by its own name"),
             ("models convert openai/whisper-base", "make again what a CPU runs of tensors that are here"),
+            ("models convert org/name", "make safetensors of pytorch_model.bin that you put into its directory"),
             ("models verify", "read every file again and compare it with models.lock"),
         ),
     ),
