@@ -14,7 +14,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips, talk
-from tiktokd import graph, plugins
+from tiktokd import graph, plugins, selection
 from tiktokd.model import Clip, Envelope, Metadata, Output, Reason
 from tiktokd.plugins import Analyzer, ClipArrays, Context, Encoder, LoadContext
 from tiktokd.scheduler.corpus import WATCHED
@@ -45,7 +45,7 @@ def test_an_analyzer_states_what_it_is(name):
     spec = CATALOGUE.analyzers[name]
     assert isinstance(spec, Analyzer)
     assert issubclass(spec.output, Output)
-    assert spec.group in graph.GROUPS
+    assert spec.group in selection.GROUPS
     assert spec.title.strip()
     assert not spec.title.endswith(".")
     assert set(spec.uses) | set(spec.optional) | set(spec.signals) <= CATALOGUE.encoders.keys()
