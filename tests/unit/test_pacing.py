@@ -90,13 +90,13 @@ def voice(syllables_per_s, ratio):
     )
 
 
-def transcript(starts):
+def transcript(starts, language="en"):
     words = [SpokenWord(w="word", start_s=t, end_s=t + 0.2, p=1.0) for t in starts]
     return envelope(
         "speech_transcription",
         SpeechTranscription(
             text="word " * len(words),
-            language="en",
+            language=language,
             language_prob=1.0,
             words=words,
             no_speech_prob=0.0,
@@ -155,6 +155,14 @@ def test_syllables_stand_in_for_words_without_a_transcript():
     assert result.output.words_per_s is None
     assert result.output.syllables_per_s == 2.0
     assert result.output.pace_level == pytest.approx((2 / 5 + 2 / 6) / 2, abs=1e-3)
+
+
+def test_characters_of_a_language_without_spaces_are_no_words_and_syllables_stand_in():
+    result = paced(voice(4.0, 0.5), transcript([0.1, 0.2, 0.3, 0.4], "zh"), signals=ONSETS)
+    assert result.output.words_per_s is None
+    assert result.output.unknown["words_per_s"] == "no_spaces"
+    assert result.output.pace_level == pytest.approx((2 / 5 + 2 / 6) / 2, abs=1e-3)
+    assert {s.words for s in result.segments} == {None}
 
 
 def test_nobody_speaking_is_no_words_and_not_unknown():

@@ -32,7 +32,7 @@ from tiktokd.analyzers.speech_transcription import SpeechTranscription
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.model import Output, Reason, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import cut_off_at
+from tiktokd.sound import UNSPACED, cut_off_at
 
 SHORTEST_S = 3.0
 SECONDS_MAX = 1500
@@ -74,7 +74,8 @@ class Pacing(Output):
     onsets_per_s: float | None
     """Beginnings of sounds per second; `None`: no sound, or only silence."""
     words_per_s: float | None
-    """Words per second of the video; 0 where nobody speaks; `None`: no transcript, or no sound."""
+    """Words per second of the video; 0 where nobody speaks; `None`: no transcript, no sound, or a language without
+    spaces, of which a transcript has characters (Chinese, Japanese, Thai …)."""
     syllables_per_s: float | None
     """Syllables per second of the video; 0 where nobody speaks; `None`: no sound."""
     beat_sync_ratio: float | None
@@ -90,7 +91,8 @@ class Pacing(Output):
     """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]
     """Field that is null → why: no_audio, no_speech, no_music (no steady beat), no_cuts (one shot), low_quality (all
-    black), too_short, model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
+    black), no_spaces (of words), too_short, model_missing, cpu_fallback, no_sources (not asked for); of the index in
+    words."""
     pace_formula: str
     """The formula of the index, for people."""
     level_formula: str
@@ -107,7 +109,7 @@ class PaceSegment(Segment):
     onsets: int | None
     """Beginnings of sounds; `None`: no sound."""
     words: int | None
-    """Words that start in this second; `None`: no transcript."""
+    """Words that start in this second; `None`: no transcript, or a language without spaces."""
     pace: float | None
     """0..1 by `level_formula` over the known parts of this second; `None`: nothing is known of it."""
 
@@ -183,7 +185,9 @@ def unknown(context: Context, found: Pacing) -> dict[str, str]:
     """Return the fields that are null, each with its reason."""
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
     uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
-    why = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    why: dict[str, str] = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    if found.words_per_s is None and _is_unspaced(context.output("speech_transcription", SpeechTranscription)):
+        why["words_per_s"] = "no_spaces"
     return why | {"pace_index": "corpus_unavailable"}
 
 
@@ -214,8 +218,12 @@ def _shot_lengths(context: Context) -> list[float]:
 def _words(context: Context) -> list[float] | None:
     """Return when each word starts; empty where nobody speaks; `None` where that is not known."""
     if (transcript := context.output("speech_transcription", SpeechTranscription)) is not None:
-        return [w.start_s for w in transcript.words]
+        return None if _is_unspaced(transcript) else [w.start_s for w in transcript.words]
     return [] if _is_speechless(context) else None
+
+
+def _is_unspaced(transcript: SpeechTranscription | None) -> bool:
+    return transcript is not None and transcript.language in UNSPACED
 
 
 def _syllables(context: Context) -> float | None:
