@@ -1,7 +1,8 @@
 """Decoded sound of one video into a slot: mono 16 kHz and stereo 48 kHz, in step with the picture.
 
 Knows nothing of files and streams. Samples stay floats until the end, so that the overshoots of lossy codecs survive
-in the 6 dB above full scale; more than two channels are mixed down, mono goes to both channels.
+in the 6 dB above full scale; more than two channels are mixed down, mono goes to both channels. Where the two channels
+would cancel each other, mono is the left one: some posts turn one over so that their sound is not recognised.
 """
 
 import av
@@ -17,6 +18,12 @@ GAP_S = 0.1
 """Smaller holes and overlaps between time stamps are rounding of the container, not missing sound."""
 MIX_DOWN = {"rematrix_maxval": "1.0"}
 """libswresample: scale the mix so that it cannot exceed full scale; without it, mono of two equal channels is +3 dB."""
+
+CANCELS = 0.01
+"""Two channels whose sum has less than this share of their power cancel; unrelated ones keep all of it, equal ones
+twice as much."""
+EVERY = 4
+"""Samples of which one is looked at for that."""
 
 
 class Sound:
@@ -63,8 +70,9 @@ class Sound:
     def _feed(self) -> None:
         frame = self._batch.take()
         if frame is not None:
-            for track in self._tracks:
-                track.add(frame)
+            mono, stereo = self._tracks
+            mono.add(_audible(frame))
+            stereo.add(frame)
 
     def _drain(self) -> None:
         self._feed()
@@ -101,6 +109,23 @@ class _Batch:
         joined.sample_rate = rate
         self._parts, self._samples = [], 0
         return joined
+
+
+def _audible(frame: av.AudioFrame) -> av.AudioFrame:
+    """Return the frame, or one with the left channel twice where its two would cancel in the mix to mono."""
+    if frame.layout.nb_channels != 2:
+        return frame
+    samples = frame.to_ndarray()
+    channels = samples if frame.format.is_planar else samples.reshape(-1, 2).T
+    seen = channels[:, ::EVERY].astype(np.float32)
+    seen -= seen.mean(axis=1, keepdims=True)
+    left, right = seen
+    if float(np.square(left + right).sum()) >= CANCELS * float(np.square(seen).sum()):
+        return frame
+    channels[1] = channels[0]
+    twice = av.AudioFrame.from_ndarray(samples, frame.format.name, frame.layout.name)
+    twice.sample_rate = frame.sample_rate
+    return twice
 
 
 def _kind(frame: av.AudioFrame) -> tuple[str, str, int]:

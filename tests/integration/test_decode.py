@@ -275,6 +275,24 @@ def test_stereo_is_averaged_into_mono(tmp_path, read):
     assert np.abs(arrays["audio48"][:, 1].astype(int)).max() <= 1
 
 
+@pytest.mark.parametrize(("codec", "size"), [("pcm_f32le", 0.02), ("aac", 0.05), ("pcm_s16le", 0.02)])
+def test_of_channels_that_cancel_each_other_mono_is_the_left_one(tmp_path, read, codec, size):
+    sound = tone(2.0, 0.5, channels=2)
+    sound[1] *= -0.95  # turned over, and not to the last bit
+    _, arrays = read(write(tmp_path / "turned.mkv", sound=sound, sound_codec=codec))
+    assert np.abs(arrays["audio16"].astype(int)[1600:-1600]).max() == pytest.approx(8192, rel=size)
+    left, right = arrays["audio48"][4800:-4800].astype(float).T
+    assert np.corrcoef(left, right)[0, 1] == pytest.approx(-1, abs=0.01), "both channels are kept as they are"
+
+
+def test_channels_without_relation_are_averaged_as_ever(tmp_path, read):
+    sound = np.concatenate((tone(2.0, 0.5, hz=300.0), tone(2.0, 0.5, hz=500.0)))
+    _, arrays = read(write(tmp_path / "wide.mkv", sound=sound, sound_codec="pcm_f32le"))
+    second = arrays["audio16"][8000:24_000].astype(float)
+    heard = np.abs(np.fft.rfft(second)) * 2 / len(second)
+    assert [round(float(heard[hz])) for hz in (300, 500)] == [pytest.approx(4096, rel=0.02)] * 2
+
+
 def test_six_channels_are_mixed_down_without_clipping(tmp_path, read):
     sound = tone(1.0, 0.9, channels=6)
     path = write(tmp_path / "six.mkv", sound=sound, sound_codec="pcm_f32le", sound_layout="5.1")

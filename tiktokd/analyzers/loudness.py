@@ -3,7 +3,8 @@
 LUFS and LU as in EBU R128: programmes for broadcast sit at -23, platforms for short video play at about -14. A mono
 file counts as one channel (BS.1770-4).
 
-Bad at: mono sound stored as stereo (counted 3 dB louder than the same as mono, as the standard wants it), DC offset
+Bad at: mono sound stored as stereo (counted 3 dB louder than the same as mono, as the standard wants it), more than two
+channels (measured as they are mixed down, a voice in the centre 7.6 dB too quiet), true peaks above +6 dBTP, DC offset
 (raises the plain level, so that silence is missed), programmes with long fades (LRA grows).
 
 Validity: from 0.4 s on; LRA and short-term values from 3 s on. A track of digital silence has nothing to measure and is
