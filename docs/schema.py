@@ -4,7 +4,7 @@ from typing import Any
 
 from tiktokd import graph
 from tiktokd.errors import FailureClass
-from tiktokd.model import Envelope, Metadata, State
+from tiktokd.model import Envelope, Metadata, Segment, State
 from tiktokd.plugins import Analyzer
 
 TIME = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC"}
@@ -64,17 +64,20 @@ def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
     properties = schema["properties"]
     properties["analyzer"] = {"const": spec.name}
     properties["summary"] = {"anyOf": [{"type": "object", "maxProperties": 0}, summary]}
-    properties["segments"] = {
-        "type": "array",
-        "items": {
-            "type": "object",
-            "required": ["start_s", "end_s"],
-            "properties": {"start_s": {"type": "number", "minimum": 0}, "end_s": {"type": "number", "minimum": 0}},
-        },
-    }
+    items = _segment(spec.segment, spec.name, definitions) if spec.segment else False
+    properties["segments"] = {"type": "array", "items": items}
     rules = {
         "if": {"properties": {"status": {"enum": ["ok", "partial"]}}},
         "then": {"properties": {"summary": {"minProperties": 1}}},
         "else": {"properties": {"summary": {"maxProperties": 0}}},
     }
     return {**schema, **rules, "title": spec.name, "description": spec.title}
+
+
+def _segment(segment: type[Segment], analyzer: str, definitions: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one stretch of an analyzer's timeline."""
+    schema = segment.model_json_schema(mode="serialization", ref_template=f"#/$defs/{analyzer}.{{model}}")
+    definitions |= {f"{analyzer}.{name}": part for name, part in schema.pop("$defs", {}).items()}
+    for name in ("start_s", "end_s"):
+        schema["properties"][name] |= {"minimum": 0}
+    return schema

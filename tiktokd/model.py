@@ -184,7 +184,7 @@ class ModelUsed(BaseModel):
 class Segment(BaseModel):
     """A stretch of the timeline. Subclass it to add typed fields."""
 
-    model_config = ConfigDict(frozen=True, extra="allow")
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
     start_s: float
     end_s: float

@@ -238,6 +238,8 @@ class Analyzer:
     """One line for people: what question it answers."""
     group: Group
     output: type[Output]
+    segment: type[Segment] | None = None
+    """Of its timeline; `None`: it has none."""
     analyze: Callable[[Context], Result]
     uses: tuple[str, ...] = ()
     """Encoders it cannot do without: where one has no weights the result is skipped/model_missing."""

@@ -75,6 +75,7 @@ def test_with_all_weights_no_video_is_an_error_and_no_weights_are_asked_for(resu
             CATALOGUE.analyzers[name].output.model_validate(envelope.summary)
         for segment in envelope.segments:
             assert 0 <= segment["start_s"] <= segment["end_s"], (name, segment)
+            CATALOGUE.analyzers[name].segment.model_validate(segment)
     assert {n: e.message for n, e in outputs.items() if e.reason == "model_missing"} == {}
 
 

@@ -11,7 +11,8 @@ from tests.analysis import analyze_file
 from tiktokd import graph
 from tiktokd.model import Reason
 
-ANALYZERS = sorted(graph.load().analyzers)
+CATALOGUE = graph.load()
+ANALYZERS = sorted(CATALOGUE.analyzers)
 TALL = (96, 128)
 SOUND_ANALYZERS = ("loudness", "vocal_delivery", "speech_transcription", "audio_events", "music_analysis")
 FAST = {"preset": "ultrafast", "threads": "1"}
@@ -83,8 +84,10 @@ def test_every_analyzer_answers_without_an_error_and_says_why_where_it_has_nothi
     envelopes = results(name)
     assert sorted(envelopes) == ANALYZERS
     assert {n: e.message for n, e in envelopes.items() if e.status == "error"} == {}
-    for envelope in envelopes.values():
+    for each, envelope in envelopes.items():
         json.dumps(envelope.model_dump(mode="json"), allow_nan=False)
+        for segment in envelope.segments:
+            CATALOGUE.analyzers[each].segment.model_validate(segment)
         if envelope.status == "ok":
             assert envelope.reason is None
         else:

@@ -96,6 +96,7 @@ ANALYZER = Analyzer(
     title="What people do: dancing, cooking, unboxing and some 120 other activities",
     group="fusion",
     output=ActivityRecognition,
+    segment=ActivitySegment,
     analyze=analyze,
     signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats", "videoprism"),
     needs_signals=("siglip2", "picture_labels"),

@@ -138,6 +138,7 @@ ANALYZER = Analyzer(
     title="What is heard: speech, music, singing, laughter, animals, engines and more",
     group="audio",
     output=AudioEvents,
+    segment=SoundSegment,
     analyze=analyze,
     uses=("ast",),
     optional=("level",),

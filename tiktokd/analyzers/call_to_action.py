@@ -225,6 +225,7 @@ ANALYZER = Analyzer(
     title="What viewers are asked to do, which codes are given, whether it is marked as advertising",
     group="text",
     output=CallToAction,
+    segment=CallSegment,
     analyze=analyze,
     uses=("call_phrases",),
     optional=("e5",),

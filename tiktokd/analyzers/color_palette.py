@@ -113,6 +113,7 @@ ANALYZER = Analyzer(
     title="Dominant colours, colourfulness, brightness, contrast, warmth",
     group="video",
     output=ColorPalette,
+    segment=ShotPalette,
     analyze=analyze,
     uses=("colours",),
     needs=frozenset({"video"}),

@@ -237,6 +237,7 @@ ANALYZER = Analyzer(
     title="What the video is about: some 40 categories, from pictures, words and sounds",
     group="fusion",
     output=ContentCategory,
+    segment=CategorySegment,
     analyze=analyze,
     optional=("e5", "sound_categories"),
     after=("on_screen_text", "speech_transcription"),

@@ -199,6 +199,7 @@ ANALYZER = Analyzer(
     title="How loud is it, how much does that change, does it clip, where is it silent?",
     group="audio",
     output=LoudnessOutput,
+    segment=LoudnessSegment,
     analyze=analyze,
     uses=("level",),
     needs=frozenset({"audio"}),

@@ -229,6 +229,7 @@ ANALYZER = Analyzer(
     title="How much moves, and what the camera does",
     group="video",
     output=Motion,
+    segment=MoveSegment,
     analyze=analyze,
     uses=("flow",),
     needs=frozenset({"video"}),

@@ -185,6 +185,7 @@ ANALYZER = Analyzer(
     title="Is there music, how fast is it, where are its beats, in which key?",
     group="audio",
     output=MusicAnalysisOutput,
+    segment=MusicSegment,
     analyze=analyze,
     uses=("spectrum", "beats"),
     optional=("ast",),

@@ -127,6 +127,7 @@ ANALYZER = Analyzer(
     title="Which objects are seen, how many, how long and how large",
     group="video",
     output=ObjectDetection,
+    segment=Track,
     analyze=analyze,
     uses=("dfine",),
     needs=frozenset({"video"}),

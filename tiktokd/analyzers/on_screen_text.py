@@ -225,6 +225,7 @@ ANALYZER = Analyzer(
     title="What does the picture say, when and where",
     group="video",
     output=OnScreenText,
+    segment=TextSegment,
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),

@@ -22,17 +22,16 @@ from typing import Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from tiktokd.analyzers import _pace_speech
 from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, talk
 from tiktokd.analyzers._pace_level import beat_sync as _beat_sync
 from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
 from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
-from tiktokd.analyzers.speech_transcription import SpeechTranscription
-from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.model import Output, Reason, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import UNSPACED, cut_off_at
+from tiktokd.sound import cut_off_at
 
 SHORTEST_S = 3.0
 SECONDS_MAX = 1500
@@ -123,7 +122,7 @@ def analyze(context: Context) -> Result:
     motion = context.output("motion", Motion)
     speeds: list[float | None] = context.signals.get("flow", {}).get("speed_per_s", [])
     onsets: list[int] | None = context.signals.get("spectrum", {}).get("onsets_per_s")
-    words, syllables = _words(context), _syllables(context)
+    words, syllables = _pace_speech.words(context), _pace_speech.syllables(context)
     # Of a long video the first minutes of sound alone fit into the slot: what was not heard is not silence.
     cut_s = cut_off_at(context.signals.get("spectrum", {}).get("duration_s", duration_s), 0.0, duration_s)
     heard_s = duration_s if cut_s is None else cut_s
@@ -186,7 +185,7 @@ def unknown(context: Context, found: Pacing) -> dict[str, str]:
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
     uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
     why: dict[str, str] = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
-    if found.words_per_s is None and _is_unspaced(context.output("speech_transcription", SpeechTranscription)):
+    if found.words_per_s is None and _pace_speech.is_unspaced(context):
         why["words_per_s"] = "no_spaces"
     return why | {"pace_index": "corpus_unavailable"}
 
@@ -213,30 +212,6 @@ def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> flo
 def _shot_lengths(context: Context) -> list[float]:
     envelope = context.outputs.get("shot_boundaries")
     return [float(str(s["end_s"])) - float(str(s["start_s"])) for s in (envelope.segments if envelope else ())]
-
-
-def _words(context: Context) -> list[float] | None:
-    """Return when each word starts; empty where nobody speaks; `None` where that is not known."""
-    if (transcript := context.output("speech_transcription", SpeechTranscription)) is not None:
-        return None if _is_unspaced(transcript) else [w.start_s for w in transcript.words]
-    return [] if _is_speechless(context) else None
-
-
-def _is_unspaced(transcript: SpeechTranscription | None) -> bool:
-    return transcript is not None and transcript.language in UNSPACED
-
-
-def _syllables(context: Context) -> float | None:
-    """Return syllables per second of the video: the speaker's rate for as long as there is speech."""
-    voice = context.output("vocal_delivery", VocalDeliveryOutput)
-    if voice is None:
-        return 0.0 if _is_speechless(context) else None
-    return None if voice.syllables_per_s is None else voice.syllables_per_s * voice.speech_ratio
-
-
-def _is_speechless(context: Context) -> bool:
-    envelopes = (context.outputs.get(name) for name in ("vocal_delivery", "speech_transcription"))
-    return any(e is not None and e.reason == "no_speech" for e in envelopes)
 
 
 def _is_soundless(context: Context) -> bool:
@@ -298,6 +273,7 @@ ANALYZER = Analyzer(
     title="How fast the video is: cuts, motion, sounds and words, second by second",
     group="fusion",
     output=Pacing,
+    segment=PaceSegment,
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),

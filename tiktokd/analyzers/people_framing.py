@@ -219,6 +219,7 @@ ANALYZER = Analyzer(
     title="How many people, how framed, facing the camera, moving, dancing to the beat; nobody is identified",
     group="fusion",
     output=PeopleFraming,
+    segment=PeopleSegment,
     analyze=analyze,
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),

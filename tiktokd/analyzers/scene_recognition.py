@@ -119,6 +119,7 @@ ANALYZER = Analyzer(
     title="Where was it filmed: place, indoors or outdoors, time of day, weather",
     group="video",
     output=SceneRecognition,
+    segment=SceneSegment,
     analyze=analyze,
     uses=("siglip2", "shots"),
     needs=frozenset({"video"}),

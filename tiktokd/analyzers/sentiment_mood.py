@@ -254,6 +254,7 @@ ANALYZER = Analyzer(
     title="What tone the words have, and what mood pictures and music have",
     group="text",
     output=SentimentMood,
+    segment=ToneSegment,
     analyze=analyze,
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),

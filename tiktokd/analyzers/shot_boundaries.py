@@ -115,6 +115,7 @@ ANALYZER = Analyzer(
     title="Shots and the cuts, fades and dissolves between them",
     group="video",
     output=ShotBoundaries,
+    segment=ShotSegment,
     analyze=analyze,
     uses=("shots",),
     optional=("transnetv2",),

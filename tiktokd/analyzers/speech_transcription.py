@@ -103,6 +103,7 @@ ANALYZER = Analyzer(
     title="What is said, with the time of each word, in 99 languages",
     group="audio",
     output=SpeechTranscription,
+    segment=SpeechSegment,
     analyze=analyze,
     uses=("whisper",),
     needs=frozenset({"audio"}),

@@ -177,6 +177,7 @@ ANALYZER = Analyzer(
     title="Which words a person should look at: private data, scams, hidden links, toxicity",
     group="text",
     output=TextModeration,
+    segment=ReviewSegment,
     analyze=analyze,
     uses=("algospeak",),
     optional=("toxicity", "privacy_filter"),

@@ -189,6 +189,7 @@ ANALYZER = Analyzer(
     title="What a human moderator should look at; escalates, never clears",
     group="video",
     output=VisualModeration,
+    segment=Flagged,
     analyze=analyze,
     optional=("siglip2", "nsfw", "dfine"),
     needs_model=True,

@@ -197,6 +197,7 @@ ANALYZER = Analyzer(
     title="Sharpness, exposure, noise, motion and detail, black and frozen stretches, bars, best cover frame",
     group="fusion",
     output=VisualQuality,
+    segment=QualitySegment,
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),

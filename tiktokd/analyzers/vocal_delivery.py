@@ -195,6 +195,7 @@ ANALYZER = Analyzer(
     title="How much is spoken, how fast, with which pauses, melody and dynamics?",
     group="audio",
     output=VocalDeliveryOutput,
+    segment=SpeechSegment,
     analyze=analyze,
     uses=("vad", "pitch"),
     optional=("whisper",),
