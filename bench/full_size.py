@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models, pre_tokenizers
 
 from tiktokd.encoders._transnetv2 import TransNetV2
+from tiktokd.encoders.ast import ASKED
 from tiktokd.models_convert import convert
 from tiktokd.plugins import Weights
 from tiktokd.weights import directory_name
@@ -103,7 +104,8 @@ def _vitpose(directory: Path) -> None:
 
 
 def _ast(directory: Path) -> None:
-    config = transformers.ASTConfig(**BASE, **_labels([f"sound {i}" for i in range(527)]))
+    names = [*ASKED, *(f"sound {i}" for i in range(527 - len(ASKED)))]
+    config = transformers.ASTConfig(**BASE, **_labels(names))
     transformers.ASTForAudioClassification(config).save_pretrained(directory)
 
 
