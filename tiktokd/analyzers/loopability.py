@@ -161,5 +161,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="6",
+    version="7",
 )

@@ -132,4 +132,5 @@ ANALYZER = Analyzer(
     uses=("dfine",),
     needs=frozenset({"video"}),
     lightweight=False,
+    version="2",
 )

@@ -94,4 +94,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("landmarks",),
     needs=frozenset({"audio"}),
+    version="2",
 )
