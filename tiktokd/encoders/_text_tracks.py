@@ -20,6 +20,7 @@ from tiktokd.encoders._text_match import (
     lowest_match,
     scores,
 )
+from tiktokd.pictures import iou
 from tiktokd.texts import Box, TextLine, similarity, squeezed
 
 GAP_FRAMES = 2
@@ -126,12 +127,6 @@ def join(lines: list[TextLine]) -> list[TextLine]:
     return sorted(joined, key=lambda one: (round(one.start_s, 1), one.box[1], one.box[0]))
 
 
-def overlap(a: Box, b: Box) -> float:
-    """Return intersection over union of two boxes, 0..1."""
-    both = _shared(a, b)
-    return both / max(a[2] * a[3] + b[2] * b[3] - both, 1e-12)
-
-
 def contains(outer: Box, inner: Box) -> bool:
     """Return whether nine tenths of `inner` lie inside `outer`."""
     return _shared(outer, inner) >= 0.9 * inner[2] * inner[3]
@@ -151,7 +146,7 @@ def _same(a: TextLine, b: TextLine) -> bool:
     gap_s = b.start_s - a.end_s
     alike = same_words(a.text, b.text) if gap_s >= -SHRUNK_S else similarity(a.text, b.text) >= SAME_TEXT
     still = a.still and b.still
-    if overlap(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
+    if iou(a.box, b.box) >= 0.3 or contains(a.box, b.box) or contains(b.box, a.box):
         return (alike and gap_s <= (JOIN_GAP_S if still else LOST_GAP_S)) or (gap_s <= 0.2 and _grows(a, b))
     if still:
         return False

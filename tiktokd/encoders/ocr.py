@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders._text_gate import Band, Look, samples_to_read
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
-from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, overlap, same_words
+from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
+from tiktokd.pictures import iou
 from tiktokd.plugins import ClipArrays, Context, Encoder
 from tiktokd.texts import Box, OcrFeatures, TextLine
 
@@ -222,7 +223,7 @@ def _known(clip: _Clip, box: Box, at_s: float) -> _Track | None:
             continue
         place = track.followed.box_at(at_s)
         part = track.line.score >= TEXT_SCORE and contains(place, box)
-        if part or (overlap(place, box) >= SAME_BOX_IOU and box[2] <= GROWN * place[2]):
+        if part or (iou(place, box) >= SAME_BOX_IOU and box[2] <= GROWN * place[2]):
             return track
     return None
 
