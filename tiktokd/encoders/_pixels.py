@@ -3,7 +3,8 @@
 Conversion is ITU-R BT.709 limited range, which is what `decode` writes.
 """
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,10 @@ from tiktokd.plugins import Array, Context
 
 FLAT_STD = 2.0
 """Standard deviation of the luma (levels of 255) below which a picture shows one flat colour; encoders add about 1."""
+OTHER_SCENE = 25.0
+"""Mean change of the luma (levels of 255) between neighbouring samples from which on they count as other scenes: over
+cuts of 35 clips 95 % have more than 22 and half more than 42; within shots 90 % have less than 26. One too many only
+moves a sample."""
 BLANK = "every sampled picture is black or one flat colour"
 
 
@@ -47,18 +52,60 @@ def squares(planes: Sequence[Array], size: int, device: str) -> Any:
     return out
 
 
-def seen(context: Context, limit: int) -> tuple[list[Array], list[float]]:
-    """Return at most `limit` of the clip's pictures (H*3/2, W) uint8 and their times in seconds, spread evenly.
+def seen(context: Context, limit: int, *, evenly: bool = False) -> tuple[list[Array], list[float]]:
+    """Return at most `limit` of the clip's pictures (H*3/2, W) uint8 and their times in seconds.
 
     None where all of those show one flat colour: what a model says of black is invented.
+
+    Args:
+        evenly: spread evenly whatever they show, for what looks at movement; else as `chosen` says.
     """
     frames, pts = context.arrays.get("frames"), context.arrays.get("frames_pts")
     if frames is None or pts is None:
         return [], []
-    chosen = spread(len(frames), limit)
-    if all(_is_flat(frames[i]) for i in chosen):
+    indices = spread(len(frames), limit) if evenly else chosen(context.arrays, limit)
+    if all(_is_flat(frames[i]) for i in indices):
         return [], []
-    return [frames[i] for i in chosen], [float(pts[i]) for i in chosen]
+    return [frames[i] for i in indices], [float(pts[i]) for i in indices]
+
+
+def chosen(arrays: Mapping[str, Array], limit: int) -> Array:
+    """Return the indices of at most `limit` frames: spread evenly, and moved so that each scene that was sampled is in.
+
+    Scenes are runs of samples that look alike, told from the pictures alone: every reader of a clip gets the same
+    frames. The first and the last frame are always among two or more. Where nothing changes it is `spread`.
+    """
+    frames = arrays["frames"]
+    even = spread(len(frames), limit)
+    if len(even) == len(frames):
+        return even
+    scenes = _scenes(frames)
+    if len(scenes) >= limit:
+        some = [scenes[i] for i in spread(len(scenes), limit)]
+        return np.array([_within(scene, 1, len(frames))[0] for scene in some])
+    counts = [max(1, sum(i in scene for i in even)) for scene in scenes]
+    while sum(counts) > limit:
+        counts[int(np.argmax(counts))] -= 1
+    kept = [[i for i in even if i in scene] for scene in scenes]
+    parts = zip(scenes, kept, counts, strict=True)
+    return np.array([i for s, own, n in parts for i in (own if len(own) == n else _within(s, n, len(frames)))])
+
+
+def _scenes(frames: Array) -> list[range]:
+    """Return the runs of frames that look alike."""
+    small = frames[:, : frames.shape[1] * 2 // 3 : 8, ::8].astype(np.float32)
+    changed = np.abs(np.diff(small, axis=0)).mean((1, 2)) >= OTHER_SCENE
+    starts = [0, *(int(i) + 1 for i in np.flatnonzero(changed)), len(frames)]
+    return [range(a, b) for a, b in itertools.pairwise(starts)]
+
+
+def _within(scene: range, count: int, total: int) -> list[int]:
+    """Return `count` frames spread over a scene; of one, the middle, but the clip's own ends at its ends."""
+    if count > 1:
+        return [scene[int(i)] for i in spread(len(scene), count)]
+    if scene.start == 0:
+        return [0]
+    return [total - 1 if scene.stop == total else scene[len(scene) // 2]]
 
 
 def _is_flat(planes: Array) -> bool:

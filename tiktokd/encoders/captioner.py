@@ -94,7 +94,7 @@ def load(context: LoadContext) -> Captioner:
 
 
 def items(context: Context) -> Sequence[Footage]:
-    """Return one item: up to eight frames, spread evenly, what is said and what the picture says, each line once."""
+    """Return one item: up to eight frames of all scenes, what is said and what the picture says, each line once."""
     frames, _pts = _pixels.seen(context, FRAMES)
     said: Transcript | None = context.features.get("whisper")
     heard = quotable(" ".join(sentence.text for sentence in said.sentences), HEARD_MAX) if said else ""

@@ -100,7 +100,7 @@ def _resized(pictures: Any, size_px: int) -> Any:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to four pictures (H*3/2, W) uint8, spread evenly."""
+    """Return up to four pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
     return _pixels.seen(context, FRAMES)[0]
 
 
@@ -153,7 +153,7 @@ def collect(context: Context, results: Sequence[Likeness]) -> tuple[LogoSeen, ..
     if gallery is None:
         return ()
     pts = context.arrays["frames_pts"]
-    of_frame = np.repeat(pts[_pixels.spread(len(pts), FRAMES)], [len(one.boxes) for one in results])
+    of_frame = np.repeat(pts[_pixels.chosen(context.arrays, FRAMES)], [len(one.boxes) for one in results])
     cosine, boxes = np.concatenate([one.cosine for one in results]), np.concatenate([one.boxes for one in results])
     near, z = per_brand(cosine, gallery)
     return _sightings.by_brand(

@@ -51,7 +51,7 @@ def load(context: LoadContext) -> Nsfw:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to `FRAMES` pictures, spread evenly."""
+    """Return up to `FRAMES` pictures, as `_pixels.chosen` picks them."""
     return _pixels.seen(context, FRAMES)[0]
 
 
@@ -69,7 +69,7 @@ def collect(context: Context, results: Sequence[_Scores]) -> FrameScores:
     """Return the scores frame by frame."""
     pts = context.arrays["frames_pts"]
     return FrameScores(
-        pts_s=pts[_pixels.spread(len(pts), FRAMES)],
+        pts_s=pts[_pixels.chosen(context.arrays, FRAMES)],
         labels=results[0].labels,
         scores=np.stack([row.values for row in results]).astype(np.float32),
     )

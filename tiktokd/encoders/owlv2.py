@@ -108,7 +108,7 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> Floats:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to four pictures (H*3/2, W) uint8, spread evenly."""
+    """Return up to four pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
     return _pixels.seen(context, FRAMES)[0]
 
 
@@ -184,7 +184,7 @@ def best(brand: Floats, background: Floats) -> list[tuple[int, int, float, float
 def collect(context: Context, results: Sequence[tuple[Found, ...]]) -> tuple[_sightings.LogoSeen, ...]:
     """Return the brands of the whole clip, the surest first."""
     pts = context.arrays["frames_pts"]
-    times = pts[_pixels.spread(len(pts), FRAMES)]
+    times = pts[_pixels.chosen(context.arrays, FRAMES)]
     return _sightings.by_brand(
         _sightings.Sighting(brand=one.brand, pts_s=float(at), score=one.score, z=one.z, box=one.box)
         for at, found in zip(times, results, strict=True)

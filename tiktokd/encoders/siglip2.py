@@ -80,7 +80,7 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> NDArray[np.float32
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to `FRAMES` pictures (H*3/2, W) uint8, spread evenly."""
+    """Return up to `FRAMES` pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
     return _pixels.seen(context, FRAMES)[0]
 
 
@@ -94,7 +94,7 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
     """Return the clip's vectors with their nearness to every label."""
     model = results[0].model
     every = context.arrays["frames_pts"]
-    pts = every[_pixels.spread(len(every), FRAMES)]
+    pts = every[_pixels.chosen(context.arrays, FRAMES)]
     weight = np.array(shares(pts.tolist(), context.facts.duration_s), np.float32)
     vectors = np.stack([frame.vector for frame in results])
     return ImageEmbeddings(

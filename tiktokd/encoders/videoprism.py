@@ -96,7 +96,7 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> Floats:
 
 def items(context: Context) -> Sequence[tuple[Array, ...]]:
     """Return one item: up to 16 frames in order, spread evenly."""
-    frames, _pts = _pixels.seen(context, FRAMES)
+    frames, _pts = _pixels.seen(context, FRAMES, evenly=True)
     return [tuple(frames)] if frames else []
 
 
