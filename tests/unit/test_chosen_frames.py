@@ -33,17 +33,23 @@ def test_a_short_scene_between_two_even_samples_is_seen():
     assert (picked[0], picked[-1]) == (0, 47)
 
 
-def test_of_more_scenes_than_samples_as_many_are_seen_as_there_are_samples():
-    lengths = (3,) * 16
-    picked = chosen({"frames": frames(*lengths)}, 8)
-    assert len(set(scene_of(lengths)[picked].tolist())) == 8
-    assert (picked[0], picked[-1]) == (0, 47)
+def test_a_long_scene_keeps_half_of_its_samples():
+    lengths = (2,) * 6 + (36,)
+    picked = scene_of(lengths)[chosen({"frames": frames(*lengths)}, 8)].tolist()
+    assert scene_of(lengths)[spread(48, 8)].tolist().count(6) == 6
+    assert picked.count(6) == 3
+    assert len(set(picked)) == 6, "three of the four that were passed over have one now"
 
 
 @given(lengths=st.lists(st.integers(1, 12), min_size=1, max_size=20), limit=st.integers(2, 32))
-def test_whatever_the_scenes_each_is_seen_that_can_be(lengths, limit):
+def test_whatever_the_scenes_none_is_lost_and_none_passed_over_while_another_has_samples_to_give(lengths, limit):
+    of, total = scene_of(lengths), sum(lengths)
     picked = chosen({"frames": frames(*lengths)}, limit)
     assert sorted(set(picked.tolist())) == picked.tolist()
-    assert len(picked) == min(limit, sum(lengths))
-    assert {picked[0], picked[-1]} == {0, sum(lengths) - 1}
-    assert len(set(scene_of(lengths)[picked].tolist())) == min(limit, len(lengths))
+    assert len(picked) == min(limit, total)
+    assert {picked[0], picked[-1]} == {0, total - 1}
+    before, after = (np.bincount(of[some], minlength=len(lengths)) for some in (spread(total, limit), picked))
+    assert (after >= np.ceil(before / 2)).all()
+    assert (after == 0).sum() == max((before == 0).sum() - (before // 2).sum(), 0)
+    passed_over, seen_now = (np.array(lengths)[(before == 0) & some] for some in (after == 0, after > 0))
+    assert not len(passed_over) or not len(seen_now) or passed_over.max() <= seen_now.min(), "the longest first"

@@ -70,23 +70,27 @@ def seen(context: Context, limit: int, *, evenly: bool = False) -> tuple[list[Ar
 
 
 def chosen(arrays: Mapping[str, Array], limit: int) -> Array:
-    """Return the indices of at most `limit` frames: spread evenly, and moved so that each scene that was sampled is in.
+    """Return the indices of at most `limit` frames: spread evenly, then some moved into scenes that were passed over.
 
     Scenes are runs of samples that look alike, told from the pictures alone: every reader of a clip gets the same
-    frames. The first and the last frame are always among two or more. Where nothing changes it is `spread`.
+    frames. The longest of those passed over come first; a scene gives away at most half of its frames, so that none
+    stands for much more time than the others. The first and the last frame are always among two or more.
     """
     frames = arrays["frames"]
     even = spread(len(frames), limit)
     if len(even) == len(frames):
         return even
     scenes = _scenes(frames)
-    if len(scenes) >= limit:
-        some = [scenes[i] for i in spread(len(scenes), limit)]
-        return np.array([_within(scene, 1, len(frames))[0] for scene in some])
-    counts = [max(1, sum(i in scene for i in even)) for scene in scenes]
-    while sum(counts) > limit:
-        counts[int(np.argmax(counts))] -= 1
-    kept = [[i for i in even if i in scene] for scene in scenes]
+    kept = [[int(i) for i in even if i in scene] for scene in scenes]
+    counts = [len(own) for own in kept]
+    spare = [count // 2 for count in counts]
+    for i in sorted((i for i, count in enumerate(counts) if not count), key=lambda i: -len(scenes[i])):
+        giver = int(np.argmax(spare))
+        if not spare[giver]:
+            break
+        spare[giver] -= 1
+        counts[giver] -= 1
+        counts[i] = 1
     parts = zip(scenes, kept, counts, strict=True)
     return np.array([i for s, own, n in parts for i in (own if len(own) == n else _within(s, n, len(frames)))])
 
