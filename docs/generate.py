@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from pathlib import Path
+from typing import TypeGuard
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -57,7 +58,8 @@ def _overview(catalogue: graph.Catalogue) -> str:
     for spec in catalogue.analyzers.values():
         hard = [_hub(n, catalogue) for n in spec.uses if _hub(n, catalogue)]
         soft = [_hub(n, catalogue) for n in (*spec.optional, *spec.signals) if _hub(n, catalogue)]
-        offline = "skipped" if hard or spec.needs_model else "lite" if soft else "complete"
+        needed = any(_hub(n, catalogue) for n in spec.needs_signals)
+        offline = "skipped" if hard or needed or spec.needs_model else "lite" if soft else "complete"
         models = ", ".join(dict.fromkeys([f"{m} (required)" for m in hard] + [m for m in soft if m]))
         if small := _stand_ins(spec, catalogue):
             models += f"; without a GPU {small}"
@@ -111,9 +113,13 @@ def _card(spec: Analyzer, catalogue: graph.Catalogue) -> str:
 def _classes(module: str, spec: Analyzer) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Return the summary's class first, then the parts and segments of the file, each with its fields."""
     tree = ast.parse(inspect.getsource(importlib.import_module(module)))
-    found = {n.name: _fields(n) for n in tree.body if isinstance(n, ast.ClassDef) and _fields(n)}
+    found = {n.name: _fields(n) for n in tree.body if _is_told(n) and _fields(n)}
     first = spec.output.__name__
     return [(f"`summary` ({first})", found.pop(first, [])), *((f"{name}", fields) for name, fields in found.items())]
+
+
+def _is_told(node: ast.stmt) -> TypeGuard[ast.ClassDef]:
+    return isinstance(node, ast.ClassDef) and not node.name.startswith("_")
 
 
 def _fields(node: ast.ClassDef) -> list[tuple[str, str, str]]:

@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from tiktokd import graph
 from tiktokd.errors import FailureClass
-from tiktokd.model import Envelope, Metadata, Segment, State
+from tiktokd.model import Envelope, MediaFacts, Metadata, Segment, State
 from tiktokd.plugins import Analyzer
 
 TIME = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC"}
@@ -51,6 +53,10 @@ def _video(analysis: dict[str, Any]) -> dict[str, Any]:
         "metadata": {**Metadata.model_json_schema(), "description": "What the post says; absent keys are not known."},
         "analysis": {"type": "object", "properties": analysis},
         "timings": {"type": "object", "additionalProperties": {"type": "number"}, "description": "seconds"},
+        "facts": {
+            "anyOf": [TypeAdapter(MediaFacts).json_schema(mode="serialization"), {"type": "null"}],
+            "description": "What was decoded; null before.",
+        },
     }
     return {"type": "object", "required": list(properties), "properties": properties}
 

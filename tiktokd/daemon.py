@@ -15,7 +15,6 @@ from pathlib import Path
 from tiktokd import __version__, config
 from tiktokd.config import Config
 from tiktokd.errors import ConfigError
-from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 
 EXIT_OK, EXIT_FAILED, EXIT_CONFIG = 0, 1, 2
 
@@ -40,6 +39,8 @@ def main(argv: Sequence[str] | None = None, *, targets: Targets | None = None) -
         settings = config.load(options.config)
         # Before numpy is imported: thread pools are sized then, ours as well as the children's.
         os.environ.update(environment(settings))
+        from tiktokd.settings_check import check
+
         check(settings)
         if options.check_config:
             print(f"the configuration is fine; state directory {settings.state_dir}")  # noqa: T201
@@ -54,29 +55,6 @@ def main(argv: Sequence[str] | None = None, *, targets: Targets | None = None) -
     except AlreadyRunning as exc:
         print(f"tiktokd: {exc}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
-
-
-def check(settings: Config) -> None:
-    """Refuse settings that cannot work on this machine.
-
-    Raises:
-        ConfigError: with every problem.
-    """
-    from tiktokd import datafiles, selection
-
-    problems = [f"analysis.data_dir: {each}" for each in datafiles.problems(settings.data_dir)]
-    try:
-        selection.check(settings.analysis.analyzers)
-    except ConfigError as exc:
-        problems.append(f"analysis.analyzers: {exc}")
-    length = len(os.fsencode(settings.socket_path))
-    if length > SOCKET_PATH_MAX_BYTES:
-        problems.append(
-            f"daemon.runtime_dir: the socket {settings.socket_path} has {length} bytes and Unix allows "
-            f"{SOCKET_PATH_MAX_BYTES}; choose a shorter directory"
-        )
-    if problems:
-        raise ConfigError("\n".join(problems))
 
 
 def environment(settings: Config) -> dict[str, str]:

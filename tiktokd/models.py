@@ -30,6 +30,8 @@ class Model:
     """`None`: not on this machine."""
     size_bytes: int
     """On this machine; 0 where it is missing."""
+    idle: bool
+    """Nothing on this machine runs it: it needs a GPU, and there is none."""
     left_out: str | None
     """Why it is fetched by its own name alone; `None`: with everything that names an analyzer of it, or all."""
 
@@ -44,7 +46,8 @@ def wanted(config: Config) -> list[Model]:
         raise ConfigError(f"no permission to look into {config.models_dir}; use sudo, or set analysis.models_dir")
     catalogue = graph.load()
     own = graph.own_models(config.analysis.models, catalogue)
-    stand_ins = {} if nvidia.has_workers(config.gpu.devices) else _stand_ins(catalogue)
+    gpu = nvidia.has_workers(config.gpu.devices)
+    stand_ins = {} if gpu else _stand_ins(catalogue)
     found: dict[str, tuple[Weights, list[str]]] = {}
     reasons: dict[str, list[str | None]] = {}
     for encoder in catalogue.encoders.values():
@@ -56,7 +59,9 @@ def wanted(config: Config) -> list[Model]:
             found[spec.hub_id] = (replace(usable, extra=known.extra and spec.extra), [*names, encoder.name])
             reasons.setdefault(spec.hub_id, []).append(_left_out(encoder, stand_ins))
     left_out = {id_: why[0] if all(why) else None for id_, why in reasons.items()}
-    return [_model(spec, names, left_out[id_], catalogue, config) for id_, (spec, names) in sorted(found.items())]
+    return [
+        _model(spec, names, left_out[id_], catalogue, config, gpu=gpu) for id_, (spec, names) in sorted(found.items())
+    ]
 
 
 def _stand_ins(catalogue: graph.Catalogue) -> dict[str, str]:
@@ -77,7 +82,7 @@ def _left_out(encoder: Encoder, stand_ins: Mapping[str, str]) -> str | None:
 
 
 def _model(
-    spec: Weights, encoders: list[str], left_out: str | None, catalogue: graph.Catalogue, config: Config
+    spec: Weights, encoders: list[str], left_out: str | None, catalogue: graph.Catalogue, config: Config, *, gpu: bool
 ) -> Model:
     served = {*encoders, *(catalogue.encoders[name].stands_for for name in encoders)}
     users = [a.name for a in catalogue.analyzers.values() if served & {*a.uses, *a.optional, *a.signals}]
@@ -92,6 +97,7 @@ def _model(
         analyzers=tuple(sorted(users)),
         path=path,
         size_bytes=size,
+        idle=not gpu and all(catalogue.encoders[name].place == "gpu" for name in encoders),
         left_out=left_out,
     )
 

@@ -274,7 +274,7 @@ def test_the_export_has_the_documented_form(daemon):
     done, waiting = document["videos"]
     assert list(done) == [
         "id", "url", "state", "priority", "attempts", "enqueued_at", "finished_at", "error", "metadata", "analysis",
-        "timings",
+        "timings", "facts",
     ]  # fmt: skip
     assert done["analysis"]["loudness"]["summary"] == {"integrated_lufs": -14.2}
     assert done["finished_at"] == "2026-09-21T14:13:20.000Z"

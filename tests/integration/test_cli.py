@@ -444,6 +444,9 @@ def test_segments_go_to_a_second_table(ctl, daemon, tmp_path):
     lines = (tmp_path / "o.segments.csv").read_text().splitlines()
     assert lines == ["id,analyzer,start_s,end_s,label", f"{ID},loudness,0.0,1.5,a", f"{ID},loudness,1.5,2.0,b"]
     assert ctl("export", "-o", str(tmp_path / "o.json"), "--segments").returncode == 2
+    twice = ctl("export", "-o", str(tmp_path / "o.csv"), "--segments", str(tmp_path / "." / "o.csv"))
+    assert (twice.returncode, "cannot both go into" in twice.stderr) == (2, True)
+    assert (tmp_path / "o.csv").read_text().startswith("id,url"), "nothing was written over"
 
 
 def test_an_export_says_what_it_wrote_in_words_and_as_json(ctl, daemon, tmp_path):

@@ -247,6 +247,11 @@ def test_all_problems_of_a_configuration_are_listed_at_once(tmp_path: Path) -> N
     code, text = _tiktokd("--config", str(config), "--check-config")
     assert code == 2
     assert '"palmistry" is no analyzer' in text
+    config.write_text('[analysis]\nmodels = { whisprr = "a/b" }\ndata_dir = "/no/such/place"\n')
+    code, text = _tiktokd("--config", str(config), "--check-config")
+    assert code == 2
+    assert '"whisprr" is no encoder with a model' in text
+    assert "analysis.data_dir: there is no directory /no/such/place" in text
     own = tmp_path / "own"
     own.mkdir()
     (own / "brands.toml").write_text("names = 'Acme'")

@@ -321,6 +321,9 @@ def test_of_a_model_and_its_stand_in_the_one_that_this_machine_uses_is_pulled(
     found = {m["id"]: m for m in json.loads(ctl(hub, tmp_path, "models", "list", "--json").stdout)}
     row = found[left_out]
     assert (row["left_out"], row["encoders"], row["path"]) == (why, [encoder], None)
+    idle = {row["id"] for row in found.values() if row["needs_gpu"]}
+    assert idle == set() if devices == '["cpu"]' else {LARGE, "ustc-community/dfine-small-obj365"} <= idle
+    assert not idle & {"openai/whisper-base", "intfloat/multilingual-e5-small"}
     assert {"speech_transcription", "vocal_delivery"} <= set(row["analyzers"])
     done = ctl(hub, tmp_path, "models", "pull", "speech_transcription")
     assert f"left out: {left_out} {why}; run: tiktokctl models pull {left_out}" in done.stderr

@@ -340,9 +340,9 @@ def test_analyzers_that_are_asked_for_again_replace_their_results_and_leave_the_
     assert texts == {"loudness": "old", "motion": "new", "entities": "new"}
     queue.requeue(ids=["1"], now=NOW)
     claim = queue.process()
-    assert claim.analyzers == ("loudness", "motion"), "everything anew means what was asked for at first"
-    queue.has_completed(claim, loudness="newer", motion="newer")
-    assert set(queue.get("1").outputs) == {"loudness", "motion"}
+    assert claim.analyzers == ("entities", "loudness", "motion"), "everything anew means all that was asked for"
+    queue.has_completed(claim, loudness="newer", motion="newer", entities="newer")
+    assert set(queue.get("1").outputs) == {"loudness", "motion", "entities"}
 
 
 # --- short links ---

@@ -139,7 +139,8 @@ def test_key_facts_come_first_and_only_those_that_are_known():
     analysis = {
         "content_category": ENVELOPE | {"summary": {"labels": [{"name": "Food", "score": 0.8}] * 5}},
         "on_screen_text": ENVELOPE | {"summary": {"text_all": "one\ntwo"}},
-        "music_analysis": ENVELOPE | {"summary": {"tempo_bpm": 120.0, "key": None, "mode": None}},
+        "music_analysis": ENVELOPE
+        | {"summary": {"tempo_bpm": 120.0, "tempo_confidence": 0.8, "key": None, "mode": None}},
         "text_moderation": ENVELOPE | {"summary": {"needs_review": True}},
     }
     assert list(highlights(analysis)) == [
@@ -151,6 +152,21 @@ def test_key_facts_come_first_and_only_those_that_are_known():
         text.index("a person should look at this: text_moderation") < text.index("in time") if "in time" in text else 1
     )
     assert text.index("in short") < text.index("work") < text.index("history")
+
+
+def test_a_doubtful_tempo_is_no_key_fact_and_faces_alone_are_a_lower_bound():
+    music = {"tempo_bpm": 149.2, "tempo_confidence": 0.117, "key": "G", "mode": "minor"}
+    people = ENVELOPE | {"summary": {"people_max": 1}}
+    analysis = {"music_analysis": ENVELOPE | {"summary": music}, "people_framing": people | {"tier": "lite"}}
+    assert list(highlights(analysis)) == [("people", "at least 1"), ("music", "G · minor")]
+    assert list(highlights({"people_framing": people | {"tier": "full"}})) == [("people", "1")]
+
+
+def test_moments_of_keyframes_are_no_curve():
+    shots = [{"start_s": 2.0 * i, "end_s": 2.0 * i + 2, "keyframe_s": 2.0 * i + 1} for i in range(10)]
+    text = shown(shot_boundaries=ENVELOPE | {"segments": shots})
+    assert "█" in text
+    assert not set("▁▂▃▄") & set(text)
 
 
 def test_the_language_of_the_writing_is_not_called_that_of_the_speech():

@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from tiktokd.config import Config
-from tiktokd.daemon import Targets, check, environment
+from tiktokd.daemon import Targets, environment
 from tiktokd.daemon_crew import slot_count, specs
 from tiktokd.errors import ConfigError
 from tiktokd.scheduler.child import WorkerSpec
 from tiktokd.scheduler.gpus import Gpus
 from tiktokd.scheduler.runtime import seen_as
 from tiktokd.scheduler.supervisor import Supervisor
+from tiktokd.settings_check import check
 
 GIB = 2**30
 

@@ -5,7 +5,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from tiktokd import datafiles, nvidia, paths
+from tiktokd import datafiles, nvidia, settings_check
 from tiktokd.cli._checks_packages import Check, package_checks
 from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
@@ -27,10 +27,19 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
         config = settings(socket_option, config_file)
     except ConfigError as exc:
         return [*found, Check("configuration", "fail", str(exc), "correct it; everything else depends on it")]
-    found.append(Check("configuration", "ok", "no problems"))
+    found.append(configuration(config))
     found += [*directories(config), disk(config), *cookies(config), *data_files(config), gpu(config)]
     found += daemon(socket_path(socket_option, config_file))
     return found if any(check.name == "models" for check in found) else [*found, weights(config)]
+
+
+def configuration(config: Config) -> Check:
+    """Check the settings as the daemon does before it starts."""
+    try:
+        settings_check.check(config)
+    except ConfigError as exc:
+        return Check("configuration", "fail", str(exc), "correct it: the daemon does not start with this")
+    return Check("configuration", "ok", "no problems")
 
 
 def directories(config: Config) -> Iterator[Check]:
@@ -75,16 +84,9 @@ def cookies(config: Config) -> Iterator[Check]:
 
 
 def data_files(config: Config) -> Iterator[Check]:
-    """Check the user's own word lists, prompts and taxonomies, where there are any."""
-    if not paths.is_there(config.data_dir):
-        return
-    broken, strange = datafiles.problems(config.data_dir), datafiles.unread(config.data_dir)
-    for problem in broken:
-        yield Check("data files", "fail", problem, "correct it, or remove it: the shipped one is used then")
-    for problem in strange:
+    """Check for files in the user's data directory that nothing reads; what cannot be read is a matter of settings."""
+    for problem in datafiles.unread(config.data_dir):
         yield Check("data files", "warn", problem, "rename it; a file replaces the shipped one of the same name")
-    if not (broken or strange):
-        yield Check("data files", "ok", str(config.data_dir))
 
 
 def gpu(config: Config) -> Check:

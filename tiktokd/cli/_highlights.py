@@ -29,6 +29,8 @@ FIELDS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
 )
 """What people ask → (analyzer, field); what is not there is left out. A test compares the names with the analyzers."""
 ENTRIES = 3
+TEMPO_SURE = 0.3
+"""`music_analysis` asks not to lean on a tempo of less confidence."""
 MANNERS = {"caption": "written", "ocr": "written", "speech": "spoken"}
 """Source of words → how their language is used; hashtags are English everywhere and tell nothing."""
 
@@ -43,7 +45,7 @@ def highlights(analysis: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             fields = (field for _, field in places)
             answers = [text for value, field in zip(values, fields, strict=True) if (text := _answer(value, field))]
         if answers:
-            yield word, " · ".join(answers)
+            yield word, ("at least " if _lower_bound(word, analysis) else "") + " · ".join(answers)
 
 
 def reviews(analysis: Mapping[str, Any]) -> list[str]:
@@ -52,7 +54,16 @@ def reviews(analysis: Mapping[str, Any]) -> list[str]:
 
 
 def _value(envelope: Mapping[str, Any] | None, field: str) -> Any:
-    return envelope["summary"].get(field) if envelope is not None else None
+    if envelope is None:
+        return None
+    summary = envelope["summary"]
+    doubtful = field == "tempo_bpm" and (summary.get("tempo_confidence") or 0.0) < TEMPO_SURE
+    return None if doubtful else summary.get(field)
+
+
+def _lower_bound(word: str, analysis: Mapping[str, Any]) -> bool:
+    """Return whether a number is one: without a person detector only frontal faces are counted."""
+    return word == "people" and analysis.get("people_framing", {}).get("tier") == "lite"
 
 
 def _languages(by_source: Any, speech_ratio: Any) -> list[str]:

@@ -117,7 +117,7 @@ def _measured(segments: Sequence[Segment], field: str) -> list[Segment]:
     return [
         each
         for each in segments
-        if field not in ("start_s", "end_s")
+        if not field.endswith("_s")  # moments and lengths are no curve
         and isinstance(each.get(field), int | float)
         and not isinstance(each[field], bool)
     ]

@@ -2,7 +2,7 @@
 
 import argparse
 import json
-from pathlib import PurePath
+from pathlib import Path
 
 from tiktokd.cli._session import Session
 from tiktokd.cli._verb import EXIT_OK, EXIT_USAGE, STATES, Verb
@@ -31,6 +31,9 @@ def _export(session: Session, args: argparse.Namespace) -> int:
         session.complain("tiktokctl export: --segments belongs to --format csv and parquet; JSON has them inside")
         return EXIT_USAGE
     segments = export.segments_name(args.output) if args.segments == "" else args.segments
+    if segments is not None and segments != export.STDOUT and _same(segments, args.output):
+        session.complain(f"tiktokctl export: videos and segments cannot both go into {segments}; name another file")
+        return EXIT_USAGE
     if form == "parquet":
         from tiktokd.export_table import require_parquet
 
@@ -44,6 +47,10 @@ def _export(session: Session, args: argparse.Namespace) -> int:
     if args.output != export.STDOUT:
         _report(session, [name for name in (args.output, segments) if name is not None], form)
     return EXIT_OK
+
+
+def _same(one: str, other: str) -> bool:
+    return Path(one).resolve() == Path(other).resolve()
 
 
 def _schema(session: Session, args: argparse.Namespace) -> int:
@@ -74,7 +81,7 @@ def _report(session: Session, files: list[str], form: str) -> None:
 
 def _form_of(output: str) -> str | None:
     """Return the format that a file's name asks for, JSON where it has no ending; `None`: an ending that is none."""
-    suffix = PurePath(output).suffix.removeprefix(".").lower() or "json"
+    suffix = Path(output).suffix.removeprefix(".").lower() or "json"
     return {"ndjson": "jsonl", "pq": "parquet"}.get(suffix, suffix if suffix in FORMATS else None)
 
 

@@ -53,13 +53,18 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.left_out]
     if missing:
         total = sum(m.weights.size_mib for m in missing)
-        session.say(f"fetch all {len(missing)} that are missing (about {total:.0f} MiB): tiktokctl models pull all")
+        which = " ".join(args.names) or "all"
+        session.say(
+            f"fetch all {len(missing)} that are missing (about {total:,.0f} MiB): tiktokctl models pull {which}"
+        )
+    if any(m.idle for m in found):
+        session.say("needs a GPU: this machine shows none, so nothing here would run it")
     return EXIT_OK
 
 
 def _here(model: "Model") -> str:
-    absent = {None: "no", "is an extra": "no, an extra"}.get(model.left_out, "no, needs a GPU")
-    return "yes" if model.path else absent
+    here = "yes" if model.path else "no, an extra" if model.left_out == "is an extra" else "no"
+    return f"{here}, needs a GPU" if model.idle else here
 
 
 def _as_dict(model: "Model") -> dict[str, object]:
@@ -72,6 +77,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
         "download_mib": model.weights.size_mib,
         "by_hand": model.weights.by_hand,
         "extra": model.weights.extra,
+        "needs_gpu": model.idle,
         "left_out": model.left_out,
         "encoders": list(model.encoders),
         "analyzers": list(model.analyzers),
@@ -108,6 +114,9 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
     except TiktokdError as exc:
         session.complain(f"✗ {exc}")
         return _pulled(session, [], len(orders))
+    fetched = {order.weights.hub_id for order in orders}
+    if idle := [m.weights.hub_id for m in chosen if m.idle and m.weights.hub_id in fetched]:
+        session.complain(f"this machine shows no GPU, which these need to be of use: {', '.join(idle)}")
     if orders:
         session.complain(f"{len(orders)} model(s), {need / MIB:,.0f} MiB to fetch into {target}")
     pulled = []

@@ -73,6 +73,7 @@ def export_of(record: Record) -> dict[str, Any]:
         "metadata": record.metadata.model_dump() if record.metadata else {},
         "analysis": dict(record.outputs),
         "timings": dict(record.timings),
+        "facts": record.facts,
     }
 
 
@@ -86,7 +87,6 @@ def detail_of(record: Record, history: list[JobEvent]) -> dict[str, Any]:
         "not_before_at": iso(video.not_before) if video.not_before > 0 and video.state not in FINAL else None,
         "analyzers": video.analyzers,
         "media": {"path": video.media_path, "sha256": video.media_sha256, "bytes": video.media_bytes},
-        "facts": record.facts,
         "history": [
             {"at": iso(event.at), "event": event.event, "from": event.from_state, "to": event.to_state,
              "reason": event.reason}

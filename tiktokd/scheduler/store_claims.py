@@ -197,8 +197,15 @@ _RESULTS = sa.select(_analysis.c.outputs, _analysis.c.signals, _analysis.c.timin
 
 
 def _merged(conn: Connection, seq: int, results: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the results of single analyzers among those that are stored; the row is no rerun any more."""
-    conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(rerun=None))
+    """Return the results of single analyzers among those that are stored; the row is no rerun any more.
+
+    What was asked for once more belongs to the video from now on: doing everything anew must not lose it.
+    """
+    values: dict[str, Any] = {"rerun": None}
+    asked = conn.scalar(sa.select(_queue.c.analyzers).where(_queue.c.seq == seq))
+    if isinstance(asked, list):
+        values["analyzers"] = sorted({*map(str, asked), *results["outputs"]})
+    conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(values))
     kept = conn.execute(_RESULTS, {"of": seq}).first()
     return {name: {**(mapping(getattr(kept, name)) if kept else {}), **new} for name, new in results.items()}
 
