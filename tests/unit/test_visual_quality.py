@@ -231,6 +231,14 @@ def test_the_cover_is_the_sharpest_frame_that_is_neither_black_nor_mixed():
     assert (result.tier, result.output.aesthetic, result.calibrated) == ("lite", None, None)
 
 
+def test_pictures_of_a_long_video_that_were_kept_far_apart_are_not_called_too_short():
+    result = quality(LUMA | {"ti": None})
+    assert (result.status, result.reason, result.output.unknown["ti"]) == ("partial", "truncated", "truncated")
+    per_frame = ("frame_s", "mean", "contrast", "sharpness", "clipped", "calm")
+    one = {name: value[1:2] if name in per_frame else value for name, value in LUMA.items()} | {"black": [], "ti": None}
+    assert quality(one).reason == "too_short"
+
+
 def test_with_a_model_the_cover_is_the_nicer_of_the_sharp_frames():
     seen = {"aesthetic": {"pts_s": [0.0, 1.0, 2.0, 3.0], "score": [0.5, 0.9, 0.2, 0.8]}}
     result = quality(LUMA, seen)

@@ -75,7 +75,8 @@ class VisualQuality(Output):
     """The sharpest well exposed frame (the nicest of the sharp ones, with SigLIP2). `None`: all black."""
     unknown: dict[str, str]
     """Field that is null → why: low_quality (black, or nothing but black and white), too_short (one picture),
-    no_sources (the container does not say), model_missing or cpu_fallback (`aesthetic`)."""
+    truncated (`ti` of a long video, whose pictures were kept far apart), no_sources (the container does not say),
+    model_missing or cpu_fallback (`aesthetic`)."""
 
 
 class QualitySegment(Segment):
@@ -111,7 +112,7 @@ def analyze(context: Context) -> Result:
         cover_frame_s=_cover(luma, shown, aesthetic),
         unknown={},
     )
-    output = output.model_copy(update={"unknown": _unknown(output, context)})
+    output = output.model_copy(update={"unknown": _unknown(output, context, len(shown))})
     segments = [_segment(s, "black") for s in luma["black"]] + [_segment(s, "frozen") for s in luma["frozen"]]
     segments.sort(key=lambda s: s.start_s)
     tier: Tier = "lite" if aesthetic is None else "full"
@@ -122,10 +123,10 @@ def analyze(context: Context) -> Result:
     return ok(output, segments, calibrated=calibrated, tier=tier)
 
 
-def _unknown(output: VisualQuality, context: Context) -> dict[str, str]:
+def _unknown(output: VisualQuality, context: Context, pictures: int) -> dict[str, str]:
     """Return each null field with its reason."""
     no_model: tuple[Reason, str] = context.lack("siglip2") or ("low_quality", "no frame was embedded")
-    why: dict[str, str] = {"ti": "too_short", "aesthetic": no_model[0]}
+    why: dict[str, str] = {"ti": _no_motion(pictures), "aesthetic": no_model[0]}
     why |= dict.fromkeys(("width_px", "height_px", "fps", "bitrate_kbps"), "no_sources")
     nulls = [name for name in type(output).model_fields if getattr(output, name) is None]
     return {name: why.get(name, "low_quality") for name in nulls}
@@ -135,8 +136,13 @@ def _what_is_missing(shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason
     if not shown.any():
         return "low_quality", "the picture is black throughout: nothing to measure in it"
     if ti is None:
-        return "too_short", "no two pictures close enough in time to see motion between them"
+        return _no_motion(len(shown)), "no two pictures close enough in time to see motion between them"
     return None
+
+
+def _no_motion(pictures: int) -> Reason:
+    """Return why no change between pictures is known: there is one, or of a long video they were kept far apart."""
+    return "too_short" if pictures == 1 else "truncated"
 
 
 def _over(what: Any, values: Sequence[float], shown: NDArray[np.bool_], digits: int) -> float | None:
