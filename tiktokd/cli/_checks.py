@@ -78,6 +78,10 @@ def data_files(config: Config) -> Iterator[Check]:
     """Check the user's own word lists, prompts and taxonomies, where there are any."""
     if not paths.is_there(config.data_dir):
         return
+    if closed := datafiles.unreadable(config.data_dir):
+        advice = "run as the user of the daemon (this is fine for other users)"
+        yield Check("data files", "warn", f"this user cannot look into {closed}", advice)
+        return
     broken, strange = datafiles.problems(config.data_dir), datafiles.unread(config.data_dir)
     for problem in broken:
         yield Check("data files", "fail", problem, "correct it, or remove it: the shipped one is used then")
