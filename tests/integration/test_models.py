@@ -377,22 +377,25 @@ def test_a_pickled_checkpoint_is_converted_when_a_person_asks_and_gives_the_same
 
 
 @LOADS_TORCH
-@pytest.mark.parametrize("content", ["bomb", "no tensors", "garbage"])
+@pytest.mark.parametrize("content", ["bomb", "no tensors", "garbage", "nothing", "half"])
 def test_a_pickle_that_holds_more_than_tensors_is_refused_and_nothing_of_it_runs(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     directory = tmp_path / "state" / "models" / DIRECTORY
     directory.mkdir(parents=True)
     file = directory / "pytorch_model.bin"
-    if content == "garbage":
-        file.write_bytes(b"PK\x03\x04 no zip")
+    if content in ("garbage", "nothing"):
+        file.write_bytes(b"PK\x03\x04 no zip" if content == "garbage" else b"")
+    elif content == "half":
+        file = directory / "pytorch_model-00001-of-00002.bin"
+        torch.save({"weight": torch.zeros(2)}, file)
     else:
         torch.save({"weight": Bomb() if content == "bomb" else "text"}, file)
     done = ctl(None, tmp_path, "models", "convert", "nsfw", timeout_s=120)
     assert done.returncode == 1
-    assert str(file) in done.stderr
+    assert str(directory if content == "half" else file) in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "ran").exists()
-    assert {path.name for path in directory.iterdir()} == {"pytorch_model.bin"}
+    assert [path.name for path in directory.iterdir()] == [file.name]
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
