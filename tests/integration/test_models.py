@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests import tiny_models
-from tiktokd import models, models_pull
+from tiktokd import models, models_pull, weights
 from tiktokd.config import Config
 from tiktokd.encoders import _hub, e5, nsfw, whisper_cpu
 from tiktokd.errors import LocalError, ModelMissing
+from tiktokd.models_convert import alone, write_lock
 from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
@@ -436,6 +437,21 @@ def test_two_pulls_of_one_model_do_not_write_into_one_file(hub, tmp_path):
         done = ctl(hub, tmp_path, "models", "pull", "nsfw")
     assert done.returncode == 1
     assert "another tiktokctl" in done.stderr
+
+
+def test_two_models_pulled_at_once_are_both_in_the_lock(tmp_path):
+    (tmp_path / "file").write_bytes(b"1")
+    writer = threading.Thread(target=write_lock, args=(tmp_path, "second", {}, tmp_path, ["file"]))
+    with alone(tmp_path / "models.part") as part:
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive(), "it waits for the first one"
+        part.write(b'{"first": {}}')
+        part.flush()
+        (tmp_path / "models.part").replace(tmp_path / "models.lock")
+    writer.join(20)
+    assert weights.read_lock(tmp_path).keys() == {"first", "second"}
+    assert not (tmp_path / "models.part").exists()
 
 
 def test_tensors_that_are_not_what_the_hub_has_are_not_locked_and_not_kept(hub, tmp_path):
