@@ -34,12 +34,28 @@ def read_toml(name: str, data_dir: Path | None = None) -> dict[str, Any]:
 
 def problems(data_dir: Path) -> list[str]:
     """Return what is wrong with the user's files, with their paths; nothing where there are none."""
-    return list(_check().problems(data_dir)) if data_dir.is_dir() else []
+    closed = unreadable(data_dir)
+    return [f"{closed}: no permission to read it"] if closed else list(_check().problems(data_dir))
 
 
 def unread(data_dir: Path) -> list[str]:
     """Return the user's files that nothing reads, and the names that would be read."""
-    return list(_check().unread(data_dir)) if data_dir.is_dir() else []
+    return [] if unreadable(data_dir) else list(_check().unread(data_dir))
+
+
+def unreadable(data_dir: Path) -> Path | None:
+    """Return the directory of the user's files that this user must not read, if there is one.
+
+    What is searched would pass it over without a word: as if there were no files in it.
+    """
+    for folder in (data_dir, *(data_dir / each.name for each in SHIPPED.iterdir() if each.is_dir())):
+        try:
+            next(folder.iterdir(), None)
+        except PermissionError:
+            return folder
+        except OSError:
+            continue  # there is none, which is fine
+    return None
 
 
 def _check() -> Any:

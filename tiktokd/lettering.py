@@ -36,11 +36,15 @@ def _plain() -> dict[int, str]:
 
 
 _PLAIN = _plain()
+_WITHOUT_SPACES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
+"""Thai, Lao, Burmese, Khmer."""
 _INVISIBLE = re.compile(
-    "[\u00ad\u034f\u061c\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    "[\u00ad\u034f\u061c\u180e\u200e\u200f\u202a-\u202e\u2060-\u2064\u2066-\u2069\ufeff]"
+    f"|(?<![{_WITHOUT_SPACES}])\u200b|\u200b(?![{_WITHOUT_SPACES}])"
     "|(?<=[A-Za-z])[\u200c\u200d]+(?=[A-Za-z])"
 )
-"""Soft hyphens, zero-width spaces, marks of direction; joiners between Latin letters, which other scripts need."""
+"""Soft hyphens, zero-width spaces, marks of direction; joiners between Latin letters, which other scripts need. Between
+letters of scripts without spaces the zero-width one is what parts the words (Unicode Standard, 23.2)."""
 _ARABIC_ORNAMENT = re.compile("[\u0640\u064b-\u0652\u0670]")
 """The line that stretches words, and vowel marks: no caption is told apart by them."""
 
@@ -49,5 +53,6 @@ def plain(text: str) -> str:
     """Return the text with plain letters, composed accents and nothing invisible; emoji, other scripts, signs stay."""
     if text.isascii():
         return text
-    composed = unicodedata.normalize("NFC", text)
-    return _ARABIC_ORNAMENT.sub("", _INVISIBLE.sub("", composed.translate(_PLAIN)))
+    # Composed at last: an accent stays apart from a styled letter, and from one with something invisible between.
+    bare = _ARABIC_ORNAMENT.sub("", _INVISIBLE.sub("", text.translate(_PLAIN)))
+    return unicodedata.normalize("NFC", bare)

@@ -3,11 +3,15 @@
 Runs when a person asks, never while the daemon works. Knows no engine: the encoder's file says how it is made.
 """
 
+import fcntl
 import json
+import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import BinaryIO
 
 from tiktokd import weights
 from tiktokd.errors import LocalError
@@ -53,7 +57,36 @@ def write_lock(models_dir: Path, key: str, facts: Mapping[str, object], director
     """Write an entry of the lock: what is known, and size and digest of files as they are now."""
     path = models_dir / weights.LOCK_NAME
     files = {n: {"size_bytes": size_bytes(directory / n), "sha256": sha256(directory / n)} for n in names}
-    lock = weights.read_lock(models_dir) | {key: {**facts, "files": files}}
     part = path.with_suffix(".part")
-    part.write_text(json.dumps(lock, indent=1, sort_keys=True) + "\n")
-    part.replace(path)
+    with alone(part) as out:  # another model may be pulled at the same time, and its entry must stay
+        lock = weights.read_lock(models_dir) | {key: {**facts, "files": files}}
+        out.truncate(0)
+        out.write(json.dumps(lock, indent=1, sort_keys=True).encode() + b"\n")
+        out.flush()
+        part.replace(path)
+
+
+@contextmanager
+def alone(path: Path, busy: str | None = None) -> Iterator[BinaryIO]:
+    """Hold a file, made where there is none, as the only process, to append to it and to move it to its place.
+
+    Raises:
+        LocalError: another process holds it, in the words of `busy`; without them it is waited for.
+    """
+    while True:
+        with path.open("ab") as out:
+            try:
+                fcntl.flock(out, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
+            except BlockingIOError as exc:
+                raise LocalError(busy) from exc
+            # Who held it before may have moved it away since it was opened: then this is no longer a part.
+            if _is_at(path, os.fstat(out.fileno())):
+                yield out
+                return
+
+
+def _is_at(path: Path, opened: os.stat_result) -> bool:
+    try:
+        return os.path.samestat(path.stat(), opened)
+    except FileNotFoundError:
+        return False

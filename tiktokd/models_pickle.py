@@ -5,7 +5,8 @@ plain tensors (`weights_only`), which refuses everything else; the program itsel
 """
 
 import pickle
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from tiktokd.errors import LocalError
 
 PATTERN = "pytorch_model*.bin"
 MADE = "model.safetensors"
+PART = re.compile(r"-(\d+)-of-(\d+)\.bin$")
+"""How the parts of a large checkpoint are named."""
 UNREADABLE = (
     pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError, LookupError, AttributeError, TypeError,
 )  # fmt: skip
@@ -28,24 +31,34 @@ def convert(directory: Path) -> Path:
     """Write the tensors of the pickled checkpoint in a model's directory as safetensors; whole or not at all.
 
     Raises:
-        LocalError: a part cannot be read, or holds more than tensors.
+        LocalError: a part is not there, cannot be read, or holds more than tensors.
     """
     import torch
     from safetensors.torch import save_file
 
     tensors: dict[str, Any] = {}
-    for file in pickles(directory):
+    files = pickles(directory)
+    _refuse_half(files)
+    for file in files:
         try:
             # Mapped, so that a large file is not in memory twice; the format before torch 1.6 cannot be.
             read = torch.load(file, map_location="cpu", weights_only=True, mmap=_is_zip(file))
         except UNREADABLE as exc:
-            raise LocalError(f"{file} is not read: {str(exc).splitlines()[0][:200]}") from exc
+            said = str(exc).partition("\n")[0][:200] or type(exc).__name__
+            raise LocalError(f"{file} is not read: {said}") from exc
         tensors |= dict(_tensors(read, file))
     target = directory / MADE
     part = target.with_suffix(".part")
     save_file(tensors, part, metadata={"format": "pt"})
     part.replace(target)
     return target
+
+
+def _refuse_half(files: Sequence[Path]) -> None:
+    """Refuse a checkpoint of which parts are missing: half a model would lie there as if it were whole."""
+    places = [place for file in files if (place := PART.search(file.name))]
+    if places and len(files) != (due := max(int(place[2]) for place in places)):
+        raise LocalError(f"{files[0].parent} has {len(files)} of {due} parts of the checkpoint; put all of them there")
 
 
 def _tensors(read: object, file: Path) -> Iterator[tuple[str, Any]]:

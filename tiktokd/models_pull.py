@@ -4,7 +4,6 @@ Only tensors (`*.safetensors`) and small text files are fetched, at a revision t
 the sha256 of every file; what an engine with a form of its own loads is made of them here. Knows no terminal.
 """
 
-import fcntl
 import importlib.util
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -16,7 +15,7 @@ from typing import Any
 
 from tiktokd import weights
 from tiktokd.errors import LocalError, ModelMissing, NetworkError
-from tiktokd.models_convert import convert, require_package, write_lock
+from tiktokd.models_convert import alone, convert, require_package, write_lock
 from tiktokd.plugins import Weights
 from tiktokd.weights import size_bytes
 
@@ -147,11 +146,7 @@ def _fetch(ordered: Order, file: RemoteFile, tell: Callable[[int], None]) -> Non
 
     part = _part(ordered, file)
     url = hub.hf_hub_url(spec.hub_id, file.name, revision=ordered.revision)
-    with part.open("ab") as out:
-        try:
-            fcntl.flock(out, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as exc:
-            raise LocalError(f"{spec.hub_id} is being fetched by another tiktokctl") from exc
+    with alone(part, f"{spec.hub_id} is being fetched by another tiktokctl") as out:
         if file.size_bytes and out.tell() > file.size_bytes:
             out.seek(0)
             out.truncate()
@@ -160,10 +155,11 @@ def _fetch(ordered: Order, file: RemoteFile, tell: Callable[[int], None]) -> Non
                 url, out, resume_size=out.tell(), headers=hub.utils.build_hf_headers(),
                 expected_size=file.size_bytes or None, tqdm_class=partial(_Arrivals, tell),
             )  # fmt: skip
-    if file.sha256 and weights.sha256(part) != file.sha256:
-        part.unlink()
-        raise NetworkError(f"{spec.hub_id}: {file.name} did not arrive as the hub has it (sha256 differs)")
-    part.replace(ordered.target / file.name)
+            out.flush()
+        if file.sha256 and weights.sha256(part) != file.sha256:
+            part.unlink()
+            raise NetworkError(f"{spec.hub_id}: {file.name} did not arrive as the hub has it (sha256 differs)")
+        part.replace(ordered.target / file.name)
     for old in ordered.target.glob(f"{file.name}.*.part"):
         old.unlink()  # of another revision
 
@@ -218,4 +214,5 @@ def _translated(spec: Weights) -> Iterator[None]:
         at = f" at revision {spec.revision}" if spec.revision else ""
         raise NetworkError(f"the hub does not know {spec.hub_id}{at}, or it asks for a login") from exc
     except (errors.HfHubHTTPError, errors.LocalEntryNotFoundError, OSError, *transport) as exc:
-        raise HubUnreachable(f"{spec.hub_id}: the hub cannot be reached ({str(exc).splitlines()[0][:150]})") from exc
+        said = str(exc).partition("\n")[0][:150] or type(exc).__name__
+        raise HubUnreachable(f"{spec.hub_id}: the hub cannot be reached ({said})") from exc

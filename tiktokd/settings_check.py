@@ -11,13 +11,17 @@ from tiktokd.errors import ConfigError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 
 
-def check(settings: Config) -> None:
+def check(settings: Config, *, data_files: bool = True) -> None:
     """Refuse settings that cannot work on this machine.
+
+    Args:
+        data_files: also the user's own lists, prompts and taxonomies, which another user may not be able to read.
 
     Raises:
         ConfigError: with every problem.
     """
-    problems = [f"analysis.data_dir: {each}" for each in datafiles.problems(settings.data_dir)]
+    own = datafiles.problems(settings.data_dir) if data_files else []
+    problems = [f"analysis.data_dir: {each}" for each in own]
     if settings.analysis.data_dir and not paths.is_there(settings.data_dir):
         problems.append(f"analysis.data_dir: there is no directory {settings.data_dir}")
     try:

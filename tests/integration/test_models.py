@@ -17,10 +17,11 @@ import torch
 from safetensors.torch import load_file
 
 from tests import tiny_models
-from tiktokd import models, models_pull
+from tiktokd import models, models_pull, weights
 from tiktokd.config import Config
 from tiktokd.encoders import _hub, e5, nsfw, whisper_cpu
 from tiktokd.errors import LocalError, ModelMissing
+from tiktokd.models_convert import alone, write_lock
 from tiktokd.plugins import LoadContext
 
 REVISION = "a" * 40
@@ -380,22 +381,25 @@ def test_a_pickled_checkpoint_is_converted_when_a_person_asks_and_gives_the_same
 
 
 @LOADS_TORCH
-@pytest.mark.parametrize("content", ["bomb", "no tensors", "garbage"])
+@pytest.mark.parametrize("content", ["bomb", "no tensors", "garbage", "nothing", "half"])
 def test_a_pickle_that_holds_more_than_tensors_is_refused_and_nothing_of_it_runs(tmp_path, monkeypatch, content):
     monkeypatch.chdir(tmp_path)
     directory = tmp_path / "state" / "models" / DIRECTORY
     directory.mkdir(parents=True)
     file = directory / "pytorch_model.bin"
-    if content == "garbage":
-        file.write_bytes(b"PK\x03\x04 no zip")
+    if content in ("garbage", "nothing"):
+        file.write_bytes(b"PK\x03\x04 no zip" if content == "garbage" else b"")
+    elif content == "half":
+        file = directory / "pytorch_model-00001-of-00002.bin"
+        torch.save({"weight": torch.zeros(2)}, file)
     else:
         torch.save({"weight": Bomb() if content == "bomb" else "text"}, file)
     done = ctl(None, tmp_path, "models", "convert", "nsfw", timeout_s=120)
     assert done.returncode == 1
-    assert str(file) in done.stderr
+    assert str(directory if content == "half" else file) in done.stderr
     assert "Traceback" not in done.stderr
     assert not (tmp_path / "ran").exists()
-    assert {path.name for path in directory.iterdir()} == {"pytorch_model.bin"}
+    assert [path.name for path in directory.iterdir()] == [file.name]
 
 
 def test_a_name_that_fits_nothing_is_refused(hub, tmp_path):
@@ -436,6 +440,21 @@ def test_two_pulls_of_one_model_do_not_write_into_one_file(hub, tmp_path):
         done = ctl(hub, tmp_path, "models", "pull", "nsfw")
     assert done.returncode == 1
     assert "another tiktokctl" in done.stderr
+
+
+def test_two_models_pulled_at_once_are_both_in_the_lock(tmp_path):
+    (tmp_path / "file").write_bytes(b"1")
+    writer = threading.Thread(target=write_lock, args=(tmp_path, "second", {}, tmp_path, ["file"]))
+    with alone(tmp_path / "models.part") as part:
+        writer.start()
+        writer.join(0.2)
+        assert writer.is_alive(), "it waits for the first one"
+        part.write(b'{"first": {}}')
+        part.flush()
+        (tmp_path / "models.part").replace(tmp_path / "models.lock")
+    writer.join(20)
+    assert weights.read_lock(tmp_path).keys() == {"first", "second"}
+    assert not (tmp_path / "models.part").exists()
 
 
 def test_tensors_that_are_not_what_the_hub_has_are_not_locked_and_not_kept(hub, tmp_path):

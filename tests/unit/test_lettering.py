@@ -4,6 +4,7 @@ import pytest
 
 from tests.written import RUNNER, analyze, context_of
 from tiktokd.lettering import plain
+from tiktokd.texts import words
 
 
 @pytest.mark.parametrize(
@@ -37,6 +38,16 @@ def test_what_is_hidden_from_filters_is_found():
     ]
     assert kinds == ["guaranteed_money"]
     assert analyze("text_moderation", context_of("un\u200balive")).summary["suspicions"]
+
+
+@pytest.mark.parametrize("written", ["𝐜𝐚𝐟𝐞\u0301", "cafe\u200b\u0301", "cafe\u0301", "𝒄𝒂𝒇é"])
+def test_an_accent_on_a_styled_letter_or_behind_something_invisible_is_composed(written):
+    assert plain(written) == "café"
+
+
+def test_words_that_only_a_zero_width_space_parts_stay_apart():
+    assert words(plain("ខ្ញុំ\u200bចូលចិត្ត\u200bធ្វើម្ហូប")) == ["ខ្ញុំ", "ចូលចិត្ត", "ធ្វើម្ហូប"]
+    assert words(plain("ทำ\u200bอาหาร li\u200bnk")) == ["ทำ", "อาหาร", "link"]
 
 
 @pytest.mark.parametrize(

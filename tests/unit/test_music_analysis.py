@@ -16,7 +16,7 @@ from tiktokd.analyzers.music_analysis import (
     key_of,
     tempo_confidence,
 )
-from tiktokd.encoders import beats, spectrum
+from tiktokd.encoders import _metre, beats, spectrum
 from tiktokd.sound import SoundScores, spans_of
 
 RATE_HZ = 16_000
@@ -151,6 +151,12 @@ def test_a_kick_that_never_misses_is_the_beat_under_strokes_of_three_against_two
     assert summary["tempo_bpm"] == pytest.approx(bpm, rel=0.01)
     times = 0.1 + np.arange(0, 13.5, 60 / bpm)
     assert np.percentile([np.abs(times - beat).min() for beat in summary["beats_s"]], 90) < 0.04
+
+
+def test_a_beat_of_the_kick_in_silence_is_not_moved_and_never_before_the_start():
+    onset = np.zeros(200)
+    onset[[97, 98, 99]] = 0.1, 1.0, 0.2
+    assert _metre.attacks(onset, np.array([4, 50, 100, 150])).tolist() == [4, 50, 98, 150]
 
 
 @pytest.mark.parametrize("bpm", [90, 150, 180])

@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.encoders import shots as encoder
 from tiktokd.footage import Shots
 
@@ -177,6 +178,16 @@ def test_a_dip_to_black_between_two_shots_is_two_fades(lengths, offset):
     first, second = found.transitions
     assert first.start_s == pytest.approx((len(a) - out) / FPS, abs=0.07)
     assert second.end_s == pytest.approx((len(a) + back) / FPS, abs=0.07)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_cut_to_or_from_the_middle_of_a_dissolve_is_no_part_of_it(reverse):
+    a, b = scene(15, 80).astype(float), scene(16, 80).astype(float)
+    share = np.concatenate([np.zeros(30), np.linspace(0.2, 1, 20), np.ones(30)])[:, None, None, None]
+    clip = ((1 - share) * a + share * b).astype(np.uint8)[:: -1 if reverse else 1]
+    cut = 50 if reverse else 30
+    (found,) = soft.find(clip, np.arange(80) / FPS, [cut], lambda _i, _k: 40.0)
+    assert (found.first, found.last) == (30, 49)
 
 
 def test_one_frame_is_one_shot():

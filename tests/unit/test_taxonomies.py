@@ -9,8 +9,11 @@ import numpy as np
 import pytest
 
 from tests.contexts import facts
+from tests.nobody import owner_of
 from tiktokd import datafiles, plugins
 from tiktokd.analyzers import scene_recognition
+from tiktokd.cli._checks import data_files
+from tiktokd.config import Config
 from tiktokd.encoders import _prompts, picture_labels, siglip2
 from tiktokd.errors import ConfigError
 from tiktokd.footage import Shot, Shots
@@ -186,6 +189,20 @@ def test_every_shipped_file_is_one_that_the_check_knows_and_finds_nothing_wrong_
     assert datafiles.problems(copy) == []
     assert datafiles.unread(copy) == []
     assert datafiles.problems(tmp_path / "none") == datafiles.unread(tmp_path / "none") == []
+
+
+@pytest.mark.parametrize("closed", [".", "data", "data/prompts"])
+def test_a_directory_that_cannot_be_read_is_told_and_not_taken_for_one_without_files(tmp_path, closed):
+    (tmp_path / "place" / "data" / "prompts").mkdir(parents=True)
+    data, shut = tmp_path / "place" / "data", tmp_path / "place" / closed
+    shut.chmod(0)
+    with owner_of(tmp_path):
+        told, strange = datafiles.problems(data), datafiles.unread(data)
+        checks = list(data_files(Config.model_validate({"analysis": {"data_dir": str(data)}})))
+    shut.chmod(0o700)
+    place = data if closed == "." else shut
+    assert (told, strange) == ([f"{place}: no permission to read it"], [])
+    assert [(check.level, str(place) in check.found) for check in checks] == [("warn", True)]
 
 
 def test_broken_files_are_told_with_their_paths_and_misnamed_ones_with_the_names_that_are_read(tmp_path):

@@ -36,7 +36,7 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
 def configuration(config: Config) -> Check:
     """Check the settings as the daemon does before it starts."""
     try:
-        settings_check.check(config)
+        settings_check.check(config, data_files=not datafiles.unreadable(config.data_dir))
     except ConfigError as exc:
         return Check("configuration", "fail", str(exc), "correct it: the daemon does not start with this")
     return Check("configuration", "ok", "no problems")
@@ -85,6 +85,10 @@ def cookies(config: Config) -> Iterator[Check]:
 
 def data_files(config: Config) -> Iterator[Check]:
     """Check for files in the user's data directory that nothing reads; what cannot be read is a matter of settings."""
+    if closed := datafiles.unreadable(config.data_dir):
+        advice = "run as the user of the daemon (this is fine for other users)"
+        yield Check("data files", "warn", f"this user cannot look into {closed}", advice)
+        return
     for problem in datafiles.unread(config.data_dir):
         yield Check("data files", "warn", problem, "rename it; a file replaces the shipped one of the same name")
 

@@ -123,8 +123,9 @@ def steady_kick(kick: NDArray[np.float64]) -> tuple[int, float] | None:
 def attacks(onset: NDArray[np.float64], frames: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the frames at which strokes of the bass begin in the whole sound: bass rises late, by about 30 ms."""
     padded = np.pad(onset, (ATTACK, 0))
-    before = np.lib.stride_tricks.sliding_window_view(padded, ATTACK + 1)[frames]
-    return np.asarray(frames - ATTACK + before.argmax(axis=1), np.int64)
+    before = np.lib.stride_tricks.sliding_window_view(padded, ATTACK + 1)[frames, ::-1]
+    # Backwards: a beat in silence, where no frame is the strongest, stays where it is.
+    return np.asarray(frames - before.argmax(axis=1), np.int64)
 
 
 def is_level_of(period: int, other: int) -> bool:

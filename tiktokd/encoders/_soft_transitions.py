@@ -75,7 +75,9 @@ def find(
         off_line = line(small, first, last)[1]
         if off_line > OFF_LINE_MAX or apart(first, last) < OTHER_MIN:
             continue
-        first, last = _widen(small, first, last)
+        lowest = max([0, *(i for i in cuts if i <= first), *(s.last for s in chosen if s.last <= first)])
+        ends = (len(small), *(i for i in cuts if i > last), *(s.first + 1 for s in chosen if s.first >= last))
+        first, last = _widen(small, first, last, lowest, min(ends) - 1)
         plain = min(contrast(small[first]), contrast(small[last])) < PLAIN_STD
         score = round(1.0 - off_line / OFF_LINE_MAX / 2, 3)
         chosen.append(Soft("fade" if plain else "dissolve", first, last, score))
@@ -156,8 +158,11 @@ def _tighten(small: Floats, start: int, stop: int) -> tuple[int, int]:
     return start + max(0, int(begun[0]) - 1), start + min(len(alpha) - 1, int(done[-1]) + 1)
 
 
-def _widen(small: Floats, first: int, last: int) -> tuple[int, int]:
-    """Return the frames up to which the change goes on at its pace: windows start at every few frames only."""
+def _widen(small: Floats, first: int, last: int, lowest: int, highest: int) -> tuple[int, int]:
+    """Return the frames, in `lowest`..`highest`, up to which the change goes on at its pace.
+
+    Windows start at every few frames only. A cut to the middle of a fade is a step along its way, and no part of it.
+    """
     way = small[last] - small[first]
     energy = float(way @ way)
     pace = ON_PACE / (last - first)
@@ -169,10 +174,10 @@ def _widen(small: Floats, first: int, last: int) -> tuple[int, int]:
 
     most = (last - first) // 2
     start = first
-    while start > max(0, first - most) and goes_on(start - 1, start):
+    while start > max(lowest, first - most) and goes_on(start - 1, start):
         start -= 1
     end = last
-    while end < min(len(small) - 1, last + most) and goes_on(end, end + 1):
+    while end < min(highest, last + most) and goes_on(end, end + 1):
         end += 1
     return start, end
 
