@@ -66,8 +66,8 @@ _ADDRESS = re.compile(
     r"|\b(?:Calle|Avenida|Rua|Via|Viale|ul\.|улица|ул\.)\s+(?:\w+\s+){0,2}[A-ZÁÉÍÓÚА-Я][\w'-]+,?\s+(?:n[.º°]?\s*)?\d{1,4}\b)"
 )
 _SPELLED = (
-    (re.compile(r"\s*[\[({]\s*(?:at|ät)\s*[\])}]\s*", re.I), "@"),
-    (re.compile(r"\s*[\[({]\s*dot\s*[\])}]\s*", re.I), "."),
+    (re.compile(r"\s{0,3}[\[({]\s{0,3}(?:at|ät)\s{0,3}[\])}]\s{0,3}", re.I), "@"),
+    (re.compile(r"\s{0,3}[\[({]\s{0,3}dot\s{0,3}[\])}]\s{0,3}", re.I), "."),
 )
 """jane (at) example [dot] org: spelled for people, not for collectors."""
 _SCAMS = {
