@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from tests.written import RUNNER, analyze, context_of
+from tiktokd.analyzers import sentiment_mood
 from tiktokd.analyzers.sentiment_mood import _modelled, joined, music_moods, visual_moods
+from tiktokd.encoders import sentiment
 from tiktokd.encoders.vader import encode, load
 from tiktokd.plugins import LoadContext
 from tiktokd.text_features import TextScores, Tone
@@ -119,6 +121,17 @@ def test_a_model_speaks_for_every_language():
     )
     ((_, valence),) = _modelled(scores, [Passage(kind="caption", text=" hola ")])
     assert valence == pytest.approx(0.6, abs=1e-6)
+
+
+def test_a_model_is_asked_for_each_sentence_and_each_has_its_own_segment():
+    context = context_of("Das war schlimm. Jetzt ist alles gut!", ocr=[("Wie traurig. Wie schön!", 1.0, 4.0)])
+    asked = sentiment.items(context)
+    assert asked == ["Das war schlimm.", "Jetzt ist alles gut!", "Wie traurig.", "Wie schön!"]
+    rows = np.array([[0.1, 0.1, 0.8], [0.9, 0.1, 0.0]] * 2, np.float32)
+    labels = ("positive", "neutral", "negative")
+    scores = TextScores(labels=labels, scores=dict(zip(asked, rows, strict=True)))
+    result = sentiment_mood.analyze(replace(context, features={"sentiment": scores}))
+    assert [segment.label for segment in result.segments] == ["negative", "positive"], "the caption has no time"
 
 
 def test_moods_of_picture_and_music_must_stand_out():

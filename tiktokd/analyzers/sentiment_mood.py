@@ -158,7 +158,7 @@ def _valences(
     """Return the sentences whose tone is known, with it."""
     scores: TextScores | None = context.features.get("sentiment")
     if scores is not None:
-        return _modelled(scores, blocks(passages(context)))
+        return _modelled(scores, found)
     tones: Mapping[str, Tone] = context.features.get("vader", {})
     known = []
     for sentence in found:
@@ -191,13 +191,13 @@ def joined(tone: Tone) -> float | None:
 
 
 def _modelled(scores: TextScores, found: Sequence[Passage]) -> list[tuple[Passage, float]]:
-    """Return positive minus negative probability of each block."""
+    """Return positive minus negative probability of each sentence."""
     known = []
-    for block in found:
-        values = scores.scores.get(block.text.strip())
+    for sentence in found:
+        values = scores.scores.get(sentence.text.strip())
         if values is not None:
             named = dict(zip(scores.labels, values.tolist(), strict=True))
-            known.append((block, float(named.get("positive", 0.0) - named.get("negative", 0.0))))
+            known.append((sentence, float(named.get("positive", 0.0) - named.get("negative", 0.0))))
     return known
 
 

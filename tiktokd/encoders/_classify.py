@@ -41,6 +41,10 @@ def _encode(model: _texts.Labeller, batch: Sequence[str], last: Callable[[Any], 
 
 
 def collect(context: Context, results: Sequence[Scores]) -> TextScores:
-    """Return the scores by text."""
-    texts = _texts.stretches(context)
+    """Return the scores of `_texts.stretches` by text."""
+    return by_text(_texts.stretches(context), results)
+
+
+def by_text(texts: Sequence[str], results: Sequence[Scores]) -> TextScores:
+    """Return the scores by text: those that were encoded, in their order."""
     return TextScores(labels=results[0].labels, scores={t: r.values for t, r in zip(texts, results, strict=True)})

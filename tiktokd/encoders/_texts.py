@@ -1,6 +1,6 @@
 """What text models share: the stretches of a video that they read, a model with labels, tokens in padded batches."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +8,7 @@ from tiktokd.encoders import _hub
 from tiktokd.errors import ModelMissing
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, LoadContext, Weights
-from tiktokd.texts import blocks, passages
+from tiktokd.texts import Passage, blocks, passages
 
 STRETCHES_MAX = 64
 """Per video; a wall of text is read from the top."""
@@ -65,8 +65,13 @@ def hub_model(
 
 def stretches(context: Context) -> list[str]:
     """Return the different stretches of text of one video: caption, blocks in the picture, spoken sentences."""
-    found = [part.text.strip()[:CHARACTERS_MAX] for part in blocks(passages(context))]
-    return [text for text in dict.fromkeys(found) if any(c.isalpha() for c in text)][:STRETCHES_MAX]
+    return bounded(blocks(passages(context)))
+
+
+def bounded(found: Iterable[Passage]) -> list[str]:
+    """Return the different texts with letters in them, as many and as long as a model gets of one video."""
+    texts = dict.fromkeys(part.text.strip()[:CHARACTERS_MAX] for part in found)
+    return [text for text in texts if any(c.isalpha() for c in text)][:STRETCHES_MAX]
 
 
 def run(hub: _hub.HubModel, tokenizer: Any, texts: Sequence[str], head: Callable[[Any, Any], Any]) -> Any:

@@ -4,8 +4,12 @@ Bad at irony, slang, lyrics and single words; trained on reviews, so short video
 Source: lxyuan/distilbert-base-multilingual-cased-sentiments-student, Apache-2.0.
 """
 
+from collections.abc import Sequence
+
 from tiktokd.encoders import _classify, _texts
-from tiktokd.plugins import Encoder, LoadContext, Weights
+from tiktokd.plugins import Context, Encoder, LoadContext, Weights
+from tiktokd.text_features import TextScores
+from tiktokd.texts import blocks, passages, sentences
 
 WEIGHTS = Weights(
     hub_id="lxyuan/distilbert-base-multilingual-cased-sentiments-student",
@@ -23,16 +27,26 @@ def load(context: LoadContext) -> _texts.Labeller:
     return model
 
 
+def items(context: Context) -> list[str]:
+    """Return the different sentences of one video: the tone may turn from one to the next."""
+    return _texts.bounded(sentences(blocks(passages(context))))
+
+
+def collect(context: Context, results: Sequence[_classify.Scores]) -> TextScores:
+    """Return the scores by sentence."""
+    return _classify.by_text(items(context), results)
+
+
 ENCODER = Encoder(
     name="sentiment",
     title="Tone of caption, read text and speech: positive, neutral, negative",
     input="text",
     place="cpu",
     load=load,
-    items=_texts.stretches,
+    items=items,
     nothing="no_text",
     encode=_classify.one_of_several,
-    collect=_classify.collect,
+    collect=collect,
     weights=WEIGHTS,
     max_batch=16,
     gflop_per_item=0.085 * 32,
