@@ -3,8 +3,9 @@
 N frames, D dimensions, L labels, B background prompts, K keypoints. Boxes are `[x, y, w, h]`, shares of the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +99,8 @@ class Pose:
     """(K, 3): x, y as shares of the picture and the score 0..1, in the order of `COCO_KEYPOINTS`."""
 
 
+HIPS, SHOULDERS = ("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")
+HEAD = ("nose", "left_eye", "right_eye", "left_ear", "right_ear")
 SEEN = 0.3
 """Keypoint score from which a joint counts as visible (mmpose's default `kpt_thr`)."""
 
@@ -111,6 +114,37 @@ def visible(pose: Pose) -> frozenset[str]:
 def facing(pose: Pose) -> bool:
     """Return whether nose and both eyes are seen: the person looks towards the camera."""
     return {"nose", "left_eye", "right_eye"} <= visible(pose)
+
+
+def told_poses(signals: Mapping[str, Any]) -> list[Pose]:
+    """Return the poses among the signals of encoder `vitpose`, in the order of time; none where it gave none."""
+    told: list[dict[str, Any]] = signals.get("vitpose", {}).get("poses", [])
+    return [
+        Pose(pts_s=one["pts_s"], box=tuple(one["box"]), points=np.array(one["points"], np.float32).reshape(-1, 3))
+        for one in told
+    ]
+
+
+def upright(pose: Pose, aspect: float) -> bool | None:
+    """Return whether a person stands or sits: the body points up, by less than 45 degrees from the vertical.
+
+    The body is the way from the hips to the shoulders, or from the shoulders to the head where no hip is seen, as in a
+    close-up.
+
+    Args:
+        aspect: width / height of the picture.
+
+    Returns:
+        `None` where the joints that are seen do not tell.
+    """
+    seen, points = visible(pose), dict(zip(COCO_KEYPOINTS, pose.points, strict=True))
+    parts = [[points[name][:2] for name in names if name in seen] for names in (HIPS, SHOULDERS, HEAD)]
+    hips, shoulders, head = (np.mean(part, axis=0) if part else None for part in parts)
+    low, high = (hips, shoulders) if hips is not None else (shoulders, head)
+    if low is None or high is None:
+        return None
+    right, up = (high[0] - low[0]) * aspect, low[1] - high[1]
+    return bool(up > abs(right))
 
 
 def holds(times_s: Sequence[float], duration_s: float) -> list[float]:

@@ -9,12 +9,13 @@ import pytest
 
 from tests.contexts import clip_of, facts
 from tests.unit.test_motion import texture, view
-from tiktokd import graph
+from tiktokd import graph, pictures
 from tiktokd.analyzers import production_format as analyzer
 from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
 from tiktokd.encoders import _prompts
 from tiktokd.model import Envelope
-from tiktokd.plugins import Context, LoadContext
+from tiktokd.pictures import COCO_KEYPOINTS
+from tiktokd.plugins import ABSENT, Context, LoadContext
 
 HEIGHT, WIDTH = 284, 160
 CATALOGUE = graph.load()
@@ -216,6 +217,7 @@ def test_one_large_person_who_speaks_is_a_talking_head():
             "labels": {"formats": {"cosine": {"pov": 0.2, "vlog": 0.05, "b_roll": 0.04, "x": 0.05}, "floor": 0.1}}
         },
     }
+    signals |= {"vitpose": {"poses": []}, "ast": {"labels": {}}}
     result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
     assert result.output.talking_head_ratio == 0.5
     assert result.output.unknown == {"text_cover_ratio": "no_sources"}
@@ -244,6 +246,86 @@ def test_somebody_who_speaks_and_is_not_seen_is_a_voice_over(people, spoken, exp
     assert [(f.label, f.score, f.source) for f in found] == ([("voice_over", expected, "rule")] if expected else [])
     unseen = {name: value for name, value in signals.items() if name != "dfine"}
     assert analyzer.analyze(Context(facts=media, signals=unseen)).output.formats == []
+
+
+SPEAKER = {
+    "staging": {"still_shots": 0, "still_ratio": 0.0, "shown_shots": 1, "steady_ratio": None}
+    | {"upright": None, "level": None, "flat_ratio": 0.0},
+    "siglip2": {"labels": {}},
+    "dfine": {"labels": {}, "people": [[0.0, 0.3], [1.0, 0.3], [2.0, 0.3], [3.0, 0.3]]},
+    "vad": {"spans_s": [[0.0, 4.0]]},
+    "ast": {"labels": {"Speech": 0.6, "Music": 0.4, "Singing": 0.1}},
+}
+
+
+def skeleton(pts_s, joints):
+    """Return one person as encoder `vitpose` tells: joint → x, y; the others are not seen."""
+    points = [(*joints[name], 0.9) if name in joints else (0.5, 0.5, 0.0) for name in COCO_KEYPOINTS]
+    return {"pts_s": pts_s, "box": [0.2, 0.2, 0.6, 0.5], "points": [value for point in points for value in point]}
+
+
+UP = {"left_shoulder": (0.6, 0.4), "right_shoulder": (0.4, 0.4), "left_hip": (0.58, 0.8), "right_hip": (0.44, 0.8)}
+LYING = {"left_shoulder": (0.3, 0.4), "right_shoulder": (0.3, 0.5), "left_hip": (0.8, 0.42), "right_hip": (0.8, 0.5)}
+HEAD_DOWN = {name: (x, 1 - y) for name, (x, y) in UP.items()}
+CLOSE = {"nose": (0.5, 0.3), "left_shoulder": (0.7, 0.6), "right_shoulder": (0.3, 0.6)}
+CLOSE_LYING = {"nose": (0.2, 0.5), "left_shoulder": (0.6, 0.4), "right_shoulder": (0.6, 0.6)}
+
+
+@pytest.mark.parametrize(
+    ("joints", "ratio"),
+    [(UP, 1.0), (LYING, 0.75), (HEAD_DOWN, 0.75), (CLOSE, 1.0), (CLOSE_LYING, 0.75), ({"left_knee": (0.5, 0.5)}, 1.0)],
+    ids=["stands", "lies", "upside down", "close-up", "close-up, lies", "legs alone"],
+)
+def test_who_lies_is_no_talking_head(joints, ratio):
+    poses = [skeleton(0.0, joints), *(skeleton(float(t), UP) for t in (1, 2, 3))]
+    signals = SPEAKER | {"vitpose": {"facing": [], "poses": poses}}
+    result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
+    assert result.output.talking_head_ratio == ratio
+    assert (result.output.unknown, result.tier) == ({"text_cover_ratio": "no_sources"}, "full")
+
+
+def test_the_body_is_measured_in_the_picture_and_not_in_shares_of_it():
+    wide = pictures.told_poses(
+        {"vitpose": {"poses": [skeleton(0.0, {"nose": (0.6, 0.4), "left_shoulder": (0.45, 0.6)})]}}
+    )
+    assert pictures.upright(wide[0], 9 / 16) is True
+    assert pictures.upright(wide[0], 16 / 9) is False
+
+
+def test_the_largest_person_of_a_frame_is_the_one_who_talks():
+    behind = skeleton(0.0, LYING) | {"box": [0.8, 0.5, 0.1, 0.1]}
+    signals = SPEAKER | {"vitpose": {"facing": [], "poses": [skeleton(0.0, UP), behind]}}
+    signals["dfine"] = {"labels": {}, "people": [[0.0, 0.3, 0.01]]}
+    result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
+    assert result.output.talking_head_ratio == 1.0
+
+
+def test_a_song_is_neither_a_talking_head_nor_a_voice_over():
+    sung = SPEAKER | {"ast": {"labels": {"Music": 0.8, "Singing": 0.5, "Speech": 0.2}}, "vitpose": {"poses": []}}
+    media = facts(duration_s=4.0, frames=120, audio=True)
+    assert analyzer.analyze(Context(facts=media, signals=sung)).output.talking_head_ratio == 0.0
+    unseen = {"dfine": {"labels": {}, "people": [[0.0], [1.0], [2.0], [3.0]]}}
+    assert analyzer.analyze(Context(facts=media, signals=sung | unseen)).output.formats == []
+    spoken = analyzer.analyze(Context(facts=media, signals=SPEAKER | unseen)).output.formats
+    assert [f.label for f in spoken] == ["voice_over"]
+
+
+@pytest.mark.parametrize(("encoder", "what"), [("vitpose", "posture"), ("ast", "singing")])
+def test_without_the_model_that_tells_posture_or_singing_the_result_says_so(encoder, what):
+    signals = SPEAKER | {"vitpose": {"poses": []}}
+    told = {ABSENT + encoder: {"reason": "model_missing", "message": "fetch it"}}
+    without = {name: value for name, value in signals.items() if name != encoder} | told
+    result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=without))
+    assert result.output.unknown == {what: "model_missing", "text_cover_ratio": "no_sources"}
+    assert (result.output.talking_head_ratio, result.tier) == (1.0, "lite")
+
+
+def test_a_silent_video_without_people_loses_nothing_by_them():
+    nothing = {ABSENT + "vitpose": {"reason": "no_people", "message": ""}}
+    nothing |= {ABSENT + "ast": {"reason": "no_audio", "message": ""}}
+    signals = {n: v for n, v in SPEAKER.items() if n != "ast"} | nothing | {"vad": {"spans_s": []}}
+    result = analyzer.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=True), signals=signals))
+    assert (result.output.unknown, result.tier) == ({"text_cover_ratio": "no_sources"}, "full")
 
 
 def test_a_talking_head_is_a_share_of_the_time_and_not_of_the_frames():

@@ -17,13 +17,12 @@ Source: D-FINE (arXiv 2410.13842), ViTPose++ (arXiv 2212.04246), both Apache-2.0
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from tiktokd.analyzers import _dance
 from tiktokd.model import Output, Reason, Segment
-from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, shares, visible
+from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, shares, told_poses, visible
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 OF_POSES = ("framing", "facing_ratio", "hands_raised_ratio", "movement_energy")
@@ -85,8 +84,7 @@ def analyze(context: Context) -> Result:
     times, counts = [t for t, *_areas in seen["people"]], [len(areas) for _t, *areas in seen["people"]]
     if not any(counts):
         return skipped("no_people", "no person was found in the sampled frames")
-    told = context.signals.get("vitpose", {}).get("poses", [])
-    poses = [_pose(pose) for pose in told]
+    poses = told_poses(context.signals)
     sync, why, _message = _dance.in_clip(context)
     unknown: dict[str, str] = {"dance_sync": why} if why else {}
     lack = context.lack("vitpose")
@@ -140,12 +138,6 @@ def _output(
         dance_sync=sync,
         unknown=unknown,
     )
-
-
-def _pose(told: dict[str, Any]) -> Pose:
-    x, y, w, h = told["box"]
-    points = np.array(told["points"], np.float32).reshape(-1, 3)
-    return Pose(pts_s=told["pts_s"], box=(x, y, w, h), points=points)
 
 
 def framing(pose: Pose) -> str:

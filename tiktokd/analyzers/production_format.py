@@ -2,13 +2,13 @@
 
 The lite tier's labels come from rules over what the picture encoders measured; the score is the measurement that the
 rule rests on, not a probability. With SigLIP2 the labels of data/prompts/formats.toml join them (`zero_shot`), and with
-D-FINE the share of time with one person who speaks, and voice-overs: speech while nobody large is seen. A plain video
-has no label.
+D-FINE the share of time with one person who speaks, and voice-overs: speech while nobody large is seen. ViTPose++
+tells who lies from who stands or sits, AST singing from speech. A plain video has no label.
 
 Bad at: templates that mix formats, photo slideshows with strong animated zooms, moving overlays or zooms
 under 3 % a second, split screens with a decorated divider or equal brightness on both sides, screen recordings of
 videos, animation on a plain ground (looks like a screen recording), cuts between pictures with a straight edge at one
-height, such as a shelf or a wall's end (may look split), singing in the music (taken for a voice-over).
+height, such as a shelf or a wall's end (may look split), singing in the music (without AST taken for a voice-over).
 
 Source: own rules; thresholds measured on 50 videos.
 """
@@ -18,9 +18,10 @@ from typing import Any, Literal
 
 import numpy as np
 
+from tiktokd.analyzers import _talking
 from tiktokd.analyzers.on_screen_text import OnScreenText, ShownLine
 from tiktokd.model import Output, Reason
-from tiktokd.pictures import Z_STANDS_OUT, shares
+from tiktokd.pictures import Z_STANDS_OUT
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 
 SHORTEST_S = 1.0
@@ -37,8 +38,8 @@ TEXT_COVER, TEXT_TIME = 0.12, 0.5
 """Share of the picture under text while there is any, and share of the time with text, of a text-heavy video."""
 FLAT_RATIO, SCREEN_LINES, SCREEN_NOISE = 0.5, 6, 0.15
 """A drawn screen: flat blocks, lines of text at a time, noise (levels of 255; cameras have more)."""
-PERSON_AREA = 0.08
-"""Smallest share of the picture of somebody who talks to the camera."""
+NO_MODEL = ("model_missing", "cpu_fallback", "no_sources")
+"""Reasons for which a result is of tier lite; what the video lacks is no loss."""
 VOICE_OVER = 0.5
 """Share of the time in which somebody speaks and nobody is seen to, of a voice-over."""
 ZERO_SHOT_MAX = 3
@@ -62,13 +63,14 @@ class ProductionFormat(Output):
     formats: list[Format]
     """Best first; empty for a plain video."""
     talking_head_ratio: float | None
-    """0..1, share of the time, to the sampling step, with exactly one large person while somebody speaks; `None`
-    without D-FINE, or without sound."""
+    """0..1, share of the time, to the sampling step, with exactly one large person, upright, while somebody speaks;
+    `None` without D-FINE, or without sound. Without ViTPose++ who lies counts too, without AST who sings."""
     text_cover_ratio: float | None
     """0..1, mean share of the picture under text, over the whole time; `None`: text was not looked for."""
     unknown: dict[str, str]
-    """What is not known → why: a field that is null, and `zero_shot` where only rules named formats (model_missing,
-    cpu_fallback, low_quality, no_audio, no_sources)."""
+    """What is not known → why: a field that is null, `zero_shot` where only rules named formats, `posture` and
+    `singing` where the one who speaks may lie or sing (model_missing, cpu_fallback, low_quality, no_audio,
+    no_sources)."""
 
 
 def analyze(context: Context) -> Result:
@@ -95,22 +97,29 @@ def analyze(context: Context) -> Result:
     found = [Format(label=k, score=round(v, 4), source="rule") for k, v in scores.items() if v is not None]
     seen = context.signals.get("siglip2")
     found += _zero_shot((seen or {}).get("labels", {}).get("formats", {}))
-    talking = _spoken_with(1, context)
-    lacking = {"zero_shot": context.lack("siglip2")}
-    if talking is None:
-        silent: tuple[Reason, str] = ("no_audio", "no sound")
-        lacking["talking_head_ratio"] = context.lack("dfine") or context.lack("vad") or silent
+    talking = _talking.talking_head(context)
+    lacking = _lacking(context, talking)
     if cover is None:
         lacking["text_cover_ratio"] = _no_text(context)
-    unknown: dict[str, str] = {name: lack[0] for name, lack in lacking.items() if lack}
     output = ProductionFormat(
         formats=sorted(found, key=lambda f: -f.score),
         talking_head_ratio=talking,
         text_cover_ratio=None if cover is None else round(cover[0], 4),
-        unknown=unknown,
+        unknown={name: reason for name, (reason, _message) in lacking.items()},
     )
-    full = seen is not None and "dfine" in context.signals
-    return ok(output, calibrated=False, tier="full" if full else "lite")
+    models = [reason for name, (reason, _message) in lacking.items() if name != "text_cover_ratio"]
+    return ok(output, calibrated=False, tier="lite" if any(reason in NO_MODEL for reason in models) else "full")
+
+
+def _lacking(context: Context, talking: float | None) -> dict[str, tuple[Reason, str]]:
+    """Return what models do not tell → why; who is not there needs no posture, and no sound is sung."""
+    silent: tuple[Reason, str] = ("no_audio", "no sound")
+    of_talk = {"posture": context.lack("vitpose"), "singing": context.lack("ast")}
+    if talking is None:
+        of_talk = {"talking_head_ratio": context.lack("dfine") or context.lack("vad") or silent}
+    found = {"zero_shot": context.lack("siglip2")} | of_talk
+    nobody = {"posture": "no_people", "singing": "no_audio"}
+    return {name: lack for name, lack in found.items() if lack and lack[0] != nobody.get(name)}
 
 
 def _no_text(context: Context) -> tuple[Reason, str]:
@@ -200,19 +209,8 @@ def _zero_shot(scores: dict[str, Any]) -> list[Format]:
 
 
 def _voice_over(context: Context) -> float | None:
-    share = _spoken_with(0, context)
+    share = _talking.voice_over(context)
     return share if share is not None and share >= VOICE_OVER else None
-
-
-def _spoken_with(people: int, context: Context) -> float | None:
-    """Return the share of the time in which somebody speaks and so many large people are seen."""
-    frames: list[list[float]] = context.signals.get("dfine", {}).get("people", [])
-    speech: list[list[float]] | None = context.signals.get("vad", {}).get("spans_s")
-    if not frames or speech is None:
-        return None
-    weighed = zip(frames, shares([frame[0] for frame in frames], context.facts.duration_s), strict=True)
-    fitting = [(f[0], share) for f, share in weighed if sum(area >= PERSON_AREA for area in f[1:]) == people]
-    return round(sum(share for t, share in fitting if any(start <= t < end for start, end in speech)), 4)
 
 
 ANALYZER = Analyzer(
@@ -222,7 +220,7 @@ ANALYZER = Analyzer(
     output=ProductionFormat,
     analyze=analyze,
     after=("on_screen_text",),
-    signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vad"),
+    signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vitpose", "vad", "ast"),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )
