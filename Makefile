@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.setup-done
 
-.PHONY: setup run test lint types unit bench rivals accuracy docs clean
+.PHONY: setup run test lint types unit bench rivals accuracy docs pins release clean
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
@@ -40,5 +40,13 @@ accuracy: setup   ## what tests measured against published truth, beside the pas
 docs: setup   ## docs/analyzers.md from the analyzers themselves
 	$(BIN)/python docs/generate.py
 
+pins: setup   ## ask the hub for the revisions that the code leaves open, and write them into it
+	$(BIN)/python -m release.pins
+
+release: setup   ## a wheel in dist/, from a tree whose models are all pinned and whose tests pass
+	$(BIN)/python -m release.pins --check
+	$(MAKE) test
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir dist .
+
 clean:
-	rm -rf .venv .venv-rivals build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results
+	rm -rf .venv .venv-rivals build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis run-results

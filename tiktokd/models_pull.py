@@ -45,6 +45,8 @@ class Order:
 
     weights: Weights
     revision: str
+    pinned: bool = True
+    """By the code, the configuration or the lock; False: it is the newest there is."""
     files: tuple[RemoteFile, ...]
     target: Path
 
@@ -66,9 +68,9 @@ def order(spec: Weights, models_dir: Path) -> Order:
     if spec.by_hand:
         raise ModelMissing(f"{spec.hub_id} cannot be pulled: {spec.by_hand}")
     require_package(spec)
-    hub = _hub()
+    hub, pin = _hub(), _pinned(spec, models_dir)
     with _translated(spec):
-        info = hub.HfApi().model_info(spec.hub_id, revision=_pinned(spec, models_dir), files_metadata=True)
+        info = hub.HfApi().model_info(spec.hub_id, revision=pin, files_metadata=True)
     files = tuple(
         RemoteFile(name=f.rfilename, size_bytes=f.size or 0, sha256=f.lfs.sha256 if f.lfs else None)
         for f in info.siblings or ()
@@ -80,7 +82,7 @@ def order(spec: Weights, models_dir: Path) -> Order:
             f"{spec.hub_id} has no safetensors at revision {info.sha}, and pickled weights are never fetched; "
             f"put its files into {target} yourself, then run: tiktokctl models convert {spec.hub_id}"
         )
-    return Order(weights=spec, revision=str(info.sha), files=files, target=target)
+    return Order(weights=spec, revision=str(info.sha), pinned=pin is not None, files=files, target=target)
 
 
 def _pinned(spec: Weights, models_dir: Path) -> str | None:

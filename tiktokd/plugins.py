@@ -39,7 +39,7 @@ class Weights:
     hub_id: str
     """`org/name`; the local directory is `<models_dir>/<org>--<name>`."""
     revision: str | None
-    """40 hex digits; `None`: not pinned yet, the user pins it with `tiktokctl models pull`."""
+    """40 hex digits; `None`: the first `tiktokctl models pull` pins it in `models.lock`, a release here."""
     licence: str
     size_mib: float
     """Approximate download size."""

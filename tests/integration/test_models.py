@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 from dataclasses import replace
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,8 @@ import torch
 from safetensors.torch import load_file
 
 from tests import tiny_models
+from tests.hub import REPO, REVISION
+from tests.hub import hub as hub  # noqa: PLC0414  a fixture
 from tiktokd import models, models_pull, weights
 from tiktokd.config import Config
 from tiktokd.encoders import _hub, e5, nsfw, whisper_cpu
@@ -24,88 +25,8 @@ from tiktokd.errors import LocalError, ModelMissing
 from tiktokd.models_convert import alone, write_lock
 from tiktokd.plugins import LoadContext
 
-REVISION = "a" * 40
-REPO = "Falconsai/nsfw_image_detection"
 DIRECTORY = "Falconsai--nsfw_image_detection"
 CTL = Path(sys.executable).parent / "tiktokctl"
-
-
-class Hub(BaseHTTPRequestHandler):
-    """Answers what the client asks of the hub: the list of files with sizes, and the files."""
-
-    files: dict[str, bytes]
-    asked: list[str]
-    began: list[int]
-    breaks_after: int
-    digest: str
-
-    def do_GET(self):
-        self.server.asked.append(self.path)
-        path = self.path.partition("?")[0]
-        if path.startswith(f"/api/models/{REPO}"):
-            siblings = [self.sibling(name, data) for name, data in self.server.files.items()]
-            body = {"id": REPO, "modelId": REPO, "sha": REVISION, "siblings": siblings, "tags": [], "private": False}
-            return self.reply(200, json.dumps(body).encode(), "application/json")
-        name = path.rpartition("/")[2]
-        if path.startswith(f"/{REPO}/resolve/{REVISION}/") and name in self.server.files:
-            return self.send_file(self.server.files[name])
-        return self.reply(404, b"{}", "application/json")
-
-    def sibling(self, name, data):
-        """Return what the hub says of a file; of large ones, in its store, the digest too."""
-        found = {"rfilename": name, "size": len(data), "blobId": "0" * 40}
-        if not name.endswith(".safetensors"):
-            return found
-        digest = self.server.digest or hashlib.sha256(data).hexdigest()
-        return found | {"lfs": {"size": len(data), "sha256": digest, "pointerSize": 100}}
-
-    def send_file(self, data):
-        """Send a file, or the rest of one; some breaks off."""
-        first = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").partition("-")[0])
-        whole = len(data) <= (self.server.breaks_after or len(data))
-        self.send_response(206 if first else 200)
-        self.send_header("Content-Length", str(len(data) - first))
-        self.send_header("Content-Range", f"bytes {first}-{len(data) - 1}/{len(data)}")
-        self.send_header("Accept-Ranges", "bytes")
-        self.send_header("ETag", f'"{hashlib.sha256(data).hexdigest()}"')
-        self.send_header("X-Repo-Commit", REVISION)
-        self.end_headers()
-        if self.command == "GET":
-            self.server.began.append(first)
-            self.wfile.write(data[first:] if whole else data[first : self.server.breaks_after])
-            self.close_connection = True
-
-    do_HEAD = do_GET  # noqa: N815  (the name that http.server calls)
-
-    def reply(self, status, body, kind):
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.send_header("ETag", f'"{hashlib.sha256(body).hexdigest()}"')
-        self.send_header("X-Repo-Commit", REVISION)
-        self.end_headers()
-        if self.command == "GET":
-            self.wfile.write(body)
-
-    def log_message(self, *args):
-        """Say nothing."""
-
-
-@pytest.fixture
-def hub(tmp_path):
-    directory = tiny_models.write("nsfw", tmp_path / "upstream")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Hub)
-    server.files = {p.name: p.read_bytes() for p in directory.iterdir()} | {
-        "pytorch_model.bin": b"a pickle",
-        "evil.py": b"import os",
-    }
-    server.asked, server.began, server.breaks_after, server.digest = [], [], 0, ""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
 
 
 def ctl(hub, tmp_path, *words, timeout_s=60):
@@ -157,10 +78,12 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
 
 def test_what_was_fetched_once_stays_at_its_revision_whatever_is_published_since(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{nsfw = "{REPO}"}}')  # without a revision
-    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    first = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert f"revision {REVISION[:12]}, the newest; models.lock keeps it" in first.stderr
     assert [path for path in hub.asked if path.startswith(f"/api/models/{REPO}?")], "the newest"
     hub.asked.clear()
-    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    again = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert "newest" not in again.stderr
     assert [path.partition("?")[0] for path in hub.asked if "/api/" in path] == [
         f"/api/models/{REPO}/revision/{REVISION}"
     ]

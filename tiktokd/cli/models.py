@@ -121,7 +121,8 @@ def _pull(session: Session, args: argparse.Namespace) -> int:
         session.complain(f"{len(orders)} model(s), {need / MIB:,.0f} MiB to fetch into {target}")
     pulled = []
     for order in orders:
-        session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}")
+        newest = "" if order.pinned else ", the newest; models.lock keeps it"
+        session.complain(f"{order.weights.hub_id} · {order.weights.licence} · revision {order.revision[:12]}{newest}")
         try:
             with session.progress(order.weights.hub_id, order.size_bytes, of_bytes=True) as bar:
                 models_pull.pull(order, bar.update)

@@ -29,7 +29,7 @@ from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 Floats = NDArray[np.float32]
 WEIGHTS = Weights(
     hub_id="google/owlv2-base-patch16-ensemble",
-    revision=None,
+    revision="cfd3195ba4ea9592eec887ded089f4c08eff231d",
     licence="Apache-2.0",
     size_mib=587,
     extra=True,
