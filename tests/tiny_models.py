@@ -298,6 +298,25 @@ def _captioner(directory: Path) -> None:
     tokenizer(directory, words=511)
 
 
+def write_qwen3_vl(directory: Path) -> None:
+    """Write a tiny Qwen3-VL, which a user may put in the captioner's place."""
+    torch.manual_seed(0)
+    config = transformers.Qwen3VLConfig(
+        vision_config={
+            "hidden_size": 32, "depth": 2, "num_heads": 2, "intermediate_size": 64, "out_hidden_size": 32,
+            "patch_size": 16, "deepstack_visual_indexes": [0], "num_position_embeddings": 64,
+        },
+        text_config={
+            "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "num_key_value_heads": 1,
+            "head_dim": 16, "intermediate_size": 64, "vocab_size": 512, "pad_token_id": 1,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 1e6, "mrope_section": [4, 2, 2]},
+        },
+        image_token_id=511, video_token_id=510, vision_start_token_id=509, vision_end_token_id=508,
+    )  # fmt: skip
+    transformers.Qwen3VLForConditionalGeneration(config).save_pretrained(directory)
+    tokenizer(directory, words=508)
+
+
 MAKERS: dict[str, Callable[[Path], Any]] = {
     "siglip2": _siglip2,
     "siglip2_text": _siglip2,

@@ -247,8 +247,10 @@ def test_a_video_is_described_the_same_alone_and_in_a_batch(writer):
 
 
 def test_the_prompt_has_room_for_every_picture_and_nothing_of_the_post(writer):
-    ids = captioner.prompt_ids(writer, 3)
-    assert ids.count(writer.hub.model.config.image_token_id) == 3 * writer.tokens_per_image
+    (video,) = captioner.items(clip_context())
+    seen = writer.chat.look(writer.hub.model.config, video.frames, "cpu")
+    ids = captioner.prompt_ids(writer, [seen.tokens] * 3)
+    assert ids.count(writer.hub.model.config.image_token_id) == 3 * seen.tokens
 
 
 def test_the_text_tower_alone_gives_the_vectors_of_the_whole_model(context):

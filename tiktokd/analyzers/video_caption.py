@@ -1,4 +1,4 @@
-"""One sentence that says what happens, a title and tags, as a small vision-language model writes them.
+"""One sentence that says what happens, a title and tags, as a vision-language model writes them.
 
 Not a fact but a description by a model: use it for search and for a quick look, never as evidence. It sees eight frames
 and, where somebody speaks, is given the transcript as quoted material; without Whisper's weights (tier lite) it is not.
@@ -7,7 +7,8 @@ reads it, and the model knows of it what it can read itself. The post's caption 
 
 Bad at reading, counting, names and sounds that are no words; it invents plausible things, and text in the picture or
 words said can mislead it. What it writes is stored and never acted on.
-Source: SmolVLM2 (arXiv 2504.05299), Apache-2.0; the prompt is in encoders/captioner.py.
+Source: SmolVLM2 (arXiv 2504.05299), or Qwen3-VL (arXiv 2511.21631) where analysis.models names it, both Apache-2.0; the
+prompt is in encoders/captioner.py.
 """
 
 import hashlib

@@ -6,7 +6,7 @@ a checkpoint that lacks tensors is refused (the missing ones would be random, an
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,9 @@ class HubModel:
 
 
 def load(
-    spec: Weights, context: LoadContext, kind: str, *, dtype: str | None = None, unread: str | None = None
+    spec: Weights, context: LoadContext, *kinds: str, dtype: str | None = None, unread: str | None = None
 ) -> HubModel:
-    """Return the model of transformers' class `kind`, in evaluation mode on the context's device.
+    """Return the model of one of transformers' classes `kinds`, in evaluation mode on the context's device.
 
     Args:
         dtype: torch's name of the number format on every device; `None`: that of the device, see `HubModel.dtype`.
@@ -51,12 +51,12 @@ def load(
     from safetensors import SafetensorError
 
     transformers.utils.logging.disable_progress_bar()
-    _refuse_foreign(spec, path, getattr(transformers, kind))
+    kind = _fitting(spec, path, [getattr(transformers, name) for name in kinds])
     form = getattr(torch, dtype or ("float32" if context.device == "cpu" else "bfloat16"))
     if context.device == "cpu":
         torch.set_num_threads(max(1, context.threads))
     try:
-        model, info = getattr(transformers, kind).from_pretrained(
+        model, info = kind.from_pretrained(
             path,
             local_files_only=True,
             use_safetensors=True,
@@ -119,22 +119,30 @@ def _refuse(spec: Weights, path: Path, missing: Iterable[str]) -> None:
         )
 
 
-def _refuse_foreign(spec: Weights, path: Path, kind: Any) -> None:
-    """Refuse a model of another architecture before anything of it is built.
+def _fitting(spec: Weights, path: Path, kinds: Sequence[Any]) -> Any:
+    """Return the class for a checkpoint; refuse one of another architecture before anything of it is built.
 
     transformers would make the class in its full default size first, for minutes; and tensors that happen to have the
     same names load without a word (XLM-RoBERTa as BERT: every position would be wrong).
     """
-    wanted = getattr(kind, "config_class", None)  # an Auto class has none: it takes what it knows
     try:
         found = json.loads((path / "config.json").read_text()).get("model_type")
     except (OSError, ValueError, AttributeError):
-        return  # from_pretrained says what is wrong with it
-    if wanted is None or found in (None, wanted.model_type):
-        return
-    if wanted.base_config_key and wanted.model_type.startswith(f"{found}_"):
-        return  # one tower of a whole model
-    raise ModelMissing(f"{spec.hub_id} in {path} is of kind {found}; here one of kind {wanted.model_type} can run")
+        found = None  # from_pretrained says what is wrong with it
+    fitting = next((kind for kind in kinds if found is None or _runs(kind, found)), None)
+    if fitting is None:
+        able = " or ".join(kind.config_class.model_type for kind in kinds)
+        raise ModelMissing(f"{spec.hub_id} in {path} is of kind {found}; here one of kind {able} can run")
+    return fitting
+
+
+def _runs(kind: Any, found: str) -> bool:
+    """Return whether a class of transformers runs a `model_type`."""
+    wanted = getattr(kind, "config_class", None)
+    if wanted is None:
+        return True  # an Auto class takes what it knows
+    one_tower = wanted.base_config_key and wanted.model_type.startswith(f"{found}_")
+    return found == wanted.model_type or bool(one_tower)
 
 
 def _broken(spec: Weights, path: Path, exc: Exception) -> ModelMissing:

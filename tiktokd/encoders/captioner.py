@@ -1,4 +1,4 @@
-"""One sentence, a title and tags for a video, by a small vision-language model that sees eight frames.
+"""One sentence, a title and tags for a video, by a vision-language model that sees eight frames: SmolVLM2 or Qwen3-VL.
 
 Besides the pictures it is given what is said, where `whisper` heard anything, and what the picture says, where `ocr`
 runs on the GPU (by onnxruntime-gpu) and read anything: each as one JSON string after a fixed sentence that calls it
@@ -9,6 +9,8 @@ data and never acted on. Greedy decoding: the same frames and the same words giv
 
 Bad at: reading, counting, names, sounds that are no words; it invents plausible things.
 Source: Marafioti et al. 2025, "SmolVLM", arXiv 2504.05299; HuggingFaceTB/SmolVLM2-500M-Video-Instruct, Apache-2.0.
+Larger, with three times the operations (7.1 TFLOP a video): Bai et al. 2025, "Qwen3-VL", arXiv 2511.21631;
+Qwen/Qwen3-VL-2B-Instruct, Apache-2.0, in its place by `analysis.models`.
 """
 
 import json
@@ -18,6 +20,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tiktokd.encoders import _hub, _pixels
+from tiktokd.encoders._vision_chats import CHATS, Chat
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import WrittenCaption
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -55,8 +58,6 @@ up to three tokens each, of the 8,192 that the model can look back on."""
 BETWEEN_LINES = " / "
 JOINERS = "\u200c\u200d"
 """Format characters that are part of words, in Persian and Hindi among others."""
-IMAGE, AROUND, GLOBAL = "<image>", "<fake_token_around_image>", "<global-img>"
-"""Tokens of SmolVLM's processor around a picture that is not cut into tiles."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,12 +73,11 @@ class Footage:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Captioner:
-    """The model and what surrounds its pictures."""
+    """The model and how it is spoken to."""
 
     hub: _hub.HubModel
     tokenizer: Any
-    size_px: int
-    tokens_per_image: int
+    chat: Chat
 
     @property
     def used(self) -> tuple[ModelUsed, ...]:
@@ -87,10 +87,8 @@ class Captioner:
 
 def load(context: LoadContext) -> Captioner:
     """Return the model."""
-    hub = _hub.load(WEIGHTS, context, "SmolVLMForConditionalGeneration")
-    vision = hub.model.config.vision_config
-    side = vision.image_size // vision.patch_size // hub.model.config.scale_factor
-    return Captioner(hub=hub, tokenizer=_hub.tokenizer(hub), size_px=vision.image_size, tokens_per_image=side * side)
+    hub = _hub.load(WEIGHTS, context, *(chat.kind for chat in CHATS.values()))
+    return Captioner(hub=hub, tokenizer=_hub.tokenizer(hub), chat=CHATS[hub.model.config.model_type])
 
 
 def items(context: Context) -> Sequence[Footage]:
@@ -123,11 +121,11 @@ def encode(model: Captioner, batch: Sequence[Footage]) -> Sequence[WrittenCaptio
     return [_write(model, video) for video in batch]
 
 
-def prompt_ids(model: Captioner, images: int, heard: str = "", shown: str | None = None) -> list[int]:
-    """Return the prompt's token ids with room for the pictures, in SmolVLM's chat format.
+def prompt_ids(model: Captioner, rooms: Sequence[int], heard: str = "", shown: str | None = None) -> list[int]:
+    """Return the prompt's token ids with room for the pictures, in the format of the model's chats.
 
     Args:
-        images: how many pictures.
+        rooms: tokens of each picture.
         heard: what is said, as `quotable` gives it; nothing is said about it where it is empty.
         shown: the same of what the picture says.
     """
@@ -135,14 +133,14 @@ def prompt_ids(model: Captioner, images: int, heard: str = "", shown: str | None
     def ids(text: str) -> list[int]:
         return [int(i) for i in model.tokenizer(text, add_special_tokens=False)["input_ids"]]
 
-    image = [int(model.hub.model.config.image_token_id)] * model.tokens_per_image
-    found = ids("<|im_start|>User:")
-    for _number in range(images):
-        found += ids(f"{AROUND}{GLOBAL}") + image + ids(AROUND)
+    image, chat = int(model.hub.model.config.image_token_id), model.chat
+    found = ids(chat.opening)
+    for room in rooms:
+        found += ids(chat.before) + [image] * room + ids(chat.after)
     for (before, after), words in ((HEARD, heard), (SHOWN, shown)):
         if words:
             found += ids(before) + quoted_ids(model, words) + ids(after)
-    return found + ids(f"{PROMPT}<end_of_utterance>\nAssistant:")
+    return found + ids(f"{PROMPT}{chat.closing}")
 
 
 def quoted_ids(model: Captioner, words: str) -> list[int]:
@@ -160,14 +158,18 @@ def quoted_ids(model: Captioner, words: str) -> list[int]:
 def _write(model: Captioner, video: Footage) -> WrittenCaption:
     import torch
 
+    hub = model.hub
     with torch.inference_mode():
-        pixels = (_pixels.squares(video.frames, model.size_px, model.hub.device) - 0.5) / 0.5
-        prompt = prompt_ids(model, len(video.frames), video.heard, video.shown)
-        ids = torch.tensor([prompt], device=model.hub.device)
-        out = model.hub.model.generate(
+        seen = model.chat.look(hub.model.config, video.frames, hub.device)
+        prompt = prompt_ids(model, [seen.tokens] * len(video.frames), video.heard, video.shown)
+        ids = torch.tensor([prompt], device=hub.device)
+        inputs = {n: v.to(hub.dtype) if v.is_floating_point() else v for n, v in seen.inputs.items()}
+        if model.chat.places:
+            inputs["mm_token_type_ids"] = (ids == hub.model.config.image_token_id).int()
+        out = hub.model.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
-            pixel_values=pixels[None].to(model.hub.dtype),
+            **inputs,
             do_sample=False,
             num_beams=1,
             max_new_tokens=TOKENS_MAX,
