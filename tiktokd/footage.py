@@ -62,8 +62,9 @@ class Shots:
     """(T,) seconds, of the thumbnails."""
 
     def cut_times_s(self) -> list[float]:
-        """Return the times of the hard cuts."""
-        return [t.start_s for t in self.transitions if t.kind == "cut"]
+        """Return when a shot begins at once, with another before it. Black is no shot: its hard edges are no cuts."""
+        begun = {s.start_s for s in [s for s in self.shots if not s.black][1:]}
+        return [t.start_s for t in self.transitions if t.kind == "cut" and t.start_s in begun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -102,7 +102,8 @@ class PaceSegment(Segment):
     """One second."""
 
     cuts: int | None
-    """Cuts and soft transitions whose middle lies in this second; `None`: not known, or all is black."""
+    """Shots that begin in this second, by a cut or softly, the first of all left out; `None`: not known, or all is
+    black."""
     motion: float | None
     """Mean speed, short sides per second; `None`: not measured."""
     onsets: int | None
@@ -126,7 +127,8 @@ def analyze(context: Context) -> Result:
     # Of a long video the first minutes of sound alone fit into the slot: what was not heard is not silence.
     cut_s = cut_off_at(context.signals.get("spectrum", {}).get("duration_s", duration_s), 0.0, duration_s)
     heard_s = duration_s if cut_s is None else cut_s
-    lengths = _shot_lengths(context)
+    spans = _shot_spans(context)
+    lengths = [end_s - start_s for start_s, end_s in spans]
     cuts_per_min = _cuts_per_min(shots, lengths)
     speed = motion.motion_mean if motion else None
     onset_rate = sum(onsets) / heard_s if onsets is not None else None
@@ -153,7 +155,8 @@ def analyze(context: Context) -> Result:
         level_formula=LEVEL_FORMULA,
     )
     output = output.model_copy(update={"unknown": unknown(context, output)})
-    segments = _seconds(duration_s, shots, speeds, onsets, words, heard_s=heard_s)
+    begun = [start_s for start_s, _end_s in spans[1:]] if shots and shots.shot_count else None
+    segments = _seconds(duration_s, begun, speeds, onsets, words, heard_s=heard_s)
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
@@ -209,9 +212,9 @@ def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> flo
     return 60.0 / mean_s if shots.shot_count > 1 else 0.0
 
 
-def _shot_lengths(context: Context) -> list[float]:
+def _shot_spans(context: Context) -> list[tuple[float, float]]:
     envelope = context.outputs.get("shot_boundaries")
-    return [float(str(s["end_s"])) - float(str(s["start_s"])) for s in (envelope.segments if envelope else ())]
+    return [(float(str(s["start_s"])), float(str(s["end_s"]))) for s in (envelope.segments if envelope else ())]
 
 
 def _is_soundless(context: Context) -> bool:
@@ -222,7 +225,7 @@ def _is_soundless(context: Context) -> bool:
 
 def _seconds(
     duration_s: float,
-    shots: ShotBoundaries | None,
+    begun_s: Sequence[float] | None,
     speeds: Sequence[float | None],
     onsets: Sequence[int] | None,
     words: Sequence[float] | None,
@@ -230,7 +233,7 @@ def _seconds(
     heard_s: float,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
-    cuts = _per_second([t.t_s for t in shots.transitions], count) if shots and shots.shot_count else None
+    cuts = _per_second(begun_s, count) if begun_s is not None else None
     spoken = _per_second(words, count) if words is not None else None
     made = []
     for i in range(count):
@@ -277,5 +280,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="5",
+    version="6",
 )
