@@ -152,6 +152,7 @@ Reason = Literal[
     "no_text",
     "no_people",
     "no_music",
+    "no_beat",
     "too_short",
     "truncated",
     "low_quality",
@@ -166,7 +167,7 @@ Reason = Literal[
     "disabled",
 ]
 """Why a result is partial or skipped. `cpu_fallback`: too heavy for a machine without a working GPU.
-`corpus_unavailable`: not compared with earlier videos."""
+`corpus_unavailable`: not compared with earlier videos. `no_beat`: no steady beat, whether there is music or not."""
 
 
 class ModelUsed(BaseModel):

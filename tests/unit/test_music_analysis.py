@@ -214,6 +214,19 @@ def test_music_without_a_beat_has_no_tempo():
     assert result.summary["music_present"]
 
 
+@pytest.mark.parametrize(("confidence", "status", "reason"), [(0.25, "partial", "low_quality"), (0.35, "ok", None)])
+def test_a_faint_beat_is_told_as_a_guess(confidence, status, reason):
+    sound = context_of(audio16=cadence(0, "major"))
+    spectrum_of = spectrum.encode(spectrum.load(None), [sound.arrays["audio16"]])[0]
+    beat = beats.encode(None, [beats.Item(spectrum=spectrum_of, speech=())])[0]
+    strength = 0.15 + 0.45 * confidence
+    features = {"spectrum": spectrum_of, "beats": dataclasses.replace(beat, strength=strength)}
+    result = ANALYZER.analyze(dataclasses.replace(sound, features=features))
+    assert (result.status, result.reason) == (status, reason)
+    assert result.output.tempo_confidence == pytest.approx(confidence)
+    assert result.output.tempo_bpm is not None
+
+
 def test_music_in_a_part_is_found_there():
     music = cadence(0, "major")
     sound = np.concatenate((noise(8.0, -30), music, noise(8.0, -30)))

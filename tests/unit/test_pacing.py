@@ -138,6 +138,13 @@ def test_a_way_through_black_is_one_change_of_shot_in_the_second_where_the_next_
     assert sum(s.cuts for s in result.segments) == output.shot_count - 1
 
 
+def test_soft_changes_of_shot_alone_are_neither_on_nor_off_the_beat():
+    bare = shots(EVERY_TWO, 20.0)
+    soft = bare.model_copy(update={"summary": {**bare.summary, "cut_times_s": []}})
+    found = paced(soft, music(BEATS)).output
+    assert (found.cuts_per_min, found.beat_sync_ratio, found.unknown["beat_sync_ratio"]) == (30.0, None, "no_cuts")
+
+
 def test_a_single_take_has_no_cuts_per_minute():
     assert paced(shots([], 20.0)).output.cuts_per_min == 0.0
 
@@ -223,6 +230,26 @@ def test_nothing_known_and_too_short_are_skipped():
             [shots(EVERY_TWO, 20.0), motion(0.1), skipped("music_analysis", "no_music"), voice(4.0, 0.5)],
             True,
             {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_music"},
+        ),
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1), music(BEATS, confidence=0.1), voice(4.0, 0.5)],
+            True,
+            {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_beat"},
+        ),
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1), music([]), voice(4.0, 0.5)],
+            True,
+            {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_beat"},
+        ),
+        (
+            [skipped("shot_boundaries", "cpu_fallback"), motion(0.1), music(BEATS), voice(4.0, 0.5)],
+            True,
+            {
+                **dict.fromkeys(("cuts_per_min", "shot_mean_s", "shot_median_s", "shot_cv"), "cpu_fallback"),
+                "onsets_per_s": "no_sources",
+                "words_per_s": "no_sources",
+                "beat_sync_ratio": "cpu_fallback",
+            },
         ),
     ],
 )

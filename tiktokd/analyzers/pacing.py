@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _pace_speech
-from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, talk
+from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, has_beat, talk
 from tiktokd.analyzers._pace_level import beat_sync as _beat_sync
 from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
@@ -89,9 +89,9 @@ class Pacing(Output):
     pace_level: float
     """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]
-    """Field that is null → why: no_audio, no_speech, no_music (no steady beat), no_cuts (one shot), low_quality (all
-    black), no_spaces (of words), too_short, model_missing, cpu_fallback, no_sources (not asked for); of the index in
-    words."""
+    """Field that is null → why: no_audio, no_speech, no_music, no_beat (music without a steady one), no_cuts (one shot;
+    of the beats, no hard cut), low_quality (all black), no_spaces (of words), too_short, truncated (nothing was heard
+    around the cuts), model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
     pace_formula: str
     """The formula of the index, for people."""
     level_formula: str
@@ -186,8 +186,11 @@ MEASURED_BY = {
 def unknown(context: Context, found: Pacing) -> dict[str, str]:
     """Return the fields that are null, each with its reason."""
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
-    uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
-    why: dict[str, str] = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    why: dict[str, str] = {name: _why(context, name) for name in nulls}
+    if found.cuts_per_min == 0.0:
+        why["shot_cv"] = "no_cuts"
+    if found.beat_sync_ratio is None:
+        why["beat_sync_ratio"] = _why_unsynced(context)
     if found.words_per_s is None and _pace_speech.is_unspaced(context):
         why["words_per_s"] = "no_spaces"
     return why | {"pace_index": "corpus_unavailable"}
@@ -201,8 +204,20 @@ def _why(context: Context, name: str) -> Reason:
     envelope = context.outputs.get(MEASURED_BY[name])
     if envelope is None or envelope.status == "error":
         return "no_sources"
-    # Known but for this field: of the beats a steady one, of the shots all of them.
-    return envelope.reason or ("no_music" if name == "beat_sync_ratio" else "low_quality")
+    return envelope.reason or "low_quality"
+
+
+def _why_unsynced(context: Context) -> str:
+    """Return why nobody knows whether the cuts are on the beat: first what is lacking of cuts, then of beats."""
+    shots = context.output("shot_boundaries", ShotBoundaries)
+    music = context.output("music_analysis", MusicAnalysisOutput)
+    if shots is None or not shots.shot_count:
+        return _why(context, "cuts_per_min")
+    if not shots.cut_times_s:
+        return "no_cuts"
+    if music is None:
+        return _why(context, "beat_sync_ratio")
+    return "truncated" if has_beat(music) else "no_beat"
 
 
 def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> float | None:
