@@ -214,11 +214,13 @@ class Seam:
     period_s: float | None
     """The video repeats itself at this period, a whole number of times; `None`: it does not."""
     mel_apart: float | None
-    """RMS distance of the log-mel spectra of the last and first 50 ms, dB; `None`: no sound at the seam."""
+    """RMS distance of the log-mel spectra of the last and first 50 ms, dB, 0..40: what lies 40 dB under the loudest
+    band around is masked and counts as that; 0 where both are silent; `None`: no sound at the seam."""
     mel_usual: float | None
     """The same for neighbouring 50 ms in the last and first half second, their 90th percentile."""
     level_jump_db: float | None
-    """Difference of the levels of the first and last 50 ms; `None` as above; 0 where both are silent."""
+    """Difference of the levels of the first and last 50 ms, silence being -90 dBFS; `None` as above; 0 where both are
+    silent."""
     click: float | None
     """Step of the waveform at the seam over the usual step around it; above 8 it is heard as a click."""
     blank: bool
