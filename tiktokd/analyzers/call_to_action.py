@@ -16,7 +16,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import parse
-from tiktokd.analyzers._unheard import no_words
+from tiktokd.analyzers._unheard import missed, no_words
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 from tiktokd.text_features import TextVectors
@@ -98,9 +98,13 @@ class CallToAction(Output):
     disclosure: Disclosure
     """Notes of advertising."""
     first_cta_s: float | None
-    """When the first call is shown or said, seconds; `None`: none but in the caption."""
-    last_quarter_cta: bool
-    """A call comes up in the last quarter of the video."""
+    """When the first call of `ctas` is shown or said, seconds; `None`: none but in the caption, or see `unknown`."""
+    last_quarter_cta: bool | None
+    """A call begins in the last quarter of the video (one that is shown throughout does not); `None`: none of `ctas`,
+    and there may be others, see `unknown`."""
+    unknown: dict[str, str]
+    """Field that is null because not all that is said and shown is known → why: model_missing, cpu_fallback, truncated
+    (a long video), unsupported_script (writing that cannot be read), no_sources (not asked for) …"""
 
 
 class CallSegment(Segment):
@@ -132,6 +136,11 @@ def analyze(context: Context) -> Result:
     ]
     ctas = _once(calls)
     timed = [call.t_s for call, _ in ctas if call.t_s is not None]
+    last_s = LAST_QUARTER * context.facts.duration_s
+    late = any(t >= last_s for t in timed)
+    missing = {"first_cta_s": missed(context, 0.0) if not timed else None}
+    missing |= {"last_quarter_cta": missed(context, last_s) if not late else None}
+    unknown: dict[str, str] = {name: why for name, why in missing.items() if why is not None}
     evidence = list(dict.fromkeys(match.text for match in matches if match.type == "disclosure"))
     output = CallToAction(
         ctas=[call for call, _ in ctas],
@@ -139,7 +148,8 @@ def analyze(context: Context) -> Result:
         qr_payloads=[payload for payload, _, _ in codes],
         disclosure=Disclosure(present=bool(evidence), evidence=evidence),
         first_cta_s=min(timed, default=None),
-        last_quarter_cta=any(t >= LAST_QUARTER * context.facts.duration_s for t in timed),
+        last_quarter_cta=None if "last_quarter_cta" in unknown else late,
+        unknown=unknown,
     )
     segments = [
         CallSegment(start_s=c.t_s, end_s=max(end or c.t_s, c.t_s), type=c.type, text=c.text, source=c.source)
@@ -230,6 +240,6 @@ ANALYZER = Analyzer(
     uses=("call_phrases",),
     optional=("e5",),
     signals=("qr",),
-    after=("on_screen_text", "speech_transcription"),
-    version="5",
+    after=("on_screen_text", "speech_transcription", "vocal_delivery"),
+    version="6",
 )
