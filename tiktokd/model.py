@@ -67,6 +67,8 @@ class Metadata(BaseModel):
     repost_count: int | None = None
     comment_count: int | None = None
     save_count: int | None = None
+    is_ad: bool | None = None
+    """TikTok's own mark of the post as an advertisement (`isAd`)."""
     width_px: int | None = None
     height_px: int | None = None
     format_id: str | None = None

@@ -52,7 +52,11 @@ def test_notes_of_advertising_are_evidence(text):
 
 @pytest.mark.parametrize("text", NOT_DISCLOSED)
 def test_words_that_look_like_advertising_notes_are_none(text):
-    assert analyze(NAME, context_of(text)).summary["disclosure"] == {"present": False, "evidence": []}
+    assert analyze(NAME, context_of(text)).summary["disclosure"] == {
+        "present": False,
+        "evidence": [],
+        "platform_flag": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -137,6 +141,17 @@ def test_a_space_that_the_reader_lost_hides_no_call_in_the_picture(text, kind):
 def test_lost_spaces_make_no_calls_of_other_words():
     found = {text: search(MODEL, Passage(kind="ocr", text=text)) for text in (*NO_CALLS, *NOT_DISCLOSED)}
     assert {text: matches for text, matches in found.items() if matches} == {}
+
+
+@pytest.mark.parametrize(("marked", "present"), [(True, True), (False, False), (None, False)])
+def test_the_sites_own_mark_of_an_advertisement_is_a_disclosure(marked, present):
+    disclosure = analyze(NAME, context_of("a quiet morning", is_ad=marked)).summary["disclosure"]
+    assert disclosure == {"present": present, "evidence": [], "platform_flag": marked}
+
+
+def test_a_marked_advertisement_without_words_is_told_all_the_same():
+    assert analyze(NAME, context_of(None, is_ad=True)).summary["disclosure"]["present"] is True
+    assert analyze(NAME, context_of(None, is_ad=False)).status == "skipped"
 
 
 def skipped(analyzer, reason, segments=()):
