@@ -49,7 +49,7 @@ def unbroken(found: Iterable[Passage], kind: Kind) -> list[str]:
             chains.append([one])
         else:
             chain.append(one)
-    return ["\n".join(map(without_tags, _whole(chain).splitlines())) for chain in chains]
+    return [without_tags(_whole(chain)) for chain in chains]
 
 
 def _whole(lines: Sequence[Passage]) -> str:

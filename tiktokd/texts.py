@@ -220,8 +220,9 @@ def hashtags(text: str) -> list[str]:
 
 
 def without_tags(text: str) -> str:
-    """Return the text without hashtags, mentions, links and e-mail addresses."""
-    return " ".join(TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).split())
+    """Return the text without hashtags, mentions, links, e-mail addresses and empty lines."""
+    lines = TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).splitlines()
+    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 
 
 def _shown_by(line: Passage, until_s: float) -> str:
