@@ -27,6 +27,7 @@ def metadata(info: dict[str, Any], item: dict[str, Any]) -> Metadata:
         created_at_s=_amount(info.get("timestamp")),
         duration_s=_amount(info.get("duration")),
         artists=[text for each in (info.get("artists") or [])[:MAX_ARTISTS] if (text := _text(each))],
+        is_ad=mark if isinstance(mark := item.get("isAd"), bool) else None,
         music_id=_text(music.get("id")) if isinstance(music, dict) else None,
         width_px=_count(info.get("width")),
         height_px=_count(info.get("height")),

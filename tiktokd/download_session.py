@@ -174,13 +174,14 @@ class Session:
         self._answers.clear()
 
     def _watch_page_data(self, extractor: Any) -> None:
-        """Keep TikTok's own record of the post when the extractor reads it: yt-dlp drops the id of the sound.
+        """Keep TikTok's own record of the post when the extractor reads it: yt-dlp drops the id of the sound and the
+        mark of an advertisement.
 
         A method of yt-dlp that is not public; where a later version has none, the record stays empty.
         """
         read = getattr(extractor, "_extract_web_data_and_status", None)
         if read is None:
-            _logger.warning("this yt-dlp does not show a post's own record: no music_id")
+            _logger.warning("this yt-dlp does not show a post's own record: no music_id, no is_ad")
             return
 
         def reading(*args: Any, **kwargs: Any) -> Any:

@@ -62,8 +62,9 @@ class Shots:
     """(T,) seconds, of the thumbnails."""
 
     def cut_times_s(self) -> list[float]:
-        """Return the times of the hard cuts."""
-        return [t.start_s for t in self.transitions if t.kind == "cut"]
+        """Return when a shot begins at once, with another before it. Black is no shot: its hard edges are no cuts."""
+        begun = {s.start_s for s in [s for s in self.shots if not s.black][1:]}
+        return [t.start_s for t in self.transitions if t.kind == "cut" and t.start_s in begun]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -213,11 +214,13 @@ class Seam:
     period_s: float | None
     """The video repeats itself at this period, a whole number of times; `None`: it does not."""
     mel_apart: float | None
-    """RMS distance of the log-mel spectra of the last and first 50 ms, dB; `None`: no sound at the seam."""
+    """RMS distance of the log-mel spectra of the last and first 50 ms, dB, 0..40: what lies 40 dB under the loudest
+    band around is masked and counts as that; 0 where both are silent; `None`: no sound at the seam."""
     mel_usual: float | None
     """The same for neighbouring 50 ms in the last and first half second, their 90th percentile."""
     level_jump_db: float | None
-    """Difference of the levels of the first and last 50 ms; `None` as above; 0 where both are silent."""
+    """Difference of the levels of the first and last 50 ms, silence being -90 dBFS; `None` as above; 0 where both are
+    silent."""
     click: float | None
     """Step of the waveform at the seam over the usual step around it; above 8 it is heard as a click."""
     blank: bool

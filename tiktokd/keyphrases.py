@@ -1,15 +1,17 @@
 """Keyphrases by word co-occurrence (RAKE: Rose et al., Automatic Keyword Extraction from Individual Documents, 2010).
 
 Pure, shared by the analyzer that ranks them and the encoder that embeds them. Phrases are what stands between stop
-words and punctuation; in Chinese and Japanese, runs of ideographs or katakana between dividing characters, since words
-are not spaced there.
+words, punctuation and the ends of lines; in Chinese and Japanese, runs of ideographs or katakana between dividing
+characters, since words are not spaced there.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence, Set
+from functools import partial
+from itertools import takewhile
 
-from tiktokd.texts import IDEOGRAPHS, IN_WORD
+from tiktokd.texts import IDEOGRAPHS, IN_WORD, TOGETHER_S, Kind, Passage, without_tags, words
 
 LONGEST_WORDS = 4
 """Longer runs without a stop word are lists or lyrics, not phrases."""
@@ -23,16 +25,74 @@ CANDIDATES = 12
 """Phrases of one source that are weighed against its meaning."""
 LIKELY_LISTS = 3
 """Lists of stop words under which candidates are looked for before the language is known."""
+NEAR_LINES, ALIKE_LINES, OVER_LINES = 0.5, 0.5, 0.5
+"""Lines are stacked where less than half a line lies between them, the lower has half the height of the higher at
+least, and half of the narrower lies under or over the other: small letters alone make a line half as high."""
 _BREAK = re.compile(r"[^\w\s'’\-&+" + "\u200c\u200d" + rf"{IN_WORD[2:]}]|\n|\s-+\s")
+_IDEOGRAPHS = re.compile(f"[{IDEOGRAPHS}]{{2}}")
 _TOKEN = re.compile(rf"[{IN_WORD}]+(?:['’&+-][{IN_WORD}]+)*")
 _SIGNS = re.compile("[\u30a1-\u30ffー]{2,}|[\u3400-\u4dbf\u4e00-\u9fff]{2,}")
+
+
+def unbroken(found: Iterable[Passage], kind: Kind) -> list[str]:
+    """Return the texts of one source, tags and links taken out, with a line break where no phrase goes on.
+
+    Lines of a caption are written one by one, and so are those in the picture: a phrase goes on in the next one only
+    where it was wrapped, see `_is_wrapped`. What other analyzers take for one text, all lines of a moment, is no
+    sentence to count words in.
+    """
+    chains: list[list[Passage]] = []
+    for one in (passage for passage in found if passage.kind == kind):
+        moment = takewhile(partial(_is_of_moment, one), reversed(chains))
+        chain = next((chain for chain in moment if _is_wrapped(chain[-1], one)), None)
+        if chain is None:
+            chains.append([one])
+        else:
+            chain.append(one)
+    return [without_tags(_whole(chain)) for chain in chains]
+
+
+def _whole(lines: Sequence[Passage]) -> str:
+    """Return lines as one; what is written without spaces is joined without one."""
+    text = lines[0].text
+    for line in lines[1:]:
+        unspaced = _IDEOGRAPHS.fullmatch(text[-1:] + line.text[:1])
+        text += line.text if unspaced else f" {line.text}"
+    return text
+
+
+def _is_of_moment(one: Passage, chain: Sequence[Passage]) -> bool:
+    """Return whether the last of some lines in the picture comes up together with another."""
+    return abs((chain[-1].start_s or 0.0) - (one.start_s or 0.0)) <= TOGETHER_S
+
+
+def _is_wrapped(a: Passage, b: Passage) -> bool:
+    """Return whether the words of line `a` go on in line `b`.
+
+    They do where `b` stands right under `a`, both are there for the same time, the first word of `b` would not have
+    fitted into the picture behind `a`, and `b` does not open a sentence, which a capital does behind words in small
+    letters. Whoever had room and began a new line meant a new text, or chose a good place to break one.
+    """
+    if a.box is None or b.box is None or abs((a.end_s or 0.0) - (b.end_s or 0.0)) > TOGETHER_S:
+        return False
+    (left, top, width, height), (b_left, b_top, b_width, b_height) = a.box, b.box
+    shared = min(left + width, b_left + b_width) - max(left, b_left)
+    stacked = (
+        abs(b_top - (top + height)) < NEAR_LINES * max(height, b_height)
+        and min(height, b_height) >= ALIKE_LINES * max(height, b_height)
+        and shared >= OVER_LINES * min(width, b_width)
+    )
+    first = next(iter(words(b.text)), "")
+    fits = width + b_width * (len(first) + 1) / (len(b.text) + 1) <= 1.0
+    opens = b.text[:1].isupper() and any(word[0].islower() for word in a.text.split())
+    return stacked and not fits and not opens
 
 
 def keyphrases(texts: Iterable[str], stop: Set[str], limit: int) -> list[tuple[str, float]]:
     """Return up to `limit` phrases with scores 0..1 (share of the best), best first.
 
     Args:
-        texts: Sentences or blocks without tags and links.
+        texts: As `unbroken` returns them.
         stop: Words in lower case that end phrases.
     """
     phrases = [phrase for text in texts for phrase in _candidates(text, stop)]

@@ -67,6 +67,8 @@ class Metadata(BaseModel):
     repost_count: int | None = None
     comment_count: int | None = None
     save_count: int | None = None
+    is_ad: bool | None = None
+    """TikTok's own mark of the post as an advertisement (`isAd`)."""
     width_px: int | None = None
     height_px: int | None = None
     format_id: str | None = None
@@ -152,6 +154,7 @@ Reason = Literal[
     "no_text",
     "no_people",
     "no_music",
+    "no_beat",
     "too_short",
     "truncated",
     "low_quality",
@@ -166,7 +169,7 @@ Reason = Literal[
     "disabled",
 ]
 """Why a result is partial or skipped. `cpu_fallback`: too heavy for a machine without a working GPU.
-`corpus_unavailable`: not compared with earlier videos."""
+`corpus_unavailable`: not compared with earlier videos. `no_beat`: no steady beat, whether there is music or not."""
 
 
 class ModelUsed(BaseModel):

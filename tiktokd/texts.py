@@ -97,6 +97,8 @@ class Passage:
     end_s: float | None = None
     steps: tuple[tuple[float, str], ...] = ()
     """Of a line that grows: (second, words shown from then on) before it is whole."""
+    box: Box | None = None
+    """Where a line lies in the picture; `None`: not in the picture, or several lines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -218,29 +220,9 @@ def hashtags(text: str) -> list[str]:
 
 
 def without_tags(text: str) -> str:
-    """Return the text without hashtags, mentions, links and e-mail addresses."""
-    return " ".join(TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).split())
-
-
-def edit_distance(a: str, b: str) -> int:
-    """Return the Levenshtein distance."""
-    row = list(range(len(b) + 1))
-    for i, left in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, right in enumerate(b, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
-    return row[-1]
-
-
-def similarity(a: str, b: str) -> float:
-    """Return 1 - edit distance / length of the longer text, 0..1, blind to case and spaces."""
-    a, b = squeezed(a), squeezed(b)
-    return 1.0 - edit_distance(a, b) / max(len(a), len(b), 1)
-
-
-def squeezed(text: str) -> str:
-    """Return the text in lower case without white space."""
-    return "".join(text.lower().split())
+    """Return the text without hashtags, mentions, links, e-mail addresses and empty lines."""
+    lines = TAGS.sub(" ", _LINK_OR_MENTION.sub(" ", text)).splitlines()
+    return "\n".join(" ".join(line.split()) for line in lines if line.strip())
 
 
 def _shown_by(line: Passage, until_s: float) -> str:
@@ -272,7 +254,13 @@ def _shown(context: Context) -> Iterator[Passage]:
                 start_s=steps[0][0] if begun else _time(line, "start_s"),
                 end_s=_time(line, "end_s"),
                 steps=tuple(steps) if begun else (),
+                box=_box(line.get("box")),
             )
+
+
+def _box(value: JsonValue) -> Box | None:
+    shares = [float(n) for n in value if isinstance(n, int | float)] if isinstance(value, list) else []
+    return (shares[0], shares[1], shares[2], shares[3]) if len(shares) == 4 else None
 
 
 def _spoken(context: Context) -> Iterator[Passage]:

@@ -35,10 +35,9 @@ def model(kind, found):
 
 async def test_the_first_video_matches_nothing(library):
     found = await library.finish("a", picture=Frames.made_up(1), sound=tune(1))
-    assert model(NearDuplicateVideo, found[PICTURE]).duplicate_cluster_id is None
-    assert model(NearDuplicateVideo, found[PICTURE]).matches == []
-    sound = model(SoundFingerprintOutput, found[SOUND])
-    assert (sound.sound_cluster_id, sound.reuse_count, sound.matches) == (None, 0, [])
+    picture, sound = model(NearDuplicateVideo, found[PICTURE]), model(SoundFingerprintOutput, found[SOUND])
+    assert (picture.duplicate_cluster_id, picture.cluster_size, picture.matches) == ("a", 1, [])
+    assert (sound.sound_cluster_id, sound.reuse_count, sound.matches) == ("a", 0, [])
     assert {each["status"] for each in found.values()} == {"ok"}
 
 
@@ -63,6 +62,19 @@ async def test_a_copy_of_the_picture_is_found_among_others(library, copy, ratio,
         ("original", ratio, offset_s, kind)
     ]
     assert found.duplicate_cluster_id == "original"
+
+
+async def test_all_copies_name_one_cluster_the_earliest_too(library):
+    for id_ in "abc":
+        await library.finish(id_, picture=Frames.made_up(1), sound=tune(1))
+    stored = {id_: library.queue.get(id_).outputs for id_ in "abc"}
+    picture, sound = ({id_: found[name]["summary"] for id_, found in stored.items()} for name in (PICTURE, SOUND))
+    assert {id_: (p["duplicate_cluster_id"], p["cluster_size"]) for id_, p in picture.items()} == {
+        "a": ("a", 1), "b": ("a", 2), "c": ("a", 3),
+    }  # fmt: skip
+    assert {id_: (s["sound_cluster_id"], s["reuse_count"]) for id_, s in sound.items()} == {
+        "a": ("a", 0), "b": ("a", 1), "c": ("a", 2),
+    }  # fmt: skip
 
 
 async def test_a_minute_out_of_a_long_video_is_found(library):

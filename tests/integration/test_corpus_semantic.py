@@ -60,7 +60,7 @@ async def test_an_edited_copy_is_found_by_its_embedding(library, cosine):
             "cosine": pytest.approx(cosine, abs=0.001),
         }
     ]
-    assert (found["duplicate_cluster_id"], found["embedding_space"]) == (None, "siglip2@1")
+    assert (found["duplicate_cluster_id"], found["embedding_space"]) == ("copy", "siglip2@1")
     NearDuplicateVideo.model_validate({k: v for k, v in found.items() if k not in ("status", "reason")})
     assert library.queue.get("copy").outputs[PICTURE]["tier"] == "full"
 

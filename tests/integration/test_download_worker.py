@@ -115,6 +115,7 @@ def test_metadata_says_what_the_post_says_and_keeps_no_cookie_and_no_link(worker
     assert metadata.track == "original sound"
     assert metadata.artists == ["A Näme"]
     assert metadata.music_id == "6900000000000000002"
+    assert metadata.is_ad is False
     assert metadata.duration_s == 2
     assert (metadata.view_count, metadata.like_count, metadata.repost_count) == (1000, 100, 10)
     assert metadata.comment_count == 5

@@ -18,9 +18,9 @@ from tiktokd.encoders._onnx_weights import without_tiny
 from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders._text_reader import DETECTION
 from tiktokd.encoders.ocr import ENCODER
+from tiktokd.likeness import edit_distance
 from tiktokd.model import Envelope
 from tiktokd.plugins import ClipArrays, LoadContext
-from tiktokd.texts import edit_distance
 
 SIZE = (540, 960)
 PHRASES = {

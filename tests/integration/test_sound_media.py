@@ -213,10 +213,11 @@ def test_an_excerpt_has_the_tempo_of_the_song():
         assert any(bpm == pytest.approx(song, rel=0.01) for bpm in part["tempo_candidates_bpm"]), name
 
 
-def test_copies_of_one_sound_have_one_tempo():
+def test_copies_of_one_sound_have_one_tempo_and_are_music_throughout():
     names = ("c02_hardcuts_music.mp4", "c03_neardup_of_c02.mp4")
     first, second = (analyze("music_analysis", context_of(audio16=load(media("clips", n)))).summary for n in names)
     assert first["tempo_bpm"] == pytest.approx(second["tempo_bpm"], rel=0.01)
+    assert min(first["music_ratio"], second["music_ratio"]) > 0.95
 
 
 def test_a_loop_of_90_bpm_is_not_given_twice_that():

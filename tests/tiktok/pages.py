@@ -76,6 +76,7 @@ def record(video_id: str, name: str, renditions: list[dict[str, Any]], **changes
             "duration": 2,
             "playUrl": f"https://{CDN_HOST}/audio/{video_id}.mp3?mime_type=audio_mpeg",
         },
+        "isAd": False,
         "stats": {"playCount": 1000, "diggCount": 100, "shareCount": 10, "commentCount": 5, "collectCount": -1},
         "video": {
             "id": video_id,

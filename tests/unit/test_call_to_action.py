@@ -8,6 +8,7 @@ from tiktokd.analyzers.call_to_action import promo_codes
 from tiktokd.encoders._phrases import search
 from tiktokd.encoders.call_phrases import load
 from tiktokd.errors import ConfigError
+from tiktokd.model import Envelope
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.texts import Passage
 
@@ -51,7 +52,11 @@ def test_notes_of_advertising_are_evidence(text):
 
 @pytest.mark.parametrize("text", NOT_DISCLOSED)
 def test_words_that_look_like_advertising_notes_are_none(text):
-    assert analyze(NAME, context_of(text)).summary["disclosure"] == {"present": False, "evidence": []}
+    assert analyze(NAME, context_of(text)).summary["disclosure"] == {
+        "present": False,
+        "evidence": [],
+        "platform_flag": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -138,11 +143,64 @@ def test_lost_spaces_make_no_calls_of_other_words():
     assert {text: matches for text, matches in found.items() if matches} == {}
 
 
+@pytest.mark.parametrize(("marked", "present"), [(True, True), (False, False), (None, False)])
+def test_the_sites_own_mark_of_an_advertisement_is_a_disclosure(marked, present):
+    disclosure = analyze(NAME, context_of("a quiet morning", is_ad=marked)).summary["disclosure"]
+    assert disclosure == {"present": present, "evidence": [], "platform_flag": marked}
+
+
+def test_a_marked_advertisement_without_words_is_told_all_the_same():
+    assert analyze(NAME, context_of(None, is_ad=True)).summary["disclosure"]["present"] is True
+    assert analyze(NAME, context_of(None, is_ad=False)).status == "skipped"
+
+
+def skipped(analyzer, reason, segments=()):
+    status = "skipped" if not segments else "ok"
+    return Envelope(
+        analyzer=analyzer, version="1", status=status, tier="lite", reason=reason, segments=list(segments)
+    )  # fmt: skip
+
+
+def voice(*spans):
+    return skipped("vocal_delivery", None, [{"start_s": a, "end_s": b, "probability": 0.9} for a, b in spans])
+
+
+MUTE, BLANK = skipped("speech_transcription", "no_speech"), skipped("on_screen_text", "no_text")
+UNHEARD = skipped("speech_transcription", "model_missing")
+
+
 def test_words_without_a_call_give_an_empty_result():
-    envelope = analyze(NAME, context_of("a quiet morning by the lake"))
+    envelope = analyze(NAME, context_of("a quiet morning by the lake", outputs=[MUTE, BLANK]))
     assert envelope.status == "ok"
     assert envelope.summary["ctas"] == []
     assert (envelope.summary["first_cta_s"], envelope.summary["last_quarter_cta"]) == (None, False)
+    assert envelope.summary["unknown"] == {}
+
+
+@pytest.mark.parametrize(
+    ("outputs", "first", "late"),
+    [
+        ([UNHEARD, voice((3.0, 18.0)), BLANK], "model_missing", "model_missing"),
+        ([UNHEARD, voice((3.0, 9.0)), BLANK], "model_missing", None),
+        ([UNHEARD, BLANK], "model_missing", "model_missing"),
+        ([BLANK], "no_sources", "no_sources"),
+        ([MUTE], "no_sources", "no_sources"),
+        ([MUTE, skipped("on_screen_text", "unsupported_script")], "unsupported_script", "unsupported_script"),
+    ],
+    ids=["voice", "voice before", "no voice known", "not transcribed", "not read", "other script"],
+)
+def test_that_nobody_calls_is_not_said_where_it_is_not_known(outputs, first, late):
+    summary = analyze(NAME, context_of("a quiet morning", outputs=outputs, duration_s=20.0)).summary
+    unknown = {"first_cta_s": first, "last_quarter_cta": late}
+    assert summary["unknown"] == {name: why for name, why in unknown.items() if why}
+    assert summary["first_cta_s"] is None
+    assert summary["last_quarter_cta"] is (None if late else False)
+
+
+def test_a_call_that_is_shown_at_the_end_is_one_whatever_is_said():
+    context = context_of(ocr=[("LINK IN BIO", 17.0, 20.0)], outputs=[UNHEARD, voice((3.0, 18.0))], duration_s=20.0)
+    summary = analyze(NAME, context).summary
+    assert (summary["first_cta_s"], summary["last_quarter_cta"], summary["unknown"]) == (17.0, True, {})
 
 
 def test_no_words_and_no_code_are_no_sources():

@@ -46,6 +46,7 @@ def series(field, values, step_s=1.0):
 def test_a_value_is_said_with_the_unit_of_its_name():
     assert (title("true_peak_dbtp"), said("true_peak_dbtp", -5.0712)) == ("true peak", "-5.07 dBTP")
     assert (title("cuts_per_min"), said("cuts_per_min", 26.25)) == ("cuts", "26.2/min")
+    assert (title("cuts_0_3"), said("cuts_0_3", 1)) == ("cuts (0-3 s)", "1")
     assert (title("width_px"), said("width_px", 1280)) == ("width", "1,280 px")
     assert (title("speech_ratio"), said("speech_ratio", 0.65)) == ("speech", "███▎· 65%")
     assert said("motion_ratio", 1.3) == "1.3"  # no share: 0..1 is promised, more is said as it is

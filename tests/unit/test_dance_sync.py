@@ -131,8 +131,8 @@ def test_a_figure_that_stands_or_walks_does_not_dance():
 
 def test_without_beats_or_time_the_answer_is_a_reason():
     curve = moving(starting())
-    assert _dance.sync(curve, beats(strength=0.1))[1] == "no_music"
-    assert _dance.sync(curve, {"beats_s": [], "strength": 0.0})[1] == "no_music"
+    assert _dance.sync(curve, beats(strength=0.1))[1] == "no_beat"
+    assert _dance.sync(curve, {"beats_s": [], "strength": 0.0})[1] == "no_beat"
     assert _dance.sync(moving(starting(), seconds=3.0), beats())[1] == "too_short"
     alone = moving(starting(), shown=lambda t: t < 2.0)
     assert _dance.sync(alone, beats())[1] == "too_short"

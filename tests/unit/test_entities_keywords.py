@@ -1,5 +1,7 @@
 """Tags, links, emoji, keyphrases and brands."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tables.brands import SENTENCES
@@ -8,7 +10,7 @@ from tiktokd.analyzers._parsing import parse
 from tiktokd.analyzers.entities_keywords import _names
 from tiktokd.encoders.brands import build, load, search
 from tiktokd.errors import ConfigError
-from tiktokd.keyphrases import keyphrases
+from tiktokd.keyphrases import keyphrases, unbroken
 from tiktokd.plugins import LoadContext
 from tiktokd.text_features import NamedEntity, TextEntities
 from tiktokd.texts import Passage
@@ -109,6 +111,71 @@ def test_keyphrases_are_what_stands_between_stop_words():
     assert found[0] == ("easy banana bread recipe", 1.0)
     assert {"banana bread", "beginners"} <= {text for text, _ in found}
     assert all(0 < score <= 1 for _, score in found)
+
+
+def stacked(*lines, start_s=1.0, end_s=4.0, left=0.05, gap=0.005):
+    """Return lines of (text, width) under one another, 0.05 high."""
+    return [
+        Passage(kind="ocr", text=text, start_s=start_s, end_s=end_s, box=(left, 0.3 + i * (0.05 + gap), width, 0.05))
+        for i, (text, width) in enumerate(lines)
+    ]
+
+
+def test_a_phrase_goes_on_in_the_next_line_where_there_was_no_room_left():
+    assert unbroken(stacked(("the best banana", 0.8), ("bread recipe", 0.6)), "ocr") == ["the best banana bread recipe"]
+    assert unbroken(stacked(("MY 9 FAVOURITE", 0.88), ("PHOTOS", 0.45)), "ocr") == ["MY 9 FAVOURITE PHOTOS"]
+    assert unbroken(stacked(("My Best Banana", 0.8), ("Bread Recipe", 0.6)), "ocr") == ["My Best Banana Bread Recipe"]
+    assert unbroken(stacked(("東京タワーの夜", 0.95), ("景が綺麗", 0.6)), "ocr") == ["東京タワーの夜景が綺麗"]
+    assert unbroken(stacked(("how we bake", 0.9), ("banana bread", 0.9), ("at home today", 0.9)), "ocr") == [
+        "how we bake banana bread at home today"
+    ]
+
+
+def at(line, **changes):
+    return [replace(line[0], **changes)]
+
+
+FULL = stacked(("fresh banana bread", 0.9))
+UNDER = stacked(("fresh banana bread", 0.9), ("summer holiday", 0.8))[1:]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        stacked(("Use code CLIMB20", 0.68), ("paid partnership", 0.48)),
+        stacked(("eggs", 0.15), ("flour", 0.2), ("sugar", 0.2)),
+        stacked(("New video every Friday", 0.9), ("Giveaway tomorrow", 0.8)),
+        FULL + at(UNDER, box=(0.05, 0.7, 0.8, 0.05)),
+        FULL + at(UNDER, box=(0.05, 0.355, 0.8, 0.015)),
+        at(FULL, box=(0.0, 0.3, 0.6, 0.05)) + at(UNDER, box=(0.55, 0.355, 0.45, 0.05)),
+        FULL + at(UNDER, start_s=2.0),
+        FULL + at(UNDER, end_s=6.0),
+        FULL + at(UNDER, box=None),
+    ],
+    ids=["room", "list", "capital", "elsewhere", "other size", "beside", "later", "longer", "nowhere"],
+)
+def test_a_phrase_ends_with_its_line_where_the_next_one_is_another_text(lines):
+    assert unbroken(lines, "ocr") == [line.text for line in lines]
+
+
+def test_a_line_between_two_others_does_not_keep_them_apart():
+    first, second = stacked(("the best banana", 0.55), ("bread recipe with walnuts", 0.55))
+    wide = [replace(one, box=(0.0, one.box[1], 0.85, 0.05)) for one in (first, second)]
+    mark = Passage(kind="ocr", text="@baker", start_s=1.0, end_s=4.0, box=(0.87, 0.34, 0.12, 0.02))
+    assert unbroken([wide[0], mark, wide[1]], "ocr") == ["the best banana bread recipe with walnuts", ""]
+
+
+def test_phrases_of_a_caption_end_with_its_lines():
+    phrases = keyphrases(unbroken([Passage(kind="caption", text="Fresh eggs\nBrown sugar #yum")], "caption"), set(), 5)
+    assert {text for text, _ in phrases} == {"fresh eggs", "brown sugar"}
+    spaced = unbroken([Passage(kind="caption", text="東京 夜景")], "caption")
+    assert {text for text, _ in keyphrases(spaced, set(), 5)} == {"東京", "夜景"}
+
+
+def test_separate_lines_in_the_picture_make_separate_phrases():
+    found = analyze(NAME, context_of(ocr=[("Use code CLIMB20", 0.0, 8.0), ("paid partnership", 0.0, 8.0)]))
+    phrases = {one["text"] for one in found.summary["keyphrases"]}
+    assert phrases == {"code climb20", "paid partnership"}
 
 
 def test_keyphrases_of_spaceless_writing_are_runs_of_signs():

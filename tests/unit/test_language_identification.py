@@ -95,6 +95,14 @@ def test_each_source_has_its_own_language():
     assert 0.4 < summary["mixed_ratio"] < 0.7
 
 
+@pytest.mark.parametrize("border", [". ", "\n", "\n\n"])
+def test_each_line_of_a_caption_is_a_sentence_that_may_be_in_another_language(border):
+    lines = ("Guten Morgen ihr Lieben, heute backen wir Brot", "Good morning everybody, today we bake bread")
+    summary = analyze(NAME, context_of(border.join(lines))).summary
+    assert summary["primary"] == "de"
+    assert summary["mixed_ratio"] == pytest.approx(0.49, abs=0.02)
+
+
 def test_one_language_everywhere_is_not_mixed():
     context = context_of("My morning routine for busy people", ocr=[("wake up at five in the morning", 0.0, 3.0)])
     assert analyze(NAME, context).summary["mixed_ratio"] == 0.0

@@ -172,3 +172,15 @@ def test_a_score_without_the_end_of_the_sound_is_no_more_calibrated_than_others(
 
 def test_a_video_under_two_seconds_is_not_judged(loop):
     assert judged(loop[:45]).reason == "too_short"
+
+
+def test_what_is_masked_at_the_seam_is_no_difference_and_silence_is_a_bounded_one(loop):
+    hum = tone(440)
+    hissing, ending = hum.copy(), hum.copy()
+    hissing[-2400:] += np.random.default_rng(0).normal(0, 3e-4, 2400)
+    ending[-24000:] = 0.0
+    clean, hissed, ended = (
+        judged(loop, samples).summary["log_mel_distance_db"] for samples in (hum, hissing, ending)
+    )  # fmt: skip
+    assert hissed == pytest.approx(clean, abs=0.1)
+    assert 5 * clean < ended <= 40.0

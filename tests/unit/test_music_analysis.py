@@ -214,6 +214,32 @@ def test_music_without_a_beat_has_no_tempo():
     assert result.summary["music_present"]
 
 
+def tonal_of(*steadiness: float):
+    """Return `Spectrum.tonal` of tones in tune with these shares that are steady, four seconds each."""
+    rows = [np.tile(np.float32([share, 1.0 - beats.QUIET_TONES, 1.0, 1.0, 0.0]), (200, 1)) for share in steadiness]
+    return np.concatenate(rows)
+
+
+def test_music_goes_on_where_it_gets_less_steady_than_it_must_be_to_begin():
+    found, sure = beats.music_spans(tonal_of(0.11, 0.05, 0.2, 0.11, 0.05, 0.11), (), 24.0)
+    assert np.array(found) == pytest.approx(np.array([(8.0, 16.0)]), abs=1.0)
+    assert np.array(sure) == pytest.approx(np.array([(8.0, 12.0)]), abs=1.0)
+    assert beats.music_spans(tonal_of(0.11, 0.05, 0.11), (), 12.0) == ((), ())
+
+
+@pytest.mark.parametrize(("confidence", "status", "reason"), [(0.25, "partial", "low_quality"), (0.35, "ok", None)])
+def test_a_faint_beat_is_told_as_a_guess(confidence, status, reason):
+    sound = context_of(audio16=cadence(0, "major"))
+    spectrum_of = spectrum.encode(spectrum.load(None), [sound.arrays["audio16"]])[0]
+    beat = beats.encode(None, [beats.Item(spectrum=spectrum_of, speech=())])[0]
+    strength = 0.15 + 0.45 * confidence
+    features = {"spectrum": spectrum_of, "beats": dataclasses.replace(beat, strength=strength)}
+    result = ANALYZER.analyze(dataclasses.replace(sound, features=features))
+    assert (result.status, result.reason) == (status, reason)
+    assert result.output.tempo_confidence == pytest.approx(confidence)
+    assert result.output.tempo_bpm is not None
+
+
 def test_music_in_a_part_is_found_there():
     music = cadence(0, "major")
     sound = np.concatenate((noise(8.0, -30), music, noise(8.0, -30)))

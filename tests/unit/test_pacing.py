@@ -128,6 +128,23 @@ def test_a_cut_every_two_seconds_is_thirty_cuts_per_minute():
     assert [s.cuts for s in result.segments] == [0, 0, 1] + [0, 1] * 8 + [0]
 
 
+def test_a_way_through_black_is_one_change_of_shot_in_the_second_where_the_next_one_begins():
+    spans = ((8.0, 9.0), (11.2, 12.4))
+    fades = [TransitionFound(t_s=(a + b) / 2, kind="fade", score=1, start_s=a, end_s=b) for a, b in spans]
+    output = ShotBoundaries(shot_count=2, cut_times_s=[], mean_shot_s=8.9, median_shot_s=8.9, transitions=fades)
+    shown = [{"start_s": a, "end_s": b, "keyframe_s": a} for a, b in ((0.0, 9.0), (11.2, 20.0))]
+    result = paced(envelope("shot_boundaries", output, shown))
+    assert [s.start_s for s in result.segments if s.cuts] == [11.0]
+    assert sum(s.cuts for s in result.segments) == output.shot_count - 1
+
+
+def test_soft_changes_of_shot_alone_are_neither_on_nor_off_the_beat():
+    bare = shots(EVERY_TWO, 20.0)
+    soft = bare.model_copy(update={"summary": {**bare.summary, "cut_times_s": []}})
+    found = paced(soft, music(BEATS)).output
+    assert (found.cuts_per_min, found.beat_sync_ratio, found.unknown["beat_sync_ratio"]) == (30.0, None, "no_cuts")
+
+
 def test_a_single_take_has_no_cuts_per_minute():
     assert paced(shots([], 20.0)).output.cuts_per_min == 0.0
 
@@ -213,6 +230,26 @@ def test_nothing_known_and_too_short_are_skipped():
             [shots(EVERY_TWO, 20.0), motion(0.1), skipped("music_analysis", "no_music"), voice(4.0, 0.5)],
             True,
             {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_music"},
+        ),
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1), music(BEATS, confidence=0.1), voice(4.0, 0.5)],
+            True,
+            {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_beat"},
+        ),
+        (
+            [shots(EVERY_TWO, 20.0), motion(0.1), music([]), voice(4.0, 0.5)],
+            True,
+            {"onsets_per_s": "no_sources", "words_per_s": "no_sources", "beat_sync_ratio": "no_beat"},
+        ),
+        (
+            [skipped("shot_boundaries", "cpu_fallback"), motion(0.1), music(BEATS), voice(4.0, 0.5)],
+            True,
+            {
+                **dict.fromkeys(("cuts_per_min", "shot_mean_s", "shot_median_s", "shot_cv"), "cpu_fallback"),
+                "onsets_per_s": "no_sources",
+                "words_per_s": "no_sources",
+                "beat_sync_ratio": "cpu_fallback",
+            },
         ),
     ],
 )

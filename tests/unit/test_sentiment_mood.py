@@ -88,6 +88,12 @@ def test_no_words_are_no_sources():
     assert (both(context_of(None)).status, both(context_of(None)).reason) == ("skipped", "no_sources")
 
 
+def test_the_lines_of_a_caption_are_judged_one_by_one():
+    lines = ("Worst day ever, I hate it", "But the cake is great and I love it")
+    by_line, by_sentence = (analyze("sentiment_mood", context_of(b.join(lines))).summary for b in ("\n", ". "))
+    assert by_line["text"]["valence"] == pytest.approx(by_sentence["text"]["valence"], abs=0.05)
+
+
 def test_sentences_that_are_shown_or_said_have_segments():
     context = context_of(
         "A wonderful holiday with my lovely family",

@@ -5,9 +5,14 @@ from functools import cache
 import numpy as np
 import pytest
 
+from tests.contexts import facts
+from tests.written import analyze, context_of
+from tiktokd.analyzers import shot_boundaries
 from tiktokd.encoders import _soft_transitions as soft
 from tiktokd.encoders import shots as encoder
 from tiktokd.footage import Shots
+from tiktokd.model import Envelope
+from tiktokd.plugins import Context
 
 FPS = 30.0
 SCALE = 6
@@ -188,6 +193,41 @@ def test_a_cut_to_or_from_the_middle_of_a_dissolve_is_no_part_of_it(reverse):
     cut = 50 if reverse else 30
     (found,) = soft.find(clip, np.arange(80) / FPS, [cut], lambda _i, _k: 40.0)
     assert (found.first, found.last) == (30, 49)
+
+
+BLACK = np.zeros((30, 27, 48, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("parts", "cuts"),
+    [
+        ((BLACK, scene(33, 75)), []),
+        ((scene(33, 75), BLACK), []),
+        ((BLACK, scene(33, 45), scene(34, 45)), [75]),
+        ((scene(33, 45), BLACK, scene(34, 45)), [75]),
+        ((scene(33, 45), scene(34, 45), scene(35, 45)), [45, 90]),
+    ],
+    ids=["black start", "black end", "black start and a cut", "black between", "no black"],
+)
+def test_the_hard_edge_of_black_is_no_cut_for_any_analyzer(parts, cuts):
+    found = find(np.concatenate(parts))
+    media = facts(duration_s=sum(map(len, parts)) / FPS, frames=sum(map(len, parts)), audio=False)
+    result = shot_boundaries.analyze(Context(facts=media, features={"shots": found}))
+    assert [round(t * FPS) for t in result.output.cut_times_s] == cuts
+    assert [t.t_s for t in result.output.transitions] == result.output.cut_times_s
+    assert result.output.shot_count == len(cuts) + 1
+    envelope = Envelope(
+        analyzer="shot_boundaries",
+        version="1",
+        status="ok",
+        tier="lite",
+        summary=result.output.model_dump(),
+        segments=[segment.model_dump() for segment in result.segments],
+    )
+    context = context_of(outputs=[envelope], duration_s=media.duration_s)
+    assert analyze("hook", context).summary["cuts_0_3"] == sum(cut < 3.0 * FPS for cut in cuts)
+    seconds = analyze("pacing", context).segments
+    assert [s["cuts"] for s in seconds] == [sum(cut // FPS == s["start_s"] for cut in cuts) for s in seconds]
 
 
 def test_one_frame_is_one_shot():

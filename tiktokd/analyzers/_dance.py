@@ -46,7 +46,7 @@ def sync(movement: Mapping[str, Any], beats: Mapping[str, Any]) -> Sync:
     """
     times = np.array(beats.get("beats_s", []), np.float64)
     if len(times) < 2 or beats.get("strength", 0.0) < BEAT_STRENGTH_MIN:
-        return None, "no_music", "no steady beat"
+        return None, "no_beat", "no steady beat"
     if not movement["energy"]:
         return None, "truncated", "the pictures that were kept of this long video are too far apart for a rhythm"
     energy = np.array([np.nan if v is None else v for v in movement["energy"]], np.float64)

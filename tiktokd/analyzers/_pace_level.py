@@ -2,12 +2,10 @@
 
 import numpy as np
 
-from tiktokd.analyzers.music_analysis import MusicAnalysisOutput
+from tiktokd.analyzers.music_analysis import BEAT_SURE, MusicAnalysisOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 
 BEAT_WINDOW_S = 0.1
-BEAT_CONFIDENCE = 0.3
-"""`music_analysis` asks not to lean on beats below this."""
 
 FAST_CUTS_PER_MIN, FAST_SPEED, FAST_ONSETS_PER_S, FAST_WORDS_PER_S, FAST_SYLLABLES_PER_S = 40.0, 0.5, 5.0, 4.0, 6.0
 """What counts as full speed: a cut every 1.5 s, half a picture per second, sixteenths at 75 BPM, a fast speaker."""
@@ -40,10 +38,15 @@ def level(
     return sum(known) / len(known) if known else None
 
 
+def has_beat(music: MusicAnalysisOutput) -> bool:
+    """Return whether the music has a beat to lean on."""
+    return bool(music.beats_s) and music.tempo_confidence >= BEAT_SURE
+
+
 def beat_sync(shots: ShotBoundaries | None, music: MusicAnalysisOutput | None, heard_s: float) -> float | None:
     """Return the share of the cuts in the heard part that are on a beat; `None` without cuts or a reliable beat."""
     cuts = np.array([t for t in shots.cut_times_s if t < heard_s] if shots else [])
-    if music is None or not len(cuts) or not music.beats_s or music.tempo_confidence < BEAT_CONFIDENCE:
+    if music is None or not len(cuts) or not has_beat(music):
         return None
     apart = np.abs(cuts[:, None] - np.array(music.beats_s)[None, :]).min(axis=1)
     return round(float((apart <= BEAT_WINDOW_S).mean()), 4)

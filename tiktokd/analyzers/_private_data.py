@@ -65,11 +65,18 @@ _ADDRESS = re.compile(
     r"|\b\d{1,4}\s*,?\s+(?:rue|avenue|boulevard|place|impasse)\s+(?:d[eu]s?\s+|de\s+la\s+)?[A-ZÉÈ][\wéèêàç'-]+"
     r"|\b(?:Calle|Avenida|Rua|Via|Viale|ul\.|улица|ул\.)\s+(?:\w+\s+){0,2}[A-ZÁÉÍÓÚА-Я][\w'-]+,?\s+(?:n[.º°]?\s*)?\d{1,4}\b)"
 )
-_SPELLED = (
-    (re.compile(r"\s{0,3}[\[({]\s{0,3}(?:at|ät)\s{0,3}[\])}]\s{0,3}", re.I), "@"),
-    (re.compile(r"\s{0,3}[\[({]\s{0,3}dot\s{0,3}[\])}]\s{0,3}", re.I), "."),
-)
+_AT = re.compile(r"\s{0,3}[\[({]\s{0,3}(?:at|ät)\s{0,3}[\])}]\s{0,3}", re.I)
+_DOT = re.compile(r"\s{0,3}[\[({]\s{0,3}dot\s{0,3}[\])}]\s{0,3}", re.I)
 """jane (at) example [dot] org: spelled for people, not for collectors."""
+_LAST_WORD, _SPELLED_DOMAIN = re.compile(r"[\w.+-]+$"), re.compile(rf"[\w-]{{1,63}}(?:{_DOT.pattern})", re.I)
+_BEFORE_AT = frozenset({
+    "a", "all", "also", "and", "are", "arrive", "arrived", "available", "be", "been", "book", "buy", "everything",
+    "exclusively", "find", "found", "get", "got", "he", "her", "here", "him", "is", "it", "laugh", "laughing", "learn",
+    "look", "looked", "looking", "looks", "meet", "now", "off", "on", "only", "or", "order", "out", "sale", "see",
+    "she", "shop", "shopping", "sold", "stare", "staring", "stay", "that", "them", "there", "these", "they", "this",
+    "those", "up", "us", "visit", "was", "watch", "we", "were", "work", "working", "you",
+})  # fmt: skip
+"""English words that "at" follows in a sentence; hardly anybody is called so, and "me" may be me@example.org."""
 _SCAMS = {
     "guaranteed_money": r"(?:guaranteed|risk[- ]free)\s+(?:profits?|returns?|income)|(?:earn|make)\s+\$?\d[\d,.]*k?\s+(?:a|per|every)\s+(?:day|week|hour)\s+(?:from\s+home|easily|guaranteed)|double\s+your\s+(?:money|bitcoin|crypto)|garantiert\w*\s+(?:gewinn|verdienst)\w*|guadagn\w+\s+garantit\w+|gwarantowan\w+\s+(?:zysk|doch[óo]d)\w*|garantili\s+(?:kazanç|gelir)|гарантированн\w+\s+(?:доход|прибыл|заработ)\w*|ganancias?\s+garantizadas?|gains?\s+garantis?|lucro\s+garantido",  # noqa: E501
     "investment": r"(?:invest|deposit|send)\s+(?:only\s+|just\s+)?[$€£]?\d[\d,.]*\s*(?:and|to|,)\s+(?:get|receive|earn|make)\s+[$€£]?\d|(?:forex|crypto|bitcoin|trading)\s+(?:signals?\s+)?(?:dm|inbox|message|text)\s+me|(?:dm|message|text|inbox)\s+me\s+(?:to|for)\s+(?:invest|forex|crypto|bitcoin|trading)",  # noqa: E501
@@ -95,11 +102,18 @@ class Found:
 def private_data(text: str) -> list[Found]:
     """Return e-mail addresses, card numbers, IBANs, phone numbers and street addresses, masked, each place once."""
     found: list[Found] = []
-    for pattern, sign in _SPELLED:
-        text = pattern.sub(sign, text)
+    text = _DOT.sub(".", _AT.sub(_at_sign, text))
     for kind, pattern in (("email", EMAIL), ("iban", _IBAN), ("credit_card", _CARD), ("address", _ADDRESS)):
         text = pattern.sub(lambda m, kind=kind: _take(kind, m.group(), found), text)  # type: ignore[misc]
     return found + list(_phones(text))
+
+
+def _at_sign(match: re.Match[str]) -> str:
+    """Return @ for a spelled one, and a preposition as it is: look (at) this.com, but look (at) this (dot) com."""
+    start, end = match.span()
+    before = _LAST_WORD.search(match.string[max(start - 32, 0) : start])
+    apart = match.group()[0].isspace() and before is not None and before.group().lower() in _BEFORE_AT
+    return match.group() if apart and not _SPELLED_DOMAIN.match(match.string, end) else "@"
 
 
 def told(text: str, spans: Iterable[PrivateSpan]) -> list[Found]:

@@ -1,4 +1,4 @@
-"""Words that are said and that nothing transcribed: why a result has none of them. Pure."""
+"""Words that are said or shown and that nothing transcribed or read: why a result has none of them. Pure."""
 
 from tiktokd.model import Reason
 from tiktokd.plugins import Context
@@ -16,3 +16,31 @@ def no_words(context: Context, said: str) -> tuple[Reason, str]:
     """Return why a video has nothing to read, and `said` for people; of a voice that nothing transcribes, that."""
     why = untranscribed(context)
     return (why[0], f"{said}; somebody speaks: {why[1]}") if why else ("no_sources", said)
+
+
+def missed(context: Context, from_s: float) -> Reason | None:
+    """Return why words that are said from a second on, or shown at all, may be missed; `None`: all are known."""
+    return _missed_speech(context, from_s) or _missed_writing(context)
+
+
+def _missed_speech(context: Context, from_s: float) -> Reason | None:
+    if not context.facts.has_audio:
+        return None
+    heard, voice = context.outputs.get("speech_transcription"), context.outputs.get("vocal_delivery")
+    if heard is None or heard.status == "error":
+        return "no_sources"
+    if heard.status == "ok" or heard.reason in ("no_speech", "no_audio", "too_short"):
+        return None
+    if heard.status == "skipped" and voice is not None and voice.reason != "truncated" and voice.segments:
+        spoken_until_s = max(float(str(segment["end_s"])) for segment in voice.segments)
+        return heard.reason if spoken_until_s > from_s else None
+    return heard.reason
+
+
+def _missed_writing(context: Context) -> Reason | None:
+    if not context.facts.has_video:
+        return None
+    shown = context.outputs.get("on_screen_text")
+    if shown is None or shown.status == "error":
+        return "no_sources"
+    return None if shown.reason == "no_text" else shown.reason

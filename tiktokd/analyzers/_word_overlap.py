@@ -3,7 +3,8 @@
 from collections import Counter
 from collections.abc import Sequence, Set
 
-from tiktokd.texts import similarity, words
+from tiktokd.likeness import similarity
+from tiktokd.texts import words
 
 LETTERS_MAX = 300
 """Of each text are compared letter by letter: the cost grows with the square."""

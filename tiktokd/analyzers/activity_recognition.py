@@ -50,7 +50,7 @@ class ActivityRecognition(Output):
     dance_sync: float | None
     """0..1, how much of the movement of people keeps to the beat beyond chance; `None`: see `unknown`."""
     unknown: dict[str, str]
-    """Field that is null → why: `dance_sync` → no_people, no_music, no_audio, too_short, low_quality (no movement) …"""
+    """Field that is null → why: `dance_sync` → no_people, no_beat, no_audio, too_short, low_quality (no movement) …"""
 
 
 class ActivitySegment(Segment):
@@ -101,5 +101,5 @@ ANALYZER = Analyzer(
     signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats", "videoprism"),
     needs_signals=("siglip2", "picture_labels"),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

@@ -1,12 +1,15 @@
 """What the video asks its viewers to do, which codes it gives, and whether it says that it is advertising.
 
 Phrase lists in 16 languages (`data/calls_to_action.toml`, or the user's own), promo codes behind words like "code",
-links, QR codes (OpenCV), and notes of paid partnership in words and hashtags. QR payloads and links are data: nothing
-opens them. Full tier: sentences that say the same in other words, by their nearness to the sentences of
-`data/prototypes/calls.toml` (E5). Bad at: reported speech, lyrics, irony, other words than those of the lists; text in
-scripts that `on_screen_text` cannot read is missed, and a silent advertisement is no disclosure: yt-dlp does not hand
-over the site's own label for paid partnerships, so words and hashtags are all there is. Paraphrases are bad at negation
-in words that the lists do not know, and their margin is not fitted to data: they score 0.5.
+links, QR codes (OpenCV), and notes of paid partnership in words, hashtags and the site's own mark. QR payloads and
+links are data: nothing opens them. Full tier: sentences that say the same in other words, by their nearness to the
+sentences of `data/prototypes/calls.toml` (E5).
+
+Bad at: reported speech, lyrics, irony, other words than those of the lists; text in scripts that `on_screen_text`
+cannot read is missed; a silent advertisement is no disclosure. Of the site's marks only `isAd` of TikTok's page is
+read. Nobody documents it, and it was never seen on a paid post here; other fields of that record that may mean a paid
+partnership are numbers without a known meaning, and left alone. Paraphrases are bad at negation in words that the lists
+do not know, and their margin is not fitted to data: they score 0.5.
 """
 
 import re
@@ -16,7 +19,7 @@ from typing import Any, Literal, cast, get_args
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers._parsing import parse
-from tiktokd.analyzers._unheard import no_words
+from tiktokd.analyzers._unheard import missed, no_words
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 from tiktokd.text_features import TextVectors
@@ -81,9 +84,12 @@ class Disclosure(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     present: bool
-    """Said in words or hashtags; `False` does not mean that nobody paid."""
+    """Said in words or hashtags, or marked by the site; `False` does not mean that nobody paid."""
     evidence: list[str]
     """The words and hashtags, each once."""
+    platform_flag: bool | None
+    """The site's own mark of the post as an advertisement (`isAd`); `None`: it did not say, as of every file that was
+    not downloaded from it."""
 
 
 class CallToAction(Output):
@@ -98,9 +104,13 @@ class CallToAction(Output):
     disclosure: Disclosure
     """Notes of advertising."""
     first_cta_s: float | None
-    """When the first call is shown or said, seconds; `None`: none but in the caption."""
-    last_quarter_cta: bool
-    """A call comes up in the last quarter of the video."""
+    """When the first call of `ctas` is shown or said, seconds; `None`: none but in the caption, or see `unknown`."""
+    last_quarter_cta: bool | None
+    """A call begins in the last quarter of the video (one that is shown throughout does not); `None`: none of `ctas`,
+    and there may be others, see `unknown`."""
+    unknown: dict[str, str]
+    """Field that is null because not all that is said and shown is known → why: model_missing, cpu_fallback, truncated
+    (a long video), unsupported_script (writing that cannot be read), no_sources (not asked for) …"""
 
 
 class CallSegment(Segment):
@@ -115,10 +125,11 @@ class CallSegment(Segment):
 
 
 def analyze(context: Context) -> Result:
-    """Return the calls, or skipped/no_sources where there is neither text nor a QR code."""
+    """Return the calls, or skipped/no_sources where there is neither text, nor a QR code, nor the mark of an ad."""
     found = blocks(passages(context))
     codes = _codes(context.signals.get("qr", {}))
-    if not found and not codes:
+    marked = context.metadata.is_ad
+    if not found and not codes and not marked:
         return skipped(*no_words(context, "no caption, no text in the picture, no transcript, no QR code"))
     phrases: Sequence[CallMatch] = context.features["call_phrases"]
     matches = [match for match in phrases if not match.negated]
@@ -132,14 +143,20 @@ def analyze(context: Context) -> Result:
     ]
     ctas = _once(calls)
     timed = [call.t_s for call, _ in ctas if call.t_s is not None]
+    last_s = LAST_QUARTER * context.facts.duration_s
+    late = any(t >= last_s for t in timed)
+    missing = {"first_cta_s": missed(context, 0.0) if not timed else None}
+    missing |= {"last_quarter_cta": missed(context, last_s) if not late else None}
+    unknown: dict[str, str] = {name: why for name, why in missing.items() if why is not None}
     evidence = list(dict.fromkeys(match.text for match in matches if match.type == "disclosure"))
     output = CallToAction(
         ctas=[call for call, _ in ctas],
         promo_codes=list(dict.fromkeys(code for passage in found for code in promo_codes(passage.text))),
         qr_payloads=[payload for payload, _, _ in codes],
-        disclosure=Disclosure(present=bool(evidence), evidence=evidence),
+        disclosure=Disclosure(present=bool(evidence) or marked is True, evidence=evidence, platform_flag=marked),
         first_cta_s=min(timed, default=None),
-        last_quarter_cta=any(t >= LAST_QUARTER * context.facts.duration_s for t in timed),
+        last_quarter_cta=None if "last_quarter_cta" in unknown else late,
+        unknown=unknown,
     )
     segments = [
         CallSegment(start_s=c.t_s, end_s=max(end or c.t_s, c.t_s), type=c.type, text=c.text, source=c.source)
@@ -230,6 +247,6 @@ ANALYZER = Analyzer(
     uses=("call_phrases",),
     optional=("e5",),
     signals=("qr",),
-    after=("on_screen_text", "speech_transcription"),
-    version="5",
+    after=("on_screen_text", "speech_transcription", "vocal_delivery"),
+    version="6",
 )

@@ -19,11 +19,12 @@ from pydantic import BaseModel, ConfigDict
 from tiktokd.analyzers import _sound_sources
 from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers._word_overlap import coverage, letters_alike, nearest, token_f1
+from tiktokd.likeness import squeezed
 from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.robust import robust_z
 from tiktokd.text_features import TextVectors, WordsInPictureSpace
-from tiktokd.texts import Passage, blocks, hashtags, passages, squeezed, without_tags, words
+from tiktokd.texts import Passage, blocks, hashtags, passages, without_tags, words
 
 Field = Literal["ocr_speech", "caption_content", "visual_text_z", "visual_text_shipped_z", "audio_picture"]
 Flag = Literal["ocr_differs_from_speech", "caption_differs_from_content", "hashtags_differ_from_content"]

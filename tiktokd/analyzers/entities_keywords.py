@@ -10,9 +10,13 @@ Brands are also known by their logos where the user keeps pictures of some in `a
 the extra OWLv2 was fetched, it looks for those of the word list by name. Without pictures, extra or weights nothing is
 looked for, and no result is less.
 
-Bad at: keyphrases in sentences without a stop word and in languages without a list (they come from all lists then),
-brands that are everyday words, slang; logos that are small, covered, briefly in sight or not in the gallery, and things
-that look like one; products that merely lie around are listed like those that the video is about.
+Keyphrases end with their line. They go on only where it was wrapped: the next line stands right under it for the same
+time, opens no sentence, and its first word would not have fitted into the picture behind it.
+
+Bad at: keyphrases in sentences without a stop word, in languages without a list (they come from all lists then), and
+over a line that was broken where there was room (they come in two parts); brands that are everyday words, slang; logos
+that are small, covered, briefly in sight or not in the gallery, and things that look like one; products that merely lie
+around are listed like those that the video is about.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -25,11 +29,11 @@ from tiktokd.analyzers._parsing import Parsed, masked_email, parse
 from tiktokd.analyzers._products import PRODUCTS
 from tiktokd.analyzers._unheard import no_words
 from tiktokd.analyzers.language_identification import LanguageIdentification
-from tiktokd.keyphrases import CANDIDATES, keyphrases, rerank
+from tiktokd.keyphrases import CANDIDATES, keyphrases, rerank, unbroken
 from tiktokd.model import Output
 from tiktokd.plugins import Analyzer, Context, Result, ok, skipped
 from tiktokd.text_features import TextEntities, TextVectors
-from tiktokd.texts import BrandMatch, Kind, Passage, blocks, passages, without_tags
+from tiktokd.texts import BrandMatch, Kind, Passage, blocks, passages
 
 Source = Literal["caption", "ocr", "speech"]
 Shown = Literal["caption", "ocr", "speech", "picture"]
@@ -196,12 +200,12 @@ def _phrases(
 ) -> list[Keyphrase]:
     near = _nearness(found, vectors)
     phrases: list[Keyphrase] = []
-    for kind in ("caption", "ocr", "speech"):
+    kinds: tuple[Kind, ...] = ("caption", "ocr", "speech")
+    for kind in kinds:
         detected = language.by_source.get(kind) if language else None
         code = detected.lang if detected and detected.lang else (language.primary if language else None)
         words = stop.get(code or "") or frozenset().union(*stop.values())
-        texts = [without_tags(block.text) for block in blocks(found) if block.kind == kind]
-        ranked = rerank(keyphrases(texts, words, CANDIDATES), near, PHRASES_PER_SOURCE)
+        ranked = rerank(keyphrases(unbroken(found, kind), words, CANDIDATES), near, PHRASES_PER_SOURCE)
         phrases += [Keyphrase(text=text, score=score, similarity=near.get(text), source=kind) for text, score in ranked]
     return phrases
 
@@ -261,5 +265,5 @@ ANALYZER = Analyzer(
     optional=("ner", "e5"),
     signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="5",
+    version="6",
 )

@@ -65,7 +65,7 @@ class Hook(Output):
     first_text_s: float | None
     """When text other than a watermark first comes up, anywhere in the video; `None`: none was found."""
     cuts_0_3: int | None
-    """Cuts in the first 3 s; `None`: not measured, or all is black."""
+    """Cuts from shot to shot in the first 3 s (out of a black start is none); `None`: not measured, or all is black."""
     motion_ratio: float | None
     """Mean speed in the first 3 s over that of the rest, 0 or more; `None`: not measured, or nothing moves later."""
     loudness_jump_lu: float | None
@@ -262,5 +262,5 @@ ANALYZER = Analyzer(
         "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness",
     ),
     signals=("flow", "siglip2", "dfine", "vitpose"),
-    version="4",
+    version="5",
 )  # fmt: skip

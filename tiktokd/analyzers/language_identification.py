@@ -196,5 +196,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     optional=("lid",),
     after=("on_screen_text", "speech_transcription"),
-    version="3",
+    version="4",
 )

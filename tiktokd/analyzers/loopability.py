@@ -51,9 +51,13 @@ class Loopability(Output):
     motion_continuity: float | None
     """0..1; `None`: not measured (long videos)."""
     log_mel_distance_db: float | None
-    """Root mean square difference of the spectra of the last and first 50 ms, dB; `None`: no sound to compare."""
+    """Root mean square difference of the spectra of the last and first 50 ms, 24 bands, dB. What lies 40 dB under the
+    loudest band of the half seconds around the seam counts as 40 dB under it, since it is masked, and what lies 70 dB
+    under full scale as that: no difference is above 40. 0 where both 50 ms are silent (under -60 dBFS). `None`: no
+    sound to compare."""
     level_jump_db: float | None
-    """From the last to the first 50 ms, positive where the start is louder; `None` as above."""
+    """From the last to the first 50 ms, positive where the start is louder; silence counts as -90 dBFS, and 0 is told
+    where both are silent. `None` as above."""
     click: bool | None
     """The waveform steps at the seam; `None` as above."""
     repeat_period_s: float | None

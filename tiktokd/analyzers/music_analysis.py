@@ -9,8 +9,9 @@ loops of drums alone, rubato, songs that change key, a minor key against its rel
 both, and may be given the wrong one with full confidence), single tones that recur, such as beeps (count as music),
 speech over music, drums alone (a beat, but `music_present` only where it is very regular).
 
-Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
-`partial/low_quality` with tempo and beats left out.
+Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music. Music without a steady beat is
+`partial/low_quality`: tempo and beats are left out where there is none, and given as a guess where it is faint
+(`tempo_confidence` under 0.3).
 
 Source: Ellis 2007 (beats); Krumhansl and Kessler, Psychological Review 89, 1982 (key profiles); AudioSet ontology
 (CC BY-SA 4.0; genres and moods).
@@ -33,6 +34,8 @@ REGULAR_BEAT = 0.5
 """Strength from which a beat is reported without any tones, and ..."""
 PERCUSSION = 0.7
 """... makes music by itself; no speech, footsteps or applause comes near."""
+BEAT_SURE = 0.3
+"""Confidence from which others lean on the beats: about where speech and noise end."""
 CHROMA_STEP_S = 0.1
 MAJOR = np.array((6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88))
 MINOR = np.array((6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17))
@@ -76,9 +79,9 @@ class MusicAnalysisOutput(Output):
     tempo_candidates_bpm: list[float]
     """Half, whole and double tempo within 30..300; listeners differ."""
     tempo_confidence: float = Field(ge=0, le=1)
-    """0: no steady beat .. 1: like a drum machine. Below 0.3 do not lean on the beats."""
+    """0: no beat .. 1: like a drum machine. Below 0.3 it is faint: do not lean on tempo and beats."""
     beats_s: list[float]
-    """Times of the beats, rising; empty without a steady beat."""
+    """Times of the beats, rising; empty without a beat."""
     key: str | None
     """C, C#, D .. B."""
     mode: str | None
@@ -177,6 +180,9 @@ def analyze(context: Context) -> Result:
         )
     if output.tempo_bpm is None:
         return partial(output, "low_quality", "the music has no steady beat", segments, calibrated=False)
+    if output.tempo_confidence < BEAT_SURE:
+        said = "the beat is faint: tempo and beats are a guess"
+        return partial(output, "low_quality", said, segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 
@@ -190,5 +196,5 @@ ANALYZER = Analyzer(
     uses=("spectrum", "beats"),
     optional=("ast",),
     needs=frozenset({"audio"}),
-    version="3",
+    version="4",
 )

@@ -1,14 +1,16 @@
 """What it takes to find other copies of this video: PDQ hashes of a frame per second, plain, mirrored and cropped.
 
 The hashes are taken inside the bars. Which earlier videos match is filled in by the corpus once the video is finished
-(`duplicate_cluster_id`, `matches`, `embedding_space`); until then they are empty. `tiktokd.copies.match` is the rule:
-frames within 31 bits, at one offset in time, for at least 30 % of the frames. Full tier: copies edited beyond that
-(cropped far, turned, at another speed) and parts of a video are found by SigLIP2 embeddings: the cosine of the clips'
-means, at least 0.9, finds a few, and at least half of the frames of one must have their like in the other (a cosine of
-about 0.95, by sketches of 512 bits). Videos from before frames were kept are compared by their means alone, at least
-0.95. The limits are not calibrated: two videos of one person in one room may reach them, and so may two that end on the
-same long card. A semantic match says "look at both", has no place in time and joins no cluster; where the hashes match
-too, theirs is the one that is listed.
+(`duplicate_cluster_id`, `cluster_size`, `matches`, `embedding_space`), and stays as it was then; to find all copies of
+a video, ask for those with its cluster. `tiktokd.copies.match` is the rule: frames within 31 bits, at one offset in
+time, for at least 30 % of the frames. Full tier: copies edited beyond that (cropped far, turned, at another speed) and
+parts of a video are found by SigLIP2 embeddings: the cosine of the clips' means, at least 0.9, finds a few, and at
+least half of the frames of one must have their like in the other (a cosine of about 0.95, by sketches of 512 bits).
+Videos from before frames were kept are compared by their means alone, at least 0.95. The limits are not calibrated: two
+videos of one person in one room may reach them, and so may two that end on the same long card. A semantic match says
+"look at both", has no place in time and joins no cluster; where the hashes match too, theirs is the one that is listed.
+A cluster is one earliest video and those that match it: a copy of a copy that the earliest does not match names the
+copy.
 
 Bad at: without SigLIP2, crops over 12 %, stickers that cover a tenth of the picture, rotation, copies at another speed
 and parts of a moving picture that begin between two full seconds, where other moments are hashed (missed); with it, a
@@ -63,12 +65,14 @@ class NearDuplicateVideo(Output):
     pdq: list[FrameHash]
     """About one per second, in order."""
     duplicate_cluster_id: str | None
-    """The earliest of the exact and edited copies; `None`: not matched (yet), or the only one."""
+    """Id of the earliest of this video and its exact and edited copies, so the same for all that match that one: its
+    own id where this video is the earliest, or the only one so far. `None`: not compared."""
     cluster_size: int | None
-    """Videos that are filed under that earliest one when this one is finished, itself included; 1: the only one;
-    `None`: not compared."""
+    """Videos that are filed under that earliest one when this one is finished, itself included, and not counted again
+    when later ones come: the latest copy has the highest. 1: the only one; `None`: not compared."""
     matches: list[VideoMatch]
-    """Exact and edited ones, then semantic ones by their frames, each best first; empty: none found (yet)."""
+    """Exact and edited ones, then semantic ones by their frames, each best first. Of the videos that were finished
+    before this one: later ones name it, and not the other way round. Empty: none found, or not compared."""
     embedding_space: str | None
     """Model and revision whose embeddings were compared, only with their like; `None`: semantic copies were not looked
     for, since there was no embedding."""
@@ -112,5 +116,5 @@ ANALYZER = Analyzer(
     uses=("frame_hashes",),
     signals=("siglip2",),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _pace_speech
-from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, talk
+from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, has_beat, talk
 from tiktokd.analyzers._pace_level import beat_sync as _beat_sync
 from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
@@ -89,9 +89,9 @@ class Pacing(Output):
     pace_level: float
     """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]
-    """Field that is null → why: no_audio, no_speech, no_music (no steady beat), no_cuts (one shot), low_quality (all
-    black), no_spaces (of words), too_short, model_missing, cpu_fallback, no_sources (not asked for); of the index in
-    words."""
+    """Field that is null → why: no_audio, no_speech, no_music, no_beat (music without a steady one), no_cuts (one shot;
+    of the beats, no hard cut), low_quality (all black), no_spaces (of words), too_short, truncated (nothing was heard
+    around the cuts), model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
     pace_formula: str
     """The formula of the index, for people."""
     level_formula: str
@@ -102,7 +102,8 @@ class PaceSegment(Segment):
     """One second."""
 
     cuts: int | None
-    """Cuts and soft transitions whose middle lies in this second; `None`: not known, or all is black."""
+    """Shots that begin in this second, by a cut or softly, the first of all left out; `None`: not known, or all is
+    black."""
     motion: float | None
     """Mean speed, short sides per second; `None`: not measured."""
     onsets: int | None
@@ -126,7 +127,8 @@ def analyze(context: Context) -> Result:
     # Of a long video the first minutes of sound alone fit into the slot: what was not heard is not silence.
     cut_s = cut_off_at(context.signals.get("spectrum", {}).get("duration_s", duration_s), 0.0, duration_s)
     heard_s = duration_s if cut_s is None else cut_s
-    lengths = _shot_lengths(context)
+    spans = _shot_spans(context)
+    lengths = [end_s - start_s for start_s, end_s in spans]
     cuts_per_min = _cuts_per_min(shots, lengths)
     speed = motion.motion_mean if motion else None
     onset_rate = sum(onsets) / heard_s if onsets is not None else None
@@ -153,7 +155,8 @@ def analyze(context: Context) -> Result:
         level_formula=LEVEL_FORMULA,
     )
     output = output.model_copy(update={"unknown": unknown(context, output)})
-    segments = _seconds(duration_s, shots, speeds, onsets, words, heard_s=heard_s)
+    begun = [start_s for start_s, _end_s in spans[1:]] if shots and shots.shot_count else None
+    segments = _seconds(duration_s, begun, speeds, onsets, words, heard_s=heard_s)
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
@@ -183,8 +186,11 @@ MEASURED_BY = {
 def unknown(context: Context, found: Pacing) -> dict[str, str]:
     """Return the fields that are null, each with its reason."""
     nulls = [name for name in MEASURED_BY if getattr(found, name) is None]
-    uncut = ("shot_cv", "beat_sync_ratio") if found.cuts_per_min == 0.0 else ()
-    why: dict[str, str] = {name: "no_cuts" if name in uncut else _why(context, name) for name in nulls}
+    why: dict[str, str] = {name: _why(context, name) for name in nulls}
+    if found.cuts_per_min == 0.0:
+        why["shot_cv"] = "no_cuts"
+    if found.beat_sync_ratio is None:
+        why["beat_sync_ratio"] = _why_unsynced(context)
     if found.words_per_s is None and _pace_speech.is_unspaced(context):
         why["words_per_s"] = "no_spaces"
     return why | {"pace_index": "corpus_unavailable"}
@@ -198,8 +204,20 @@ def _why(context: Context, name: str) -> Reason:
     envelope = context.outputs.get(MEASURED_BY[name])
     if envelope is None or envelope.status == "error":
         return "no_sources"
-    # Known but for this field: of the beats a steady one, of the shots all of them.
-    return envelope.reason or ("no_music" if name == "beat_sync_ratio" else "low_quality")
+    return envelope.reason or "low_quality"
+
+
+def _why_unsynced(context: Context) -> str:
+    """Return why nobody knows whether the cuts are on the beat: first what is lacking of cuts, then of beats."""
+    shots = context.output("shot_boundaries", ShotBoundaries)
+    music = context.output("music_analysis", MusicAnalysisOutput)
+    if shots is None or not shots.shot_count:
+        return _why(context, "cuts_per_min")
+    if not shots.cut_times_s:
+        return "no_cuts"
+    if music is None:
+        return _why(context, "beat_sync_ratio")
+    return "truncated" if has_beat(music) else "no_beat"
 
 
 def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> float | None:
@@ -209,9 +227,9 @@ def _cuts_per_min(shots: ShotBoundaries | None, lengths: Sequence[float]) -> flo
     return 60.0 / mean_s if shots.shot_count > 1 else 0.0
 
 
-def _shot_lengths(context: Context) -> list[float]:
+def _shot_spans(context: Context) -> list[tuple[float, float]]:
     envelope = context.outputs.get("shot_boundaries")
-    return [float(str(s["end_s"])) - float(str(s["start_s"])) for s in (envelope.segments if envelope else ())]
+    return [(float(str(s["start_s"])), float(str(s["end_s"]))) for s in (envelope.segments if envelope else ())]
 
 
 def _is_soundless(context: Context) -> bool:
@@ -222,7 +240,7 @@ def _is_soundless(context: Context) -> bool:
 
 def _seconds(
     duration_s: float,
-    shots: ShotBoundaries | None,
+    begun_s: Sequence[float] | None,
     speeds: Sequence[float | None],
     onsets: Sequence[int] | None,
     words: Sequence[float] | None,
@@ -230,7 +248,7 @@ def _seconds(
     heard_s: float,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
-    cuts = _per_second([t.t_s for t in shots.transitions], count) if shots and shots.shot_count else None
+    cuts = _per_second(begun_s, count) if begun_s is not None else None
     spoken = _per_second(words, count) if words is not None else None
     made = []
     for i in range(count):
@@ -277,5 +295,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="5",
+    version="6",
 )

@@ -65,7 +65,7 @@ class PeopleFraming(Output):
     dance_sync: float | None
     """0..1, how much of the movement keeps to the beat beyond chance; `None`: see `unknown`."""
     unknown: dict[str, str]
-    """Field that is null → why: model_missing, cpu_fallback, too_short, no_music, no_audio, low_quality (hardly any
+    """Field that is null → why: model_missing, cpu_fallback, too_short, no_beat, no_audio, low_quality (hardly any
     movement), truncated (a long video)."""
 
 
@@ -215,5 +215,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),
-    version="5",
+    version="6",
 )

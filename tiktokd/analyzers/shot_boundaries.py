@@ -1,10 +1,12 @@
 """Where one shot ends and the next begins: hard cuts at exact frames, fades, dissolves.
 
 A caption that appears, a flash, a hand before the lens and a pan are no cuts. Stretches of black are no shots: they
-are neither counted nor listed. Tier lite compares pictures; tier full asks the network TransNet V2 where a transition
-is and reads its frames and its kind off the pictures. Its weights are put there by hand (docs/operations.md). Without
-them, without a GPU, or where less than 12 pictures per second fit into memory, the result is lite and as complete.
-Colours, motion and statistics per shot always keep to the shots of the lite tier.
+are neither counted nor listed, and a jump out of or into black is no cut (visual_quality lists them). Where black lies
+between two shots, the cut is the start of the later one, unless that fades in. Tier lite compares pictures; tier full
+asks the network TransNet V2 where a transition is and reads its frames and its kind off the pictures. Its weights are
+put there by hand (docs/operations.md). Without them, without a GPU, or where less than 12 pictures per second fit into
+memory, the result is lite and as complete. Colours, motion and statistics per shot always keep to the shots of the lite
+tier.
 
 Both see every frame, made small to 48x27, at the video's own rate. Where a long video did not fit into memory frame by
 frame (`partial/truncated`; 64 MiB hold 57 s at 30 fps), cut times are as coarse as the message says, and shots shorter
@@ -54,13 +56,14 @@ class ShotBoundaries(Output):
     shot_count: int
     """1 or more; 0 only where the whole video is black."""
     cut_times_s: list[float]
-    """Hard cuts: time of the first frame of each new shot."""
+    """Hard cuts: time of the first frame of each shot that begins at once, the video's first shot left out."""
     mean_shot_s: float | None
     """`None` where there is no shot."""
     median_shot_s: float | None
     """`None` where there is no shot."""
     transitions: list[TransitionFound]
-    """Hard cuts and soft ones, in order."""
+    """Hard cuts and soft ones, in order. A fade out of black at the start or into black at the end is listed too, and
+    a way through black is two fades."""
 
 
 class ShotSegment(Segment):
@@ -74,6 +77,7 @@ def analyze(context: Context) -> Result:
     """Report what the network found, or without it the shots encoder."""
     seen = context.features.get("transnetv2")
     found: Shots = seen or context.features["shots"]
+    cuts_s = found.cut_times_s()
     tier: Tier = "full" if seen else "lite"
     if context.facts.duration_s < SHORTEST_S:
         return skipped("too_short", f"{context.facts.duration_s:.2f} s; cuts are looked for from {SHORTEST_S:g} s on")
@@ -81,7 +85,7 @@ def analyze(context: Context) -> Result:
     lengths = [s.end_s - s.start_s for s in shots]
     output = ShotBoundaries(
         shot_count=len(shots),
-        cut_times_s=[round(t, 3) for t in found.cut_times_s()],
+        cut_times_s=[round(t, 3) for t in cuts_s],
         mean_shot_s=round(float(np.mean(lengths)), 3) if lengths else None,
         median_shot_s=round(float(np.median(lengths)), 3) if lengths else None,
         transitions=[
@@ -89,6 +93,7 @@ def analyze(context: Context) -> Result:
                 t_s=round(t.t_s, 3), kind=t.kind, score=t.score, start_s=round(t.start_s, 3), end_s=round(t.end_s, 3)
             )
             for t in found.transitions
+            if t.kind != "cut" or t.start_s in cuts_s
         ],
     )
     segments = [
@@ -120,5 +125,5 @@ ANALYZER = Analyzer(
     uses=("shots",),
     optional=("transnetv2",),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

@@ -1,7 +1,7 @@
 """A fingerprint of the sound that finds the same recording in other videos, also re-encoded, talked over or sped up.
 
 `landmarks` goes to the corpus, which compares it with all earlier videos (`tiktokd.sound_match`) and fills in cluster,
-reuse and matches after the video is finished; until then they are `None`.
+reuse and matches when the video is finished, as of that moment; until then they are `None`.
 
 Bad at: covers and live versions (other recordings), sounds shorter than a few seconds, time-stretching that keeps the
 pitch, quiet music far below speech.
@@ -45,11 +45,13 @@ class SoundFingerprintOutput(Output):
     landmarks: str
     """Spectral peaks, 4 bytes each in base64 (`tiktokd.sound_hashes.unpack`)."""
     sound_cluster_id: str | None
-    """Filled by the corpus: the first video with this sound."""
+    """Filled by the corpus: id of the earliest video with this sound, its own where this is the one, or the only one so
+    far. `None`: not compared."""
     reuse_count: int | None
-    """Filled by the corpus: other videos with this sound."""
+    """Filled by the corpus: videos with this sound that were finished before this one, not counted again when later
+    ones come; 0: none; `None`: not compared."""
     matches: list[SoundFingerprintMatch] | None
-    """Filled by the corpus, best first."""
+    """Filled by the corpus, best first: some or all of those earlier ones. `None`: not compared."""
     platform_music_id: str | None
     """What the site calls the sound; `None` where it does not say."""
 
@@ -94,5 +96,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("landmarks",),
     needs=frozenset({"audio"}),
-    version="2",
+    version="3",
 )

@@ -182,5 +182,5 @@ ANALYZER = Analyzer(
     uses=("algospeak",),
     optional=("toxicity", "privacy_filter"),
     after=("on_screen_text", "speech_transcription"),
-    version="4",
+    version="5",
 )

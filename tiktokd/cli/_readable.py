@@ -37,6 +37,8 @@ ALL = 1_000_000
 """Limit of --full."""
 QUOTED = ("text", "caption", "text_all", "hook_text", "title")
 """Fields whose text is somebody's words."""
+_SPAN = re.compile(r"_(\d+)_(\d+)$")
+"""End of the name of what was counted between two seconds."""
 _OPAQUE = re.compile(r"[0-9a-f]{12,}|[A-Za-z0-9+/=_-]{60,}")
 """Hashes and packed data: for programs."""
 
@@ -89,12 +91,12 @@ def reading(summary: Mapping[str, Any], *, full: bool = False) -> Reading:
 
 
 def title(name: str) -> str:
-    """Return a field's name without its unit: `true_peak_dbtp` → `true peak`."""
+    """Return a field's name without its unit: `true_peak_dbtp` → `true peak`, `cuts_0_3` → `cuts (0-3 s)`."""
     for suffix in (*(suffix for suffix, _ in UNITS), *SHARES):
         if name.endswith(suffix) and name != suffix:
             name = name.removesuffix(suffix)
             break
-    return shortened(name.replace("_", " "), TEXT_CHARS)
+    return shortened(_SPAN.sub(r" (\1-\2 s)", name).replace("_", " "), TEXT_CHARS)
 
 
 def unit_of(name: str) -> str:

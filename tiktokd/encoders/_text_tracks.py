@@ -20,8 +20,9 @@ from tiktokd.encoders._text_match import (
     lowest_match,
     scores,
 )
+from tiktokd.likeness import similarity, squeezed
 from tiktokd.pictures import iou
-from tiktokd.texts import Box, TextLine, similarity, squeezed
+from tiktokd.texts import Box, TextLine
 
 GAP_FRAMES = 2
 """So many frames in a row may miss (a flash, a broken frame) before a line counts as gone."""

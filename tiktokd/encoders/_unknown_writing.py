@@ -10,7 +10,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.texts import similarity
+from tiktokd.likeness import similarity
 
 DETECTED = 0.6
 """Least detection score 0..1 of a line that cannot be read; lines of seven scripts over photos got 0.65 to 0.86."""

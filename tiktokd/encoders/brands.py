@@ -17,8 +17,9 @@ from typing import Any
 
 from tiktokd import datafiles
 from tiktokd.errors import ConfigError
+from tiktokd.likeness import edit_distance
 from tiktokd.plugins import Context, Encoder, LoadContext
-from tiktokd.texts import TAGS, BrandMatch, Passage, edit_distance, passages
+from tiktokd.texts import TAGS, BrandMatch, Passage, passages
 
 FILE = "brands.toml"
 FUZZY_LETTERS = 8

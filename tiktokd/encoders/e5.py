@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders import _hub, _prompts, _texts
-from tiktokd.keyphrases import candidates
+from tiktokd.keyphrases import candidates, unbroken
 from tiktokd.model import ModelUsed
 from tiktokd.plugins import Context, Encoder, LoadContext, Weights
 from tiktokd.text_features import TextLabels, TextVectors
-from tiktokd.texts import Kind, blocks, opening, passages, sentences, without_tags
+from tiktokd.texts import Kind, blocks, opening, passages, sentences
 
 WEIGHTS = Weights(
     hub_id="intfloat/multilingual-e5-small",
@@ -101,14 +101,13 @@ def items(context: Context) -> list[str]:
     Caption, blocks in the picture and spoken stretches; then their sentences and the words of the opening; then the
     phrases among which keyphrases are chosen.
     """
-    found = blocks(passages(context))
+    found = passages(context)
     whole = dict.fromkeys(_texts.stretches(context))
-    parts = [*blocks(opening(passages(context))), *sentences(found)]
+    parts = [*blocks(opening(found)), *sentences(blocks(found))]
     short = dict.fromkeys(part.text.strip()[: _texts.CHARACTERS_MAX] for part in parts)
     more = [text for text in short if any(c.isalpha() for c in text) and text not in whole][:SENTENCES_MAX]
     stop = context.features.get("stopwords", {})
-    texts = {kind: [without_tags(part.text) for part in found if part.kind == kind] for kind in KINDS}
-    lists = [candidates(texts[kind], stop) if stop else [] for kind in KINDS]
+    lists = [candidates(unbroken(found, kind), stop) if stop else [] for kind in KINDS]
     # In turn, so that a wall of text in the picture does not push out the caption's phrases.
     turns = [phrase for turn in zip_longest(*lists) for phrase in turn if phrase]
     phrases = [text for text in dict.fromkeys(turns) if text not in {*whole, *more}][:PHRASES_MAX]

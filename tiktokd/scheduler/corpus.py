@@ -3,7 +3,8 @@
 Before the results are stored, so that a completed video is complete and is written once. One video at a time, from its
 comparison until its commit: of two copies that finish at the same moment, the second finds the first. A video whose
 comparison fails completes all the same, and its results say so (`partial`, `corpus_unavailable`). What an earlier
-video says of its matches stays as it was when that one was finished.
+video says of its matches stays as it was when that one was finished; its cluster is its own id from the start, so that
+those of its later copies name it.
 
 What a crash leaves: prints are rows, written in the transaction that completes the video, so a kill before the commit
 loses nothing but work that is done again. The index files are copies of those rows: one that is missing, torn, behind
@@ -190,7 +191,7 @@ class Corpus:
         earliest = min(ids)
         size = self._database.read_blocking(store_corpus.cluster_size, kind.name, earliest, seq) if matches else 0
         return Matched(
-            cluster_id=ids[earliest] if matches else None,
+            cluster_id=ids[earliest],
             matches=[(row.id, facts) for row, facts in matches],
             cluster_size=size,
         ), earliest

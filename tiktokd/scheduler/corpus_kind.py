@@ -49,8 +49,8 @@ class Candidate:
 class Matched:
     """What is written into the result."""
 
-    cluster_id: str | None
-    """The earliest of the videos that match, this one included; `None` where none does."""
+    cluster_id: str
+    """The earliest of the videos that match, this one included: its own id where none does."""
     matches: Sequence[tuple[str, Mapping[str, JsonValue]]]
     """Video id and the kind's own facts, best first."""
     cluster_size: int
