@@ -155,6 +155,16 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
     assert "sha256 differs" in bad.stdout
 
 
+def test_verify_fails_for_a_model_that_was_named_and_is_missing(tmp_path):
+    for names in ([REPO], ["nsfw"], ["visual_moderation"], ["nsfw", "vitpose"]):
+        done = ctl(None, tmp_path, "models", "verify", *names)
+        assert (done.returncode, "missing" in done.stdout) == (1, True), names
+    for names in ([], ["all"]):  # about what lies here, which is nothing
+        done = ctl(None, tmp_path, "models", "verify", *names)
+        assert done.returncode == 0, names
+        assert "0 of 16 are on this machine" in done.stdout
+
+
 def test_what_was_fetched_once_stays_at_its_revision_whatever_is_published_since(hub, tmp_path, monkeypatch):
     monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", f'{{nsfw = "{REPO}"}}')  # without a revision
     ctl(hub, tmp_path, "models", "pull", "nsfw")

@@ -11,7 +11,7 @@ from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
 from tiktokd.cli._session import settings, socket_path
 from tiktokd.client import Client, Refused, Unreachable
-from tiktokd.config import Config
+from tiktokd.config import Config, InvalidSettings
 from tiktokd.errors import ConfigError, LocalError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES, at_home
 from tiktokd.protocol import StatusAnswer
@@ -25,6 +25,9 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
     found = package_checks()
     try:
         config = settings(socket_option, config_file)
+    except InvalidSettings as exc:
+        every = str(settings_check.with_the_rest(exc))
+        return [*found, Check("configuration", "fail", every, "correct it; everything else depends on it")]
     except ConfigError as exc:
         return [*found, Check("configuration", "fail", str(exc), "correct it; everything else depends on it")]
     found.append(configuration(config))
