@@ -751,6 +751,29 @@ def test_doctor_works_without_a_daemon_and_says_what_to_do(ctl, tmp_path):
     assert "google/siglip2-base-patch16-224" in checks["models"]["found"]
     assert "openai/privacy-filter" not in checks["models"]["found"], "an extra is missed by nobody"
     assert "tiktokctl models pull all" in checks["models"]["advice"]
+    assert checks["analyzers"]["found"] == "all 30 are on"
+
+
+def test_doctor_without_a_daemon_asks_for_the_models_of_what_is_on_alone(ctl, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["call_to_action", "loudness"]')
+    done = ctl("doctor", "--json", at=tmp_path / "none")
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    assert checks["analyzers"]["found"].startswith("4 of 30 are on")
+    assert "intfloat/multilingual-e5-small" in checks["models"]["found"]
+    assert "siglip2" not in checks["models"]["found"]
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["loudness"]')
+    done = ctl("doctor", "--json", at=tmp_path / "none")
+    assert {check["name"]: check["level"] for check in json.loads(done.stdout)}["models"] == "ok"
+
+
+def test_doctor_shows_every_problem_of_the_settings_on_its_own_line(ctl, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["palmistry"]')
+    monkeypatch.setenv("TIKTOKD_GPU__ATTEMPTS", "0")
+    done = ctl("doctor", at=tmp_path / "none")
+    assert done.returncode == 1
+    assert "\\x0a" not in done.stdout
+    lines = [line for line in done.stdout.splitlines() if "gpu.attempts" in line or "palmistry" in line]
+    assert len(lines) == 2, done.stdout
 
 
 def test_doctor_knows_which_sqlite_versions_are_sound():

@@ -140,6 +140,8 @@ def test_pull_of_an_analyzer_that_has_no_model_says_so_and_does_not_deny_the_ana
         done = ctl(None, tmp_path, "models", *words)
         assert (done.returncode, "works without a model" in done.stderr) == (2, True), done.stderr
     assert "is no model, encoder or analyzer" in ctl(None, tmp_path, "models", "pull", "nosuch").stderr
+    reader = ctl(None, tmp_path, "models", "pull", "language_identification").stderr
+    assert "works without a model of its own; it reads speech_transcription" in reader, "what it lacks is theirs"
 
 
 def test_verify_finds_a_changed_byte(hub, tmp_path):
