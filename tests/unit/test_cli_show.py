@@ -32,10 +32,10 @@ VIDEO = {
 }
 
 
-def shown(*, width=100, full=False, groups=None, **analysis):
+def shown(*, width=100, full=False, groups=None, video=VIDEO, **analysis):
     console = Console(width=width, color_system=None, force_terminal=False, highlight=False)
     with console.capture() as capture:
-        console.print(detail({**VIDEO, "analysis": analysis}, groups or {}, width=width, full=full))
+        console.print(detail({**video, "analysis": analysis}, groups or {}, width=width, full=full))
     return capture.get()
 
 
@@ -255,3 +255,16 @@ def test_a_post_says_when_it_was_made_and_how_old_its_counts_are(monkeypatch):
 def test_a_real_envelope_can_be_shown():
     made = envelope("loudness", integrated_lufs=-14.0).model_dump(mode="json")
     assert "integrated -14 LUFS" in shown(loudness=made)
+
+
+def test_results_of_an_earlier_run_are_called_that():
+    event = {"event": "complete", "from": "processing", "to": "completed", "reason": None}
+    history = [{**event, "at": "2026-01-31T11:00:00Z"}]
+    loud = {"loudness": {**ENVELOPE, "summary": {"integrated_lufs": -14.0}}}
+    for state in ("downloaded", "failed", "cancelled"):
+        text = shown(video={**VIDEO, "state": state, "history": history}, **loud)
+        assert "of the run that completed at " in text
+        assert "-14 LUFS" in text
+    assert "of an earlier run" in shown(video={**VIDEO, "state": "failed"}, **loud), "history is trimmed"
+    assert "queued again since" not in shown(**loud)
+    assert "queued again since" not in shown(video={**VIDEO, "state": "failed"})

@@ -101,7 +101,17 @@ def _lines(video: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     when = local_s(about.get("fetched_at_s"))
     yield "counts", f"{known}, as of {when}" if known and when else known
     yield "media", _media(video)
+    yield "results", _of_an_earlier_run(video)
     yield "file" if is_file else "url", unquote(video["url"]).removeprefix("file://") if is_file else video["url"]
+
+
+def _of_an_earlier_run(video: Mapping[str, Any]) -> str:
+    """Return whose results these are, where the state is not that of the run that made them."""
+    if video["state"] == "completed" or not video["analysis"]:
+        return ""
+    ended = [event["at"] for event in video["history"] if event["to"] == "completed"]
+    which = f"the run that completed at {local(ended[-1])}" if ended else "an earlier run"
+    return f"of {which}; it was queued again since"
 
 
 def _media(video: Mapping[str, Any]) -> str:

@@ -97,7 +97,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the JSON Schema of the export, or of one line with --format jsonl, and nothing else",
     )
-    parser.add_argument("--state", choices=STATES, help="only videos in this state")
+    parser.add_argument(
+        "--state",
+        choices=STATES,
+        help="only videos in this state; earlier results of one that was queued again come with the state it has now",
+    )
     parser.add_argument(
         "--since", metavar="T", help="only videos that changed since then: 2026-01-31, 2026-01-31T12:00Z"
     )
