@@ -353,7 +353,7 @@ def test_a_failed_video_tells_why_and_is_queued_again(ctl, daemon):
 def test_ids_that_were_not_changed_are_named_and_end_with_1(ctl, daemon):
     daemon.client.add([URL], priority=5)
     assert ctl("set-priority", "10", ID).returncode == 0
-    assert ctl("cancel", ID).stdout.splitlines()[0] == f"{ID}: cancelled, now cancelled"
+    assert ctl("cancel", ID).stdout.splitlines()[0] == f"{ID}: cancelled"
     done = ctl("cancel", ID, "7000000000000000000")
     assert done.returncode == 1
     assert "it is cancelled" in done.stderr
