@@ -330,7 +330,7 @@ def test_show_puts_facts_first_and_foreign_text_is_harmless(ctl, daemon):
     assert any("12.5 s, 576×1024" in line for line in lines)
     assert any(line.startswith("no audio") and "vocal_delivery" in line for line in lines)
     assert any(line.startswith("on_screen_text") and "█" in line for line in lines)
-    assert "0.00 to 1.50  label a" in ctl("show", ID, "--full").stdout
+    assert "0.00 to   1.50  label a" in ctl("show", ID, "--full").stdout
     assert any("pending → downloading" in line for line in lines)
     assert json.loads(ctl("show", ID, "--json").stdout)["metadata"]["title"] == EVIL
     assert ctl("show", "7000000000000000000").returncode == 1

@@ -267,7 +267,7 @@ def test_all_problems_of_a_configuration_are_listed_at_once(tmp_path: Path) -> N
     config.write_text(f'[analysis]\ndata_dir = "{own}"\n')
     code, text = _tiktokd("--config", str(config), "--check-config")
     assert code == 2
-    assert f"analysis.data_dir: {own / 'brands.toml'}: names and ambiguous are lists of texts" in text
+    assert f"analysis.data_dir: {own / 'brands.toml'}: names: 'Acme' is no list of texts" in text
 
 
 def test_a_good_configuration_passes_the_check(tmp_path: Path) -> None:

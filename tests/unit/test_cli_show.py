@@ -50,7 +50,7 @@ def test_a_value_is_said_with_the_unit_of_its_name():
     assert (title("speech_ratio"), said("speech_ratio", 0.65)) == ("speech", "███▎· 65%")
     assert said("motion_ratio", 0.7) == "0.7 times", "how many times one thing is another is no share of it"
     assert said("odd_ratio", 1.3) == "1.3"  # 0..1 is promised, more is said as it is
-    assert title("cuts_0_3") == "cuts in 0-3 s"
+    assert title("cuts_0_3") == "cuts (0-3 s)"
     assert said("beats_s", [0.5, 1.0]) == "0.5, 1 s"
     assert said("beats_s", [0.5] * 9) == "0.5, 0.5, 0.5, 0.5, 0.5, 0.5 s … 9 in all"
     assert (said("click", False), said("key", None), said("notes", [])) == ("no", "-", "none")

@@ -103,7 +103,7 @@ def title(name: str) -> str:
         if name.endswith(suffix) and name != suffix:
             name = name.removesuffix(suffix)
             break
-    name = _SPAN.sub(r" in \1-\2 s", REASONS.get(name, name))
+    name = _SPAN.sub(r" (\1-\2 s)", REASONS.get(name, name))
     return shortened(name.replace("_", " "), TEXT_CHARS)
 
 
