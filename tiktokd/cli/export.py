@@ -58,7 +58,7 @@ def _schema(session: Session, args: argparse.Namespace) -> int:
     from tiktokd.datafiles import SHIPPED
 
     if args.format in export.TABLES:
-        session.complain("tiktokctl export: --schema describes json and jsonl; a table names its columns itself")
+        session.complain("tiktokctl export: --schema describes json and jsonl; a table has a column per field of it")
         return EXIT_USAGE
     schema = (SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip()
     if args.format == "jsonl":
@@ -113,7 +113,7 @@ VERBS = (
         section="Results",
         title="Write results as JSON, JSONL, CSV or Parquet",
         about="A file appears whole or not at all. CSV and Parquet have one row per video and one column per field, "
-        "named analyzer.field.",
+        "named analyzer.field, always the same ones; lists and objects with any keys are JSON text.",
         run=_export,
         arguments=_arguments,
         examples=(
