@@ -34,13 +34,13 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     from tiktokd.printable import escape
 
     columns = (
-        Column("model"), Column("size", 1, right=True), Column("here"), Column("licence", 2),
-        Column("analyzers", 3, shortens=True),
+        Column("model"), Column("here"), Column("size", 1, right=True), Column("note", 2), Column("licence", 3),
+        Column("analyzers", 4, shortens=True),
     )  # fmt: skip
     rows = []
     for model in found:
         bytes_ = model.size_bytes / MIB if model.path else model.weights.size_mib
-        names = escape(model.weights.hub_id), f"{bytes_:,.0f} MiB", _here(model)
+        names = escape(model.weights.hub_id), "yes" if model.path else "no", f"{bytes_:,.0f} MiB", _note(model)
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
@@ -57,14 +57,14 @@ def _list(session: Session, args: argparse.Namespace) -> int:
         session.say(
             f"fetch all {len(missing)} that are missing (about {total:,.0f} MiB): tiktokctl models pull {which}"
         )
-    if any(m.idle for m in found):
-        session.say("needs a GPU: this machine shows none, so nothing here would run it")
+    if idle := [m.weights.hub_id for m in found if m.idle]:
+        session.say(f"this machine shows no GPU, so nothing here would run these: {', '.join(idle)}")
     return EXIT_OK
 
 
-def _here(model: "Model") -> str:
-    here = "yes" if model.path else "no, an extra" if model.left_out == "is an extra" else "no"
-    return f"{here}, needs a GPU" if model.idle else here
+def _note(model: "Model") -> str:
+    extra = "extra" if model.left_out == "is an extra" else ""
+    return ", ".join(filter(None, (extra, "needs a GPU" if model.idle else "")))
 
 
 def _as_dict(model: "Model") -> dict[str, object]:
