@@ -87,6 +87,12 @@ def test_lists_of_hashes_are_for_programs_even_when_all_is_wanted():
     assert reading(summary, full=True).facts == ("pdq (16 of them, in --json)",)
 
 
+def test_how_a_number_was_made_is_told_when_all_is_wanted():
+    summary = {"pace_level": 0.5, "level_formula": "mean of known: ..."}
+    assert (reading(summary).facts, reading(summary).left_out) == (("pace level 0.5",), 1)
+    assert "level formula mean of known: ..." in reading(summary, full=True).facts
+
+
 def test_the_ratios_that_are_no_shares_are_fields_of_analyzers():
     fields = {name for spec in load().analyzers.values() for name in _all_fields(spec)}
     assert set(TIMES) <= fields

@@ -223,7 +223,7 @@ def _result(envelope: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
 def _bar(name: str, entry: Entry) -> Text:
     text = Text(f"{name:12} ", "dim")
     if entry.colour:
-        text.append("██ ", entry.colour)
+        text.append("  ", f"on {entry.colour}").append(" ")  # nothing where there are no colours, and not a bar
     if entry.ratio is None:
         return text.append(entry.label, "default not dim")
     text.append(f"{bar(entry.ratio, 10)} {entry.ratio:4.0%} ", "cyan not dim")

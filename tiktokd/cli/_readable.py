@@ -86,7 +86,9 @@ def reading(summary: Mapping[str, Any], *, full: bool = False) -> Reading:
         if not full and (value is None or value in ("", [], {}) or is_opaque(value)):
             continue
         found = entries(value, full=full)
-        if found is not None:
+        if not full and name.endswith("_formula"):
+            left_out += 1
+        elif found is not None:
             shown = found if full else found[:FEW_ENTRIES]
             lists.append((title(name), tuple(shown)))
             left_out += len(found) - len(shown)
