@@ -758,9 +758,10 @@ def test_doctor_without_a_daemon_asks_for_the_models_of_what_is_on_alone(ctl, tm
     monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["call_to_action", "loudness"]')
     done = ctl("doctor", "--json", at=tmp_path / "none")
     checks = {check["name"]: check for check in json.loads(done.stdout)}
-    assert checks["analyzers"]["found"].startswith("4 of 30 are on")
+    assert checks["analyzers"]["found"].startswith("4 of 30 on")
     assert "intfloat/multilingual-e5-small" in checks["models"]["found"]
     assert "siglip2" not in checks["models"]["found"]
+    assert "tiktokctl models pull intfloat/multilingual-e5-small" in checks["models"]["advice"]
     monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["loudness"]')
     done = ctl("doctor", "--json", at=tmp_path / "none")
     assert {check["name"]: check["level"] for check in json.loads(done.stdout)}["models"] == "ok"

@@ -57,7 +57,7 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
         assert {each["name"] for each in facts if each["enabled"]} == named | read, "what runs, named or read"
         assert "off: neither in analysis.analyzers nor read by one that is" in ctl("analyzers")
         checks = {check["name"]: check for check in json.loads(ctl("doctor", "--json"))}
-        assert checks["analyzers"]["found"].startswith("8 of 30 are on")
+        assert checks["analyzers"]["found"].startswith("8 of 30 on")
         assert "on_screen_text" in checks["analyzers"]["found"]
         ctl("export", "-o", str(tmp_path / "out.json"), "--state", "completed")
         exported = json.loads((tmp_path / "out.json").read_text())

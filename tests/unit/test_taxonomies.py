@@ -137,6 +137,14 @@ def test_a_broken_taxonomy_that_two_files_read_is_told_once(tmp_path):
     assert 'nothing reads the key "idd"; did you mean id?' in told
 
 
+def test_every_label_that_is_wrong_is_told_at_once(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    text = "[[labels]]\nid = 'a'\npromts = ['x']\n[[labels]]\nid = 'b'\n[[labels]]\nnames = 'c'\n"
+    (tmp_path / "prompts" / "scenes.toml").write_text(text)
+    told = datafiles.problems(tmp_path)
+    assert [line.partition(".toml:")[2].partition(":")[0] for line in told] == ["1", "6"]
+
+
 def test_the_shipped_weights_of_sounds_serve_who_has_other_categories(tmp_path):
     (tmp_path / "prompts").mkdir()
     (tmp_path / "prompts" / "content_categories.toml").write_text(

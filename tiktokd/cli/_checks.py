@@ -141,7 +141,7 @@ def switched_on(on: Sequence[str], count: int) -> Check:
     """Say which analyzers run for every video, and which do not."""
     if len(on) == count:
         return Check("analyzers", "ok", f"all {count} are on")
-    found = f"{len(on)} of {count} are on (analysis.analyzers, and those that they read): {', '.join(on)}"
+    found = f"{len(on)} of {count} on (analysis.analyzers, and those that they read): {', '.join(on)}"
     return Check("analyzers", "ok", found)
 
 
@@ -160,10 +160,11 @@ def analyzers_and_models(config: Config) -> Iterator[Check]:
     due = [m for m in wanted if not m.left_out and not m.weights.by_hand and set(on) & set(m.analyzers)]
     missing = [m.weights.hub_id for m in due if m.path is None]
     if not missing:
-        yield Check("models", "ok", f"all {len(due)} that these analyzers use are in {config.models_dir}")
+        here = f"all {len(due)} that these analyzers use are in {config.models_dir}" if due else "these need none"
+        yield Check("models", "ok", here)
         return
     found = f"{len(missing)} of {len(due)} are not on this machine: {', '.join(missing)}"
-    names = "all" if len(on) == len(catalogue.analyzers) else "NAME"
+    names = "all" if len(on) == len(catalogue.analyzers) else " ".join(missing)
     yield Check(
         "models", "warn", found, f"analyzers do less without; tiktokctl models list, tiktokctl models pull {names}"
     )

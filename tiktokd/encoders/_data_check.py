@@ -30,9 +30,9 @@ def problems(data_dir: Path) -> Iterator[str]:
             if reading is not None:
                 reading()
         except ConfigError as exc:
-            if str(exc) not in told:  # a table of weights reads the taxonomy that it is about too
-                yield str(exc)
-            told.add(str(exc))
+            new = [line for line in str(exc).splitlines() if line not in told]  # one taxonomy may have two readers
+            yield from new
+            told.update(new)
 
 
 def unread(data_dir: Path) -> Iterator[str]:

@@ -93,7 +93,7 @@ def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
     if not isinstance(entries, list) or not entries:
         raise ConfigError(f'{path}: no label is in it; write [[labels]] and below it id = "…"')
     wheres = _places(path, len(entries))
-    labels = tuple(_label(where, entry) for where, entry in zip(wheres, entries, strict=True))
+    labels = _labels(wheres, entries)
     _check_ids(name, path, wheres, labels)
     try:
         prompts = tuple(
@@ -111,6 +111,19 @@ def _places(path: Path, count: int) -> list[str]:
     lines = [number for number, line in headers if _HEADER.match(line)]
     at = [f"{path}:{line}" for line in lines] if len(lines) == count else [str(path)] * count
     return [f"{place}: [[labels]] number {number}" for number, place in enumerate(at, start=1)]
+
+
+def _labels(wheres: Sequence[str], entries: Sequence[Any]) -> tuple[Label, ...]:
+    """Return all of [[labels]]; raises `ConfigError` with what is wrong with each of them, a line each."""
+    found, problems = [], []
+    for where, entry in zip(wheres, entries, strict=True):
+        try:
+            found.append(_label(where, entry))
+        except ConfigError as exc:
+            problems.append(str(exc))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(found)
 
 
 def _label(where: str, entry: Any) -> Label:
