@@ -93,12 +93,13 @@ class _Found:
         self._maps: set[str] = set()
 
     def columns(self) -> Columns:
+        """Return what was gathered."""
         return Columns(kinds=self.kinds, objects=frozenset(self._objects), maps=frozenset(self._maps))
 
     def field(self, name: str, schema: Schema) -> None:
         """Add the columns of one field."""
         for one in self._alternatives(schema):
-            fields = self._fields(one)
+            fields = _fields(one)
             if fields is not None:
                 self._objects.add(name)
                 for key, inner in fields.items():
@@ -115,14 +116,6 @@ class _Found:
         """Yield what a schema may be that is an object with known fields."""
         return (one for one in self._alternatives(schema) if one.get("properties"))
 
-    def _fields(self, schema: Schema) -> Schema | None:
-        """Return field → schema of an object whose keys are known; `None` for anything else."""
-        if fields := schema.get("properties"):
-            return dict(fields)
-        if names := schema.get("propertyNames", {}).get("enum"):
-            return dict.fromkeys(names, schema["additionalProperties"])
-        return None
-
     def _alternatives(self, schema: Schema) -> Iterator[Schema]:
         if "$ref" in schema:
             yield from self._alternatives(self.definitions[schema["$ref"].rpartition("/")[2]])
@@ -131,6 +124,15 @@ class _Found:
                 yield from self._alternatives(one)
         else:
             yield schema
+
+
+def _fields(schema: Schema) -> Schema | None:
+    """Return field → schema of an object whose keys are known; `None` for anything else."""
+    if fields := schema.get("properties"):
+        return dict(fields)
+    if names := schema.get("propertyNames", {}).get("enum"):
+        return dict.fromkeys(names, schema["additionalProperties"])
+    return None
 
 
 def _is_object(schema: Schema) -> bool:
