@@ -1,14 +1,18 @@
 """The JSON Schema of the export, from the types that make it; `tiktokctl export --schema` prints it."""
 
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
 from tiktokd import graph
 from tiktokd.errors import FailureClass
+from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Envelope, MediaFacts, Metadata, Segment, State
 from tiktokd.plugins import Analyzer
 
+ATTEMPTS = ("download", "processing", "crashes")
+STAGES = ("decode", *(f"analyze_{group}" for group in get_args(AnalysisGroup)), "fuse")
+TIMINGS = (*(f"{stage}{of}_s" for stage in STAGES for of in ("", "_cpu")), "total_s")
 TIME = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC"}
 
 
@@ -46,19 +50,24 @@ def _video(analysis: dict[str, Any]) -> dict[str, Any]:
         "url": {"type": "string"},
         "state": {"enum": [state.value for state in State]},
         "priority": {"type": "integer", "minimum": 1, "maximum": 10},
-        "attempts": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0}},
+        "attempts": _numbers(ATTEMPTS, {"type": "integer", "minimum": 0}),
         "enqueued_at": TIME,
         "finished_at": {**TIME, "type": ["string", "null"]},
         "error": error,
         "metadata": {**Metadata.model_json_schema(), "description": "What the post says; absent keys are not known."},
         "analysis": {"type": "object", "properties": analysis},
-        "timings": {"type": "object", "additionalProperties": {"type": "number"}, "description": "seconds"},
+        "timings": {**_numbers(TIMINGS, {"type": "number"}), "description": "seconds"},
         "facts": {
             "anyOf": [TypeAdapter(MediaFacts).json_schema(mode="serialization"), {"type": "null"}],
             "description": "What was decoded; null before.",
         },
     }
     return {"type": "object", "required": list(properties), "properties": properties}
+
+
+def _numbers(names: tuple[str, ...], kind: dict[str, Any]) -> dict[str, Any]:
+    """Return an object whose keys are known, though not each of them is there; older results may have others."""
+    return {"type": "object", "properties": dict.fromkeys(names, kind), "additionalProperties": kind}
 
 
 def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:

@@ -4,23 +4,20 @@ Precedence: default, file, environment (`TIKTOKD_DOWNLOAD__PER_MINUTE=10`), comm
 value is reported at once, each with its TOML path.
 """
 
-import difflib
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from tiktokd import paths
+from tiktokd import config_problems, paths
 from tiktokd.errors import ConfigError
 
 ENV_PREFIX = "TIKTOKD_"
 PORT_MAX = 65535
-_KIND = re.compile(r"constrained-|literal\[|int$")
-"""What pydantic writes behind a key for each of the types that it may have."""
 
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
@@ -213,22 +210,35 @@ class Config(Table):
         return self.database.url or f"sqlite:///{self.state_dir / 'tiktokd.db'}"
 
 
+class InvalidSettings(ConfigError):
+    """Settings that are not well-formed: every problem, and what the settings are without the wrong ones."""
+
+    def __init__(self, problems: Sequence[str], source: Path | None, rest: Config) -> None:
+        where = f" in {source}" if source else ""
+        super().__init__(f"{len(problems)} problem(s){where}:\n" + "\n".join(f"  {each}" for each in problems))
+        self.problems, self.source, self.rest = tuple(problems), source, rest
+
+
 def load(file: Path | None = None, env: Mapping[str, str] | None = None) -> Config:
     """Return the settings from `file` (or the standard places) and the environment.
 
     Raises:
-        ConfigError: listing every unknown key, wrong type and value out of range with its TOML path.
+        InvalidSettings: listing every unknown key, wrong type and value out of range with its TOML path.
+        ConfigError: the file cannot be read.
     """
     source = file or paths.standard_file()
     tables = _read(source) if source else {}
     problems = _merge_environment(tables, os.environ if env is None else env)
-    try:
-        config = Config.model_validate(tables)
-    except ValidationError as exc:
-        problems += _problems(exc)
+    config: Config | None = None
+    while config is None:
+        try:
+            config = Config.model_validate(tables)
+        except ValidationError as exc:
+            # What depends on more than one key is looked at once each of them is well-formed.
+            problems += config_problems.worded(exc, Config)
+            config_problems.drop(tables, exc)
     if problems:
-        where = f" in {source}" if source else ""
-        raise ConfigError(f"{len(problems)} problem(s){where}:\n" + "\n".join(f"  {p}" for p in problems))
+        raise InvalidSettings(problems, source, config)
     return config
 
 
@@ -266,34 +276,3 @@ def _value(text: str, table: str, key: str) -> Any:
     field = model.model_fields.get(key) if isinstance(model, type) and issubclass(model, Table) else None
     wants_text = field is not None and field.annotation is str
     return text if wants_text and not isinstance(value, str) else value
-
-
-def _problems(refusal: ValidationError) -> list[str]:
-    """Return one line per key: what was expected (of several possibilities, all), and what was found."""
-    expected: dict[str, list[str]] = {}
-    found: dict[str, Any] = {}
-    for error in refusal.errors():
-        unknown = error["type"] == "extra_forbidden"
-        # a key of two kinds (a number or "auto") is reported once per kind, with the kind after the key
-        place = [str(part) for part in error["loc"]]
-        path = ".".join(place if unknown else [part for part in place if not _KIND.match(part)])
-        if unknown:
-            expected[path] = [f"unknown key{_nearest(place)}"]
-        else:
-            expected.setdefault(path, []).append(error["msg"].removeprefix("Value error, "))
-            found[path] = error["input"]
-    return [
-        f"{path}: {' or '.join(messages)}" + (f" (found {found[path]!r})" if path in found else "")
-        for path, messages in expected.items()
-    ]
-
-
-def _nearest(place: list[str]) -> str:
-    """Return the key that was probably meant, or all that there are."""
-    tables = Config.model_fields
-    known: Iterable[str] = tables
-    model = tables[place[0]].annotation if len(place) > 1 else None
-    if isinstance(model, type) and issubclass(model, Table):
-        known = model.model_fields
-    meant = difflib.get_close_matches(place[-1], known, n=1)
-    return f"; did you mean {meant[0]}?" if meant else f"; there are {', '.join(known)}"

@@ -36,7 +36,7 @@ def main(argv: Sequence[str] | None = None, *, targets: Targets | None = None) -
     """Run the daemon until SIGTERM and return its exit code: 0, 1 (failed) or 2 (the operator must act)."""
     options = _parser().parse_args(argv)
     try:
-        settings = config.load(options.config)
+        settings = _loaded(options.config)
         # Before numpy is imported: thread pools are sized then, ours as well as the children's.
         os.environ.update(environment(settings))
         from tiktokd.settings_check import check
@@ -55,6 +55,20 @@ def main(argv: Sequence[str] | None = None, *, targets: Targets | None = None) -
     except AlreadyRunning as exc:
         print(f"tiktokd: {exc}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
+
+
+def _loaded(file: Path | None) -> Config:
+    """Return the settings.
+
+    Raises:
+        ConfigError: every problem, also what the well-formed rest of them cannot do on this machine.
+    """
+    try:
+        return config.load(file)
+    except config.InvalidSettings as exc:
+        from tiktokd.settings_check import with_the_rest
+
+        raise with_the_rest(exc) from exc
 
 
 def environment(settings: Config) -> dict[str, str]:

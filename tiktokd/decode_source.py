@@ -10,6 +10,7 @@ from av.container import InputContainer
 from av.stream import Disposition
 
 from tiktokd.errors import CorruptMedia, TiktokdError, UnsupportedMedia
+from tiktokd.printable import of_bytes
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,asf,ogg,wav"
 """Demuxers that may open a file. Playlists and scripts (hls, concat, dash) would read other files; raw streams (mp3,
@@ -64,7 +65,7 @@ def open_source(path: Path, max_duration_s: float) -> Source:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         container = av.open(str(path), metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as exc:
-        raise CorruptMedia(f"{path.name} cannot be opened as a video: {reason(exc)}{_begins(path)}") from exc
+        raise CorruptMedia(f"{path.name} cannot be opened as a video: {reason(exc)}; {beginning(path)}") from exc
     try:
         return _chosen(path, container, max_duration_s)
     except BaseException:
@@ -109,13 +110,14 @@ def _describe(stream: av.stream.Stream) -> str:
     return f"{stream.type} {name}{cover}"
 
 
-def _begins(path: Path) -> str:
+def beginning(path: Path) -> str:
+    """Return how a file begins, for people who wonder what it is."""
     try:
         with path.open("rb") as file:
             head = file.read(12)
-    except OSError:
-        return ""
-    return f"; it begins with {head!r}" if head else "; it is empty"
+    except OSError as exc:
+        return f"it cannot be read: {exc.strerror}"
+    return f"it begins with {of_bytes(head)}" if head else "it is empty"
 
 
 def reason(error: BaseException) -> str:

@@ -1,7 +1,8 @@
-"""Tables out of an export of unknown columns: CSV and Parquet, in two passes over a file and bounded memory.
+"""Tables out of an export: CSV and Parquet, in two passes over a file and bounded memory.
 
-Knows no daemon: it takes lines of JSON. The columns of a table are known only after the last video, so the first pass
-writes the lines to a temporary file and looks at their columns, the second writes the rows.
+Knows no daemon: it takes lines of JSON. The columns are those of the schema (`export_columns`), but a daemon of another
+version may know more, and a value may not fit: so the first pass writes the lines to a temporary file and looks at
+their columns, the second writes the rows.
 """
 
 import csv
@@ -12,7 +13,8 @@ from datetime import datetime
 from typing import IO, Any
 
 from tiktokd.errors import ConfigError
-from tiktokd.export_flat import Columns, Kind, Row, Value, fitted, segment_rows, video_row
+from tiktokd.export_columns import Kind, of_segments, of_videos
+from tiktokd.export_flat import Row, Seen, Value, fitted, segment_rows, video_row
 
 BATCH_ROWS = 1000
 """Rows per row group of a Parquet file: 500 columns of them take some 10 MiB."""
@@ -25,7 +27,7 @@ class Survey:
 
     def __init__(self, spool: IO[bytes]) -> None:
         self._spool = spool
-        self.videos, self.segments = Columns(), Columns()
+        self.videos, self.segments = Seen(of_videos()), Seen(of_segments())
         self.count = 0
 
     def take(self, pieces: Iterator[bytes], progress: Callable[[int], None]) -> None:
@@ -60,8 +62,7 @@ def write_videos(survey: Survey, out: IO[bytes], form: str) -> None:
 
 def write_segments(survey: Survey, out: IO[bytes], form: str) -> None:
     """Write one row per segment."""
-    first: dict[str, Kind] = {"id": "str", "analyzer": "str", "start_s": "float", "end_s": "float"}
-    _write(survey.rows(segment_rows), first | survey.segments.ordered(), out, form)
+    _write(survey.rows(segment_rows), survey.segments.ordered(), out, form)
 
 
 def lines_of(pieces: Iterator[bytes]) -> Iterator[bytes]:

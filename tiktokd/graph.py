@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from tiktokd import plugins, weights
+from tiktokd import plugins, selection, weights
 from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.messages import AnalysisGroup, AnalyzerFacts
 from tiktokd.plugins import Analyzer, Encoder, LoadContext
@@ -56,18 +56,7 @@ def without_gpu(catalogue: Catalogue) -> Catalogue:
 
 def with_read(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
     """Return the names and those of the analyzers whose outputs they read: `hook` alone would find nothing to judge."""
-    found: dict[str, None] = {}
-
-    def visit(name: str) -> None:
-        if name in found or name not in catalogue.analyzers:
-            return
-        for earlier in catalogue.analyzers[name].after:
-            visit(earlier)
-        found[name] = None
-
-    for name in names:
-        visit(name)
-    return tuple(found)
+    return selection.with_read(names, {analyzer.name: analyzer.after for analyzer in catalogue.analyzers.values()})
 
 
 def on_gpu(encoder: Encoder) -> bool:
@@ -174,26 +163,41 @@ def facts(analyzer: Analyzer, catalogue: Catalogue, load: LoadContext, *, gpu: b
     Args:
         gpu: this worker runs the encoders of the GPU; without it their models stay unused, wherever they lie.
     """
+    hard, soft, less = _lacks(analyzer, catalogue, load, gpu=gpu)
+    # As the runner judges results: one that reads what is never there has lost something too.
+    unread = [
+        _lacks(catalogue.analyzers[n], catalogue, load, gpu=gpu)[0] for n in analyzer.after if n in catalogue.analyzers
+    ]
+    soft += [reasons[0] for reasons in unread if reasons]
     extra = (*analyzer.optional, *analyzer.signals)
-    asked = [name for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)]
-    lacks = {name: missing(name, catalogue, load) or (None if gpu else _idle(name, catalogue)) for name in asked}
-    hard = [lacks[name] for name in (*analyzer.uses, *analyzer.needs_signals) if lacks[name]]
-    less = [_stands_in(name, catalogue) for name in asked if not lacks[name]]
-    soft = [lacks[name] for name in extra if lacks.get(name)]
-    weighty = [n for n in extra if n in lacks and (n not in catalogue.encoders or catalogue.encoders[n].weights)]
-    if analyzer.needs_model and len(soft) == len(weighty):
-        hard, soft = soft, []
     return AnalyzerFacts(
         name=analyzer.name,
         title=analyzer.title,
         group=analyzer.group,
         level=plugins.level(analyzer),
-        tier="none" if hard else "lite" if soft or any(less) else "full",
-        reason=next(filter(None, (*hard, *soft, *less)), None),
+        tier="none" if hard else "lite" if soft or less else "full",
+        reason=next(iter((*hard, *soft, *less)), None),
         encoders=(*analyzer.uses, *extra),
         lightweight=analyzer.lightweight,
         all_encoders=tuple(encoder.name for encoder in order((*analyzer.uses, *extra), catalogue)),
+        reads=analyzer.after,
     )
+
+
+def _lacks(
+    analyzer: Analyzer, catalogue: Catalogue, load: LoadContext, *, gpu: bool
+) -> tuple[list[str], list[str], list[str]]:
+    """Return why an analyzer cannot run, why it does less, and which smaller models stand in for its own."""
+    extra = (*analyzer.optional, *analyzer.signals)
+    asked = [name for name in (*analyzer.uses, *extra) if not is_extra(name, catalogue)]
+    lacks = {name: missing(name, catalogue, load) or (None if gpu else _idle(name, catalogue)) for name in asked}
+    hard = [why for name in (*analyzer.uses, *analyzer.needs_signals) if (why := lacks[name])]
+    less = [why for name in asked if not lacks[name] and (why := _stands_in(name, catalogue))]
+    soft = [why for name in extra if (why := lacks.get(name))]
+    weighty = [n for n in extra if n in lacks and (n not in catalogue.encoders or catalogue.encoders[n].weights)]
+    if analyzer.needs_model and len(soft) == len(weighty):
+        hard, soft = soft, []
+    return hard, soft, less
 
 
 def _serves(place: Literal["cpu", "gpu"]) -> tuple[AnalysisGroup, ...]:

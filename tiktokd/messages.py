@@ -89,9 +89,11 @@ class AnalyzerFacts:
     """Those whose features it reads."""
     lightweight: bool
     enabled: bool = True
-    """`analysis.analyzers` names it; a video may ask for it all the same."""
+    """`analysis.analyzers` names it, or one that reads it; a video may ask for it all the same."""
     all_encoders: tuple[str, ...] = ()
     """The same and those that work for them in turn."""
+    reads: tuple[str, ...] = ()
+    """Analyzers whose results it reads: they run with it."""
     cost_ms: float | None = None
     """Mean milliseconds per video of the analyzer and `all_encoders`, measured by this daemon; encoders that several
     analyzers read run once and count for each. `None`: it has not run yet."""

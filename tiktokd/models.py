@@ -118,12 +118,20 @@ def pick(models: Iterable[Model], names: Iterable[str], *, left_out: bool = True
     for name in names:
         fits = [m for m in known if name == "all" or name in (m.weights.hub_id, *m.encoders, *m.analyzers)]
         if not fits and name in {*(there := graph.load()).analyzers, *there.encoders}:
-            raise ConfigError(f'"{name}" works without a model; see: tiktokctl models list')
+            raise ConfigError(f'"{name}" works without a model{_of_others(name, there, known)}')
         if not fits:
             raise ConfigError(f'"{name}" is no model, encoder or analyzer here; see: tiktokctl models list')
         own = [m for m in fits if left_out or not m.left_out or name in (m.weights.hub_id, *m.encoders)]
         chosen |= {m.weights.hub_id: m for m in own}
     return list(chosen.values())
+
+
+def _of_others(name: str, catalogue: graph.Catalogue, models: Iterable[Model]) -> str:
+    """Return which analyzers with models an analyzer without one reads: what it lacks is theirs."""
+    reads = catalogue.analyzers[name].after if name in catalogue.analyzers else ()
+    able = [other for other in reads if any(other in model.analyzers for model in models)]
+    told = f" of its own; it reads {', '.join(able)}, which use some" if able else ""
+    return f"{told}; see: tiktokctl models list"
 
 
 def verify(model: Model, models_dir: Path) -> tuple[Health, str]:

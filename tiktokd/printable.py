@@ -27,6 +27,17 @@ def shortened(text: str, limit: int) -> str:
     return cut if len(cut) <= limit else cut[: max(limit - 1, 0)] + "…"
 
 
+def of_bytes(data: bytes) -> str:
+    """Return foreign bytes as a person tells them apart: what is readable in quotes, `·` for the rest, or hex digits.
+
+    A page that was saved as a video shows its `<!DOCTYPE ht`, a picture its `·PNG····`.
+    """
+    if len(re.findall(rb"[A-Za-z0-9]", data)) * 4 >= len(data) > 0 and re.search(rb"[A-Za-z0-9]{2}", data):
+        readable = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in data)
+        return f"“{readable}”"
+    return f"the bytes {data.hex(' ')}"
+
+
 def _code(match: re.Match[str]) -> str:
     number = ord(match[0])
     return f"\\x{number:02x}" if number < 0x100 else f"\\u{number:04x}"

@@ -202,7 +202,7 @@ class ItemOutcome:
     state: str | None = None
     """State of the row after the request."""
     reason: str | None = None
-    """Why it was not done."""
+    """Why it was not done; of what was done, what else there is to know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -41,6 +41,27 @@ def select(words: Iterable[str], groups: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, group in groups.items() if chosen & {ALL, name, group}))
 
 
+def with_read(names: Iterable[str], reads: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+    """Return the names and those of the analyzers whose outputs they read, each after what it reads.
+
+    Args:
+        names: what is asked for; a name that is not in `reads` is left out.
+        reads: analyzer → those that it reads.
+    """
+    found: dict[str, None] = {}
+
+    def visit(name: str) -> None:
+        if name in found or name not in reads:
+            return
+        for earlier in reads[name]:
+            visit(earlier)
+        found[name] = None
+
+    for name in names:
+        visit(name)
+    return tuple(found)
+
+
 def _meant(word: str, able: Sequence[str]) -> str:
     near = difflib.get_close_matches(word, able, n=1)
     return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(able)}"

@@ -6,7 +6,7 @@ Imports plug-ins only where the settings name models or groups, or where a user 
 import os
 
 from tiktokd import datafiles, graph, paths, selection
-from tiktokd.config import Config
+from tiktokd.config import Config, InvalidSettings
 from tiktokd.errors import ConfigError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES
 
@@ -20,24 +20,38 @@ def check(settings: Config, *, data_files: bool = True) -> None:
     Raises:
         ConfigError: with every problem.
     """
+    if found := problems(settings, data_files=data_files):
+        raise ConfigError("\n".join(found))
+
+
+def with_the_rest(refusal: InvalidSettings) -> ConfigError:
+    """Return what is wrong with settings that are not well-formed, together with what the others cannot do here."""
+    try:
+        more = problems(refusal.rest, data_files=not datafiles.unreadable(refusal.rest.data_dir))
+    except ConfigError as exc:  # a directory that cannot be told
+        more = [str(exc)]
+    return InvalidSettings([*refusal.problems, *more], refusal.source, refusal.rest)
+
+
+def problems(settings: Config, *, data_files: bool = True) -> list[str]:
+    """Return everything that keeps well-formed settings from working on this machine."""
     own = datafiles.problems(settings.data_dir) if data_files else []
-    problems = [f"analysis.data_dir: {each}" for each in own]
+    found = [f"analysis.data_dir: {each}" for each in own]
     if settings.analysis.data_dir and not paths.is_there(settings.data_dir):
-        problems.append(f"analysis.data_dir: there is no directory {settings.data_dir}")
+        found.append(f"analysis.data_dir: there is no directory {settings.data_dir}")
     try:
         selection.check(settings.analysis.analyzers)
     except ConfigError as exc:
-        problems.append(f"analysis.analyzers: {exc}")
+        found.append(f"analysis.analyzers: {exc}")
     if settings.analysis.models:
         try:
             graph.own_models(settings.analysis.models, graph.load())
         except ConfigError as exc:
-            problems.append(str(exc))
+            found.append(str(exc))
     length = len(os.fsencode(settings.socket_path))
     if length > SOCKET_PATH_MAX_BYTES:
-        problems.append(
+        found.append(
             f"daemon.runtime_dir: the socket {settings.socket_path} has {length} bytes and Unix allows "
             f"{SOCKET_PATH_MAX_BYTES}; choose a shorter directory"
         )
-    if problems:
-        raise ConfigError("\n".join(problems))
+    return found

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 
 from tests.toy_daemon import WAIT_S, envelope, toy_daemon
+from tiktokd import graph
 from tiktokd.cli._checks_packages import sqlite, yt_dlp
 from tiktokd.cli._parser import verbs
 from tiktokd.cli._session import socket_path
@@ -330,7 +331,7 @@ def test_show_puts_facts_first_and_foreign_text_is_harmless(ctl, daemon):
     assert any("12.5 s, 576×1024" in line for line in lines)
     assert any(line.startswith("no audio") and "vocal_delivery" in line for line in lines)
     assert any(line.startswith("on_screen_text") and "█" in line for line in lines)
-    assert "0.00 to 1.50  label a" in ctl("show", ID, "--full").stdout
+    assert "0.00 to   1.50  label a" in ctl("show", ID, "--full").stdout
     assert any("pending → downloading" in line for line in lines)
     assert json.loads(ctl("show", ID, "--json").stdout)["metadata"]["title"] == EVIL
     assert ctl("show", "7000000000000000000").returncode == 1
@@ -353,7 +354,7 @@ def test_a_failed_video_tells_why_and_is_queued_again(ctl, daemon):
 def test_ids_that_were_not_changed_are_named_and_end_with_1(ctl, daemon):
     daemon.client.add([URL], priority=5)
     assert ctl("set-priority", "10", ID).returncode == 0
-    assert ctl("cancel", ID).stdout.splitlines()[0] == f"{ID}: cancelled, now cancelled"
+    assert ctl("cancel", ID).stdout.splitlines()[0] == f"{ID}: cancelled"
     done = ctl("cancel", ID, "7000000000000000000")
     assert done.returncode == 1
     assert "it is cancelled" in done.stderr
@@ -441,8 +442,8 @@ def test_segments_go_to_a_second_table(ctl, daemon, tmp_path):
     daemon.client.add([URL], priority=5)
     daemon.finish(ID, {"loudness": envelope("loudness", integrated_lufs=-14.0)})
     assert ctl("export", "-o", str(tmp_path / "o.csv"), "--segments").returncode == 0
-    lines = (tmp_path / "o.segments.csv").read_text().splitlines()
-    assert lines == ["id,analyzer,start_s,end_s,label", f"{ID},loudness,0.0,1.5,a", f"{ID},loudness,1.5,2.0,b"]
+    rows = pd.read_csv(tmp_path / "o.segments.csv")[["analyzer", "start_s", "end_s", "label"]].values.tolist()
+    assert rows == [["loudness", 0.0, 1.5, "a"], ["loudness", 1.5, 2.0, "b"]]
     assert ctl("export", "-o", str(tmp_path / "o.json"), "--segments").returncode == 2
     twice = ctl("export", "-o", str(tmp_path / "o.csv"), "--segments", str(tmp_path / "." / "o.csv"))
     assert (twice.returncode, "cannot both go into" in twice.stderr) == (2, True)
@@ -751,6 +752,31 @@ def test_doctor_works_without_a_daemon_and_says_what_to_do(ctl, tmp_path):
     assert "google/siglip2-base-patch16-224" in checks["models"]["found"]
     assert "openai/privacy-filter" not in checks["models"]["found"], "an extra is missed by nobody"
     assert "tiktokctl models pull all" in checks["models"]["advice"]
+    assert checks["analyzers"]["found"] == "all 30 are on"
+
+
+def test_doctor_without_a_daemon_asks_for_the_models_of_what_is_on_alone(ctl, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["call_to_action", "loudness"]')
+    done = ctl("doctor", "--json", at=tmp_path / "none")
+    checks = {check["name"]: check for check in json.loads(done.stdout)}
+    on = checks["analyzers"]["found"].rpartition(": ")[2].split(", ")
+    assert {"call_to_action", "loudness", "on_screen_text"} <= set(on) < set(graph.load().analyzers)
+    assert "intfloat/multilingual-e5-small" in checks["models"]["found"]
+    assert "siglip2" not in checks["models"]["found"]
+    assert "tiktokctl models pull intfloat/multilingual-e5-small" in checks["models"]["advice"]
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["loudness"]')
+    done = ctl("doctor", "--json", at=tmp_path / "none")
+    assert {check["name"]: check["level"] for check in json.loads(done.stdout)}["models"] == "ok"
+
+
+def test_doctor_shows_every_problem_of_the_settings_on_its_own_line(ctl, tmp_path, monkeypatch):
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__ANALYZERS", '["palmistry"]')
+    monkeypatch.setenv("TIKTOKD_GPU__ATTEMPTS", "0")
+    done = ctl("doctor", at=tmp_path / "none")
+    assert done.returncode == 1
+    assert "\\x0a" not in done.stdout
+    lines = [line for line in done.stdout.splitlines() if "gpu.attempts" in line or "palmistry" in line]
+    assert len(lines) == 2, done.stdout
 
 
 def test_doctor_knows_which_sqlite_versions_are_sound():

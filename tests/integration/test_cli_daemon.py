@@ -22,7 +22,9 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
     more = "\n[cleanup]\ndays = 7\n"
     live = Live(tmp_path, module="tiktokd.daemon", devices="[]", more=more)
     live.config.write_text(live.config.read_text().replace("workers = 2\nper_minute", "workers = 0\nper_minute"))
-    live.config.write_text(live.config.read_text().replace("[analysis]", '[analysis]\nanalyzers = ["audio"]'))
+    live.config.write_text(
+        live.config.read_text().replace("[analysis]", '[analysis]\nanalyzers = ["audio", "production_format"]')
+    )
     live.start()
 
     def ctl(*words, code=0):
@@ -50,9 +52,13 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
         assert {envelope["status"] for envelope in video["analysis"].values()} <= {"ok", "partial"}  # it is short
         assert "loudness" in ctl("show", rows["completed"]["id"])
         facts = json.loads(ctl("analyzers", "--json"))
-        assert {each["group"] for each in facts if each["enabled"]} == {"audio"}
-        assert {each["group"] for each in facts if not each["enabled"]} == {"fusion", "metadata", "text", "video"}
-        assert "off: not in analysis.analyzers" in ctl("analyzers")
+        named = {each["name"] for each in facts if each["group"] == "audio"} | {"production_format"}
+        read = {"on_screen_text"}
+        assert {each["name"] for each in facts if each["enabled"]} == named | read, "what runs, named or read"
+        assert "off: neither in analysis.analyzers nor read by one that is" in ctl("analyzers")
+        checks = {check["name"]: check for check in json.loads(ctl("doctor", "--json"))}
+        assert checks["analyzers"]["found"].startswith("8 of 30 on")
+        assert "on_screen_text" in checks["analyzers"]["found"]
         ctl("export", "-o", str(tmp_path / "out.json"), "--state", "completed")
         exported = json.loads((tmp_path / "out.json").read_text())
         assert exported["videos"][0]["analysis"]["loudness"] == video["analysis"]["loudness"]

@@ -252,13 +252,22 @@ def test_all_problems_of_a_configuration_are_listed_at_once(tmp_path: Path) -> N
     assert code == 2
     assert '"whisprr" is no encoder with a model' in text
     assert "analysis.data_dir: there is no directory /no/such/place" in text
+    config.write_text(
+        '[download]\nper_minute = "fast"\n[http]\nport = 1\nlisten = "0.0.0.0:80"\n[analysis]\nfps = 0\n'
+        'analyzers = ["palmistry"]\ndata_dir = "/no/such/place"\n'
+    )
+    code, text = _tiktokd("--config", str(config), "--check-config")
+    assert code == 2
+    assert "6 problem(s)" in text, "what is not well-formed hides nothing of the rest"
+    for each in ("download.per_minute", "http.port", "0.0.0.0:80", "analysis.fps", "palmistry", "/no/such/place"):
+        assert each in text
     own = tmp_path / "own"
     own.mkdir()
     (own / "brands.toml").write_text("names = 'Acme'")
     config.write_text(f'[analysis]\ndata_dir = "{own}"\n')
     code, text = _tiktokd("--config", str(config), "--check-config")
     assert code == 2
-    assert f"analysis.data_dir: {own / 'brands.toml'}: names and ambiguous are lists of texts" in text
+    assert f"analysis.data_dir: {own / 'brands.toml'}: names: 'Acme' is no list of texts" in text
 
 
 def test_a_good_configuration_passes_the_check(tmp_path: Path) -> None:

@@ -61,6 +61,8 @@ def test_pull_of_an_analyzer_that_has_no_model_says_so_and_does_not_deny_the_ana
         done = ctl(None, tmp_path, "models", *words)
         assert (done.returncode, "works without a model" in done.stderr) == (2, True), done.stderr
     assert "is no model, encoder or analyzer" in ctl(None, tmp_path, "models", "pull", "nosuch").stderr
+    reader = ctl(None, tmp_path, "models", "pull", "language_identification").stderr
+    assert "works without a model of its own; it reads speech_transcription" in reader, "what it lacks is theirs"
 
 
 def test_verify_finds_a_changed_byte(hub, tmp_path):
@@ -74,6 +76,16 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
     bad = ctl(hub, tmp_path, "models", "verify", "nsfw")
     assert bad.returncode == 1
     assert "sha256 differs" in bad.stdout
+
+
+def test_verify_fails_for_a_model_that_was_named_and_is_missing(tmp_path):
+    for names in ([REPO], ["nsfw"], ["visual_moderation"], ["nsfw", "vitpose"]):
+        done = ctl(None, tmp_path, "models", "verify", *names)
+        assert (done.returncode, "missing" in done.stdout) == (1, True), names
+    for names in ([], ["all"]):  # about what lies here, which is nothing
+        done = ctl(None, tmp_path, "models", "verify", *names)
+        assert done.returncode == 0, names
+        assert "0 of 16 are on this machine" in done.stdout
 
 
 def test_what_was_fetched_once_stays_at_its_revision_whatever_is_published_since(hub, tmp_path, monkeypatch):

@@ -228,6 +228,7 @@ def test_no_private_text_survives_unmasked(runner, words, kind):
 
 def test_without_the_extra_everything_is_as_complete_as_before(tmp_path, caplog):
     tiny_models.write("toxicity", tmp_path)
+    tiny_models.write("whisper", tmp_path)  # it reads transcripts
     catalogue, load = graph.load(), LoadContext(models_dir=tmp_path, threads=1)
     facts = graph.facts(catalogue.analyzers[NAME], catalogue, load)
     assert (facts.tier, facts.reason) == ("full", None)

@@ -11,6 +11,7 @@ from tiktokd.errors import Failure
 from tiktokd.model import MediaFacts, Metadata, State, VideoRef
 from tiktokd.protocol import WorkerSnapshot
 from tiktokd.scheduler import schema, store, store_mishaps
+from tiktokd.scheduler.records import outcome_of
 from tiktokd.scheduler.store import NewVideo, Sample
 
 # --- adding ---
@@ -343,6 +344,22 @@ def test_analyzers_that_are_asked_for_again_replace_their_results_and_leave_the_
     assert claim.analyzers == ("entities", "loudness", "motion"), "everything anew means all that was asked for"
     queue.has_completed(claim, loudness="newer", motion="newer", entities="newer")
     assert set(queue.get("1").outputs) == {"loudness", "motion", "entities"}
+
+
+def test_a_cancelled_requeue_keeps_the_earlier_results_and_says_so(queue: Queue):
+    queue.put_files("1", "2")
+    queue.has_completed(queue.process(), loudness="old")
+    queue.requeue(ids=["1"], now=NOW)
+    outcomes = queue.cancel(["1", "2"], now=NOW)
+    assert [(o.id, o.state, o.has_results) for o in outcomes] == [
+        ("1", State.CANCELLED, True), ("2", State.CANCELLED, False),
+    ]  # fmt: skip
+    assert queue.get("1").outputs["loudness"]["summary"]["text"] == "old"
+    assert "earlier run" in (outcome_of("1", outcomes[0], "cancelled").reason or "")
+    assert outcome_of("2", outcomes[1], "cancelled").reason is None
+    queue.requeue(ids=["1"], now=NOW)
+    queue.fail(queue.process().token, failure=TRANSIENT, now=NOW)
+    assert (queue.state("1"), set(queue.get("1").outputs)) == ("failed", {"loudness"})
 
 
 # --- short links ---

@@ -7,7 +7,7 @@ from rich.console import Console
 from tests.toy_daemon import envelope
 from tiktokd.cli._detail import detail
 from tiktokd.cli._highlights import FIELDS, highlights, reviews
-from tiktokd.cli._readable import FEW, FEW_ENTRIES, entries, reading, said, title
+from tiktokd.cli._readable import FEW, FEW_ENTRIES, REASONS, TIMES, entries, reading, said, title
 from tiktokd.cli._timeline import cells_of, rows, ruler, words
 from tiktokd.graph import load
 from tiktokd.plugins import Analyzer
@@ -32,10 +32,10 @@ VIDEO = {
 }
 
 
-def shown(*, width=100, full=False, groups=None, **analysis):
+def shown(*, width=100, full=False, groups=None, video=VIDEO, **analysis):
     console = Console(width=width, color_system=None, force_terminal=False, highlight=False)
     with console.capture() as capture:
-        console.print(detail({**VIDEO, "analysis": analysis}, groups or {}, width=width, full=full))
+        console.print(detail({**video, "analysis": analysis}, groups or {}, width=width, full=full))
     return capture.get()
 
 
@@ -49,7 +49,9 @@ def test_a_value_is_said_with_the_unit_of_its_name():
     assert (title("cuts_0_3"), said("cuts_0_3", 1)) == ("cuts (0-3 s)", "1")
     assert (title("width_px"), said("width_px", 1280)) == ("width", "1,280 px")
     assert (title("speech_ratio"), said("speech_ratio", 0.65)) == ("speech", "███▎· 65%")
-    assert said("motion_ratio", 1.3) == "1.3"  # no share: 0..1 is promised, more is said as it is
+    assert said("motion_ratio", 0.7) == "0.7 times", "how many times one thing is another is no share of it"
+    assert said("odd_ratio", 1.3) == "1.3"  # 0..1 is promised, more is said as it is
+    assert title("cuts_0_3") == "cuts (0-3 s)"
     assert said("beats_s", [0.5, 1.0]) == "0.5, 1 s"
     assert said("beats_s", [0.5] * 9) == "0.5, 0.5, 0.5, 0.5, 0.5, 0.5 s … 9 in all"
     assert (said("click", False), said("key", None), said("notes", [])) == ("no", "-", "none")
@@ -62,6 +64,48 @@ def test_what_is_not_known_or_for_programs_is_left_out_until_all_is_wanted():
     assert reading(summary, full=True).facts == (
         "a 1", "b -", "c none", "hash hex (16 characters, in --json)", "d -",
     )  # fmt: skip
+
+
+def test_why_values_are_not_known_is_told_once_per_reason():
+    summary = {"unknown": {"framing": "model_missing", "facing_ratio": "model_missing", "index": "corpus too small"}}
+    assert reading(summary).facts == ("not known framing, facing (model missing), index (corpus too small)",)
+
+
+def test_the_parts_of_the_pace_have_their_values():
+    parts = [{"name": "cuts_per_min", "value": 26.25, "median": 12.0, "spread": 3.0, "z": 4.75}]
+    assert [each.label for each in entries(parts)] == ["cuts 26.2/min (z +4.8)"]
+
+
+def test_words_of_ours_lose_their_underscores_and_those_of_others_keep_them():
+    assert [each.label for each in entries([{"label": "static_shot", "score": 1.0}])] == ["static shot"]
+    assert [each.label for each in entries([{"hashtag": "my_tag", "score": 1.0}])] == ["my_tag"]
+    assert rows("motion", [{"start_s": 0.0, "end_s": 1.0, "move": "tilt_up"}], 1.0, 4)[0].note == "tilt up"
+
+
+def test_lists_of_hashes_are_for_programs_even_when_all_is_wanted():
+    summary = {"pdq": [{"t_s": float(n), "hash_hex": "0123456789abcdef" * 4} for n in range(16)]}
+    assert reading(summary).facts == ()
+    assert reading(summary, full=True).facts == ("pdq (16 of them, in --json)",)
+
+
+def test_how_a_number_was_made_is_told_when_all_is_wanted():
+    summary = {"pace_level": 0.5, "level_formula": "mean of known: ..."}
+    assert (reading(summary).facts, reading(summary).left_out) == (("pace level 0.5",), 1)
+    assert "level formula mean of known: ..." in reading(summary, full=True).facts
+
+
+def test_the_ratios_that_are_no_shares_are_fields_of_analyzers():
+    fields = {name for spec in load().analyzers.values() for name in _all_fields(spec)}
+    assert set(TIMES) <= fields
+    assert set(REASONS) <= fields
+
+
+def _all_fields(spec):
+    schema = spec.output.model_json_schema()
+    return {
+        *schema["properties"],
+        *(name for part in schema.get("$defs", {}).values() for name in part.get("properties", ())),
+    }
 
 
 def test_the_first_facts_and_entries_are_shown_and_the_others_counted():
@@ -93,8 +137,12 @@ def test_an_entry_of_a_list_is_its_name_and_its_share():
 def test_segments_of_a_steady_pace_make_a_curve():
     (row,) = rows("loudness", series("max_lufs", [-20, -18, -16, -14, -12, -10]), 6.0, 12)
     assert (row.line.plain, row.note) == ("▁▁▂▂▄▄▅▅▇▇██", "-20 to -10 LUFS")
-    (flat,) = rows("x", series("max_lufs", [-20] * 6), 6.0, 6)
-    assert set(flat.line.plain) <= {"█", "│"}
+    (flat,) = rows("x", series("max_lufs", [-20.0, -20.001] * 3), 6.0, 6)
+    assert (set(flat.line.plain) <= {"▄", "▅"}, flat.note) == (True, "-20 LUFS all along")
+    (quiet,) = rows("x", series("max_lufs", [-20.0, -20.6, -20.3] * 2), 6.0, 6)
+    assert set(quiet.line.plain) <= {"▄", "▅"}, "no mountains out of what nobody hears"
+    (marks,) = rows("x", series("score", [1] * 6), 6.0, 6)
+    assert set(marks.line.plain) <= {"█", "│"}, "what has no unit and never changes is no measure"
 
 
 def test_segments_of_several_kinds_get_a_line_each():
@@ -239,7 +287,7 @@ def test_every_field_and_segment_is_there_when_all_is_wanted():
     one = ENVELOPE | {"summary": {"labels": [{"label": "a", "z": 3.25, "score": 0.5}]}, "segments": segments}
     text = shown(full=True, thing=one)
     assert "z 3.25" in text
-    assert "0.00 to 1.50  label a · box 0.1, 0.2" in text
+    assert "0.00 to   1.50  label a · box 0.1, 0.2" in text
 
 
 def test_a_post_says_when_it_was_made_and_how_old_its_counts_are(monkeypatch):
@@ -256,3 +304,16 @@ def test_a_post_says_when_it_was_made_and_how_old_its_counts_are(monkeypatch):
 def test_a_real_envelope_can_be_shown():
     made = envelope("loudness", integrated_lufs=-14.0).model_dump(mode="json")
     assert "integrated -14 LUFS" in shown(loudness=made)
+
+
+def test_results_of_an_earlier_run_are_called_that():
+    event = {"event": "complete", "from": "processing", "to": "completed", "reason": None}
+    history = [{**event, "at": "2026-01-31T11:00:00Z"}]
+    loud = {"loudness": {**ENVELOPE, "summary": {"integrated_lufs": -14.0}}}
+    for state in ("downloaded", "failed", "cancelled"):
+        text = shown(video={**VIDEO, "state": state, "history": history}, **loud)
+        assert "of the run that completed at " in text
+        assert "-14 LUFS" in text
+    assert "of an earlier run" in shown(video={**VIDEO, "state": "failed"}, **loud), "history is trimmed"
+    assert "queued again since" not in shown(**loud)
+    assert "queued again since" not in shown(video={**VIDEO, "state": "failed"})

@@ -9,6 +9,7 @@ from tests.toy_daemon import NOW
 from tiktokd.cli._format import moment
 from tiktokd.cli._overview import overview, standing
 from tiktokd.cli._table import Column, fitting
+from tiktokd.cli.videos import without_name
 from tiktokd.model import State
 from tiktokd.protocol import LaneSnapshot, Rates, StatusAnswer, WorkerSnapshot
 
@@ -62,6 +63,22 @@ def test_what_matters_least_goes_first_and_long_text_is_cut_before_anything_goes
 
 def test_a_column_without_anything_in_it_is_left_out():
     assert lines(fitting(COLUMNS, [ROWS[1]], 160), 160)[0].split() == ["id", "state", "prio"]
+
+
+def test_a_column_that_says_how_much_it_needs_pushes_others_out_before_it_is_cut_below():
+    columns = (Column("id"), Column("note", 1, shortens=True, shortest=40), Column("title", 2, shortens=True))
+    rows = [(ID, "permanent: cannot be opened as a video: it is empty", "a title of some length")]
+    narrow, wide = (lines(fitting(columns, rows, width), width) for width in (70, 80))
+    assert narrow[0].split() == ["id", "note"]
+    assert narrow[2].endswith("it is em…")
+    assert wide[0].split() == ["id", "note", "title"]
+
+
+def test_a_message_does_not_repeat_the_name_that_stands_beside_it():
+    assert without_name("a.mp4 cannot be opened", "a.mp4") == "cannot be opened"
+    assert without_name("a.mp4: 2 of 3 packets", "a.mp4") == "2 of 3 packets"
+    assert without_name("a.mp4x cannot be opened", "a.mp4") == "a.mp4x cannot be opened"
+    assert without_name("no connection", None) == "no connection"
 
 
 @pytest.mark.parametrize("width", [40, 80, 160])

@@ -41,10 +41,17 @@ def test_a_packet_that_was_overwritten_is_found_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<!doctype html><html></html>" * 100, os.urandom(30_000), b"#EXTM3U\n/etc/passwd\n"]
+    ("data", "shown"),
+    [
+        (b"", "it is empty"),
+        (b"<!doctype html><html></html>" * 100, "it begins with “<!doctype ht”"),
+        (b"\x00\xff" * 15_000, "it begins with the bytes 00 ff 00 ff"),
+        (os.urandom(30_000), "it begins with"),
+        (b"#EXTM3U\n/etc/passwd\n", "it begins with “#EXTM3U·/etc”"),
+    ],
 )
-def test_what_is_no_video_at_all_is_corrupt_and_shown_by_its_first_bytes(tmp_path, data):
-    with pytest.raises(CorruptMedia, match="it begins b"):
+def test_what_is_no_video_at_all_is_corrupt_and_shown_by_its_first_bytes(tmp_path, data, shown):
+    with pytest.raises(CorruptMedia, match=shown):
         check(written(tmp_path, data))
 
 

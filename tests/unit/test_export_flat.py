@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from tiktokd import export
 from tiktokd.errors import ConfigError
-from tiktokd.export_flat import Columns, fitted, kind_of, segment_rows, video_row, wider
+from tiktokd.export_columns import of_segments, of_videos, wider
+from tiktokd.export_flat import Seen, fitted, kind_of, segment_rows, video_row
 from tiktokd.export_table import lines_of
+from tiktokd.graph import load
 
 VIDEO = {
     "id": "7212345678901234567",
@@ -88,10 +90,70 @@ def test_each_segment_is_a_row_with_its_video_and_analyzer():
 
 
 def test_columns_of_one_group_stay_together_whenever_they_turn_up():
-    columns = Columns()
-    columns.see({"id": "1", "a.x": 1, "b.x": 1})
+    columns = Seen(of_videos())
+    columns.see({"id": "1", "a.x": 1, "b.x": 1, "loudness.of_another_version": 1})
     columns.see({"id": "2", "a.y": 1})
-    assert list(columns.ordered()) == ["id", "a.x", "a.y", "b.x"]
+    found = list(columns.ordered())
+    assert found[-3:] == ["a.x", "a.y", "b.x"]
+    at = found.index("loudness.of_another_version")
+    assert (found[at - 1].partition(".")[0], found[at + 1].partition(".")[0]) == ("loudness", "motion")
+
+
+def header(file, form):
+    if form == "csv":
+        return next(csv.reader(io.StringIO(file.read_text(encoding="utf-8"))))
+    return [(field.name, str(field.type)) for field in pq.read_schema(file)]
+
+
+@pytest.mark.parametrize("form", ["csv", "parquet"])
+def test_two_exports_of_different_videos_have_the_same_columns(tmp_path, form):
+    silent = {**VIDEO, "analysis": {"loudness": VIDEO["analysis"]["loudness"]}, "metadata": {}, "timings": {}}
+    unknown = {**envelope_of("loopability", {"unknown": {"seam_cosine": "model_missing"}, "loop_score": 1})}
+    mapped = {**VIDEO, "timings": {"decode_s": 1}, "analysis": unknown, "facts": None}
+    batches = [[silent], [mapped, silent], []]
+    headers = []
+    for number, batch in enumerate(batches):
+        (tmp_path / str(number)).mkdir()
+        files = write(tmp_path / str(number), form, *batch, segments=True)
+        headers.append([header(file, form) for file in files])
+    without = [[each for each in videos if "download_ms" not in each] for videos, _ in headers]  # the toy's own
+    assert without[0] == without[1] == without[2]
+    assert headers[0][1] == headers[1][1] == headers[2][1]
+    names = without[0] if form == "csv" else [name for name, _ in without[0]]
+    assert len(names) == len(set(names))
+    assert {"metadata.view_count", "speech_transcription.text", "facts.duration_s", "timings.fuse_s"} <= set(names)
+    assert not {"facts", "error", "attempts", "loopability.unknown.seam_cosine"} & set(names)
+
+
+def envelope_of(name, summary):
+    return {name: {"status": "ok", "tier": "full", "reason": None, "version": "1", "summary": summary, "segments": []}}
+
+
+def test_an_object_with_any_keys_is_one_column_of_json():
+    row = video_row({**VIDEO, "analysis": envelope_of("loopability", {"unknown": {"seam_cosine": "model_missing"}})})
+    assert json.loads(row["loopability.unknown"]) == {"seam_cosine": "model_missing"}
+    assert not [name for name in row if name.startswith("loopability.unknown.")]
+    assert "facts" not in video_row({**VIDEO, "facts": None}), "no object, no column of its own"
+
+
+def test_every_field_of_every_analyzer_has_its_columns_and_no_list_or_map_widens_the_table():
+    columns = of_videos()
+    for spec in load().analyzers.values():
+        for name in spec.output.model_fields:
+            under = [
+                each
+                for each in columns.kinds
+                if each == f"{spec.name}.{name}" or each.startswith(f"{spec.name}.{name}.")
+            ]
+            assert under, f"{spec.name}.{name}"
+        for name in spec.segment.model_fields if spec.segment else ():
+            assert name in of_segments().kinds or f"{name}_value" in of_segments().kinds
+    assert columns.kinds["on_screen_text.lines"] == "str"
+    assert columns.kinds["shot_boundaries.shot_count"] == "int"
+    assert columns.kinds["language_identification.by_source.ocr.prob"] == "float"
+    assert columns.kinds["virality_features.features"] == "str"
+    assert len(columns.kinds) < 600
+    assert "null" not in columns.kinds.values()
 
 
 values = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()
@@ -150,7 +212,7 @@ def test_a_table_of_nothing_is_a_valid_file(tmp_path, form):
     assert second.exists()
     if form == "parquet":
         assert pq.read_table(target).num_rows == 0
-        assert pq.read_table(second).column_names == ["id", "analyzer", "start_s", "end_s"]
+        assert pq.read_table(second).column_names[:4] == ["id", "analyzer", "start_s", "end_s"]
 
 
 def test_memory_does_not_grow_with_the_number_of_videos(tmp_path):

@@ -145,6 +145,16 @@ def test_the_tier_available_now_names_the_command_that_raises_it(tmp_path):
     assert graph.facts(WORLD.analyzers["hook"], WORLD, load).tier == "lite"
 
 
+def test_an_analyzer_that_reads_what_is_never_there_is_no_full_tier(tmp_path):
+    reader = analyzer("reader", "text", uses=("words",), after=("scene", "loud"))
+    second = analyzer("second", "text", uses=("words",), after=("reader",))
+    world = catalogue(WORLD.encoders.values(), [*WORLD.analyzers.values(), reader, second])
+    told = graph.facts(reader, world, LoadContext(models_dir=tmp_path))
+    assert (told.tier, told.reads) == ("lite", ("scene", "loud"))
+    assert "tiktokctl models pull org/model" in told.reason
+    assert graph.facts(second, world, LoadContext(models_dir=tmp_path)).tier == "full", "as the runner judges"
+
+
 def test_a_model_that_lies_here_for_nobody_is_no_full_tier(tmp_path):
     home = tmp_path / "org--model"
     home.mkdir()

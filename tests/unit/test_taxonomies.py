@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 import shutil
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,30 +12,59 @@ import pytest
 from tests.contexts import facts
 from tests.nobody import owner_of
 from tiktokd import datafiles, plugins
-from tiktokd.analyzers import scene_recognition
+from tiktokd.analyzers import call_to_action, hook, scene_recognition
 from tiktokd.cli._checks import data_files
 from tiktokd.config import Config
-from tiktokd.encoders import _prompts, picture_labels, siglip2
+from tiktokd.encoders import _data_forms, _prompts, lid, picture_labels, siglip2
+from tiktokd.encoders._phrases import search_all
 from tiktokd.errors import ConfigError
 from tiktokd.footage import Shot, Shots
 from tiktokd.pictures import ImageEmbeddings, Label, LabelCosines, Ranked, rank, shares, winner
 from tiktokd.plugins import Context, LoadContext
+from tiktokd.texts import Passage
 
 LISTS = [
-    ("brands", "names = 'Acme'", "lists of texts"),
-    ("brands", "names = ['']", "lists of texts"),
-    ("brands", "[aliases]\nAcme = 'akme'", "lists of texts"),
-    ("brands", "[aliases]\nAcme = [3]", "lists of texts"),
-    ("calls_to_action", "[follow]\nen = 'follow me'", r"\[follow\]"),
-    ("calls_to_action", "[follow]\nen = [3]", r"\[follow\]"),
+    ("brands", "names = 'Acme'", "names: 'Acme' is no list of texts"),
+    ("brands", "names = ['Acme', '']", "names: entry 2 of the list of texts"),
+    ("brands", "[aliases]\nAcme = 'akme'", r"\[aliases\] Acme: 'akme' is no list of texts"),
+    ("brands", "[aliases]\nAcme = [3]", r"\[aliases\] Acme: entry 1 of the list of texts, 3"),
+    ("brands", "[aliases]\nAcme = []", r"\[aliases\] Acme: the list of texts is empty"),
+    ("brands", "name = ['Acme']", 'nothing reads the key "name"; did you mean names'),
+    ("brands", "names = []", "no brand is in it"),
+    ("brands", "", "no brand is in it"),
+    ("calls_to_action", "[follow]\nen = 'follow me'", r"\[follow\] en: 'follow me' is no list of texts"),
+    ("calls_to_action", "[follow]\nen = [3]", r"\[follow\] en: entry 1"),
+    ("calls_to_action", "[follow]\nen = []", r"\[follow\] en: the list of texts is empty"),
+    ("calls_to_action", "[follow]\n[like]\nen = ['x']", r"\[follow\] is empty"),
+    ("calls_to_action", "[follow]\neng = ['x']", r'\[follow\]: "eng" is the code of no language'),
+    ("calls_to_action", "[follow]\npt-BR = ['x']", r'\[follow\]: "pt-BR" is the code of no language; write pt'),
+    ("calls_to_action", "[negation]\nenglish = 'never'", r'\[negation\]: "english" is the code of no language'),
     ("calls_to_action", "[follow]\nen = ['fine', '(follow']", r"'\(follow' is no regular expression"),
-    ("calls_to_action", "[buy_now]\nen = ['buy']", r"nothing reads \[buy_now\]; there are comment"),
+    ("calls_to_action", "[buy_now]\nen = ['buy']", 'nothing reads the table "buy_now"; there are comment'),
+    ("calls_to_action", "[folow]\nen = ['x']", 'nothing reads the table "folow"; did you mean follow'),
     ("calls_to_action", "[tags]\ndisclosure = ['ad']", r"\[tags\]"),
+    ("calls_to_action", "[tags]\ndisclosures = 'ad'", r'\[tags\]: nothing reads the kind "disclosures"'),
+    ("calls_to_action", "[reminder]\nen = 'forget'", r"\[reminder\]: nothing reads"),
     ("calls_to_action", "follow = 3", r"\[follow\]"),
-    ("hooks", "[weird]\nen = ['wow']", r"nothing reads \[weird\]"),
+    ("calls_to_action", "", "no table is in it"),
+    ("hooks", "[weird]\nen = ['wow']", 'nothing reads the table "weird"'),
     ("algospeak", "[words]\n'' = 'x'", r"\[words\]"),
-    ("algospeak", "[words]\nunalive = 3", r"\[words\]"),
+    ("algospeak", "[words]\nunalive = 3", r'\[words\] "unalive"'),
+    ("algospeak", "[word]\nunalive = 'kill'", 'nothing reads the key "word"'),
+    ("algospeak", "[words]", r"\[words\] has lines"),
     ("stopwords", "en = ['the']", "one text of words"),
+    ("stopwords", "en = ''", "one text of words"),
+    ("stopwords", "eng = 'the'", '"eng" is the code of no language'),
+    ("stopwords", "", "no language is in it"),
+    ("sound_categories", "[sounds]", r"\[sounds\] has lines"),
+    ("sound_categories", "[sound]\nSpeech = { education = 0.1 }", 'nothing reads the key "sound"'),
+    ("sound_categories", "[sounds]\nSpeech = {}", r'\[sounds\] "Speech": lines are'),
+    ("sound_categories", "[sounds]\nSpeech = { education = 2 }", r'\[sounds\] "Speech": lines are'),
+    (
+        "sound_categories",
+        "[sounds]\nSpeech = { educaton = 0.1 }",
+        r'\[sounds\] "Speech": .*"educaton"; did you mean education',
+    ),
 ]
 READERS = {"brands": "brands", "calls_to_action": "call_phrases", "hooks": "hook_phrases"}
 
@@ -53,28 +83,94 @@ def test_a_list_of_openings_may_name_number_lists_which_the_shipped_one_leaves_t
     plugins.encoder("hook_phrases").load(LoadContext(data_dir=tmp_path))
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "labels = []",
-        "[[labels]]\nname = 'x'",
-        "labels = 'x'",
-        "[[labels]]\nid = 3",
-        "[[labels]]\nid = ''",
-        "[[labels]]\nid = 'a'\n[[labels]]\nid = 'a'",
-        "background = 5\n[[labels]]\nid = 'a'",
-        "background = 'a photo'\n[[labels]]\nid = 'a'",
-        "template = '{x}'\n[[labels]]\nid = 'a'",
-        "template = 'a photo'\n[[labels]]\nid = 'a'",
-        "[[labels]]\nid = 'a'\nprompts = 'a kitchen'",
-    ],
-)
-def test_a_prompt_file_of_another_form_is_refused_with_its_path(tmp_path, text):
+TAXONOMIES = [
+    ("scenes", "", ": no label is in it"),
+    ("scenes", "labels = []", ": no label is in it"),
+    ("scenes", "labels = 'x'", ": no label is in it"),
+    ("scenes", "[labels]\nid = 'x'", ": no label is in it"),
+    ("scenes", "label = []", ': nothing reads the key "label"; did you mean labels'),
+    ("scenes", "[[labels]]\nname = 'x'", r":1: \[\[labels\]\] number 1 needs an id"),
+    ("scenes", "[[labels]]\nid = 3", ":1: .* number 1: id = 3 is no text"),
+    ("scenes", "[[labels]]\nid = 'a'\n\n[[labels]]\nid = ''", ":4: .* number 2: id = '' is no text"),
+    ("scenes", "labels = [{ id = 'a' }, { id = '' }]", r": \[\[labels\]\] number 2: id = '' is no text"),
+    ("scenes", "[[labels]]\nid = 'a'\n[[labels]]\nid = 'a'", ':3: .* number 2 has the id "a", as has number 1'),
+    ("scenes", "[[labels]]\nid = 'a'\npromts = ['x']", ':1: .*nothing reads the key "promts"; did you mean prompts'),
+    ("scenes", "[[labels]]\nid = 'a'\nprompts = 'a kitchen'", r':1: .* \("a"\): prompts: .* is no list of texts'),
+    ("scenes", "[[labels]]\nid = 'a'\nprompts = []", r':1: .* \("a"\): prompts: the list of texts is empty'),
+    ("scenes", "[[labels]]\nid = 'a'\ngroup = 'inside'", ':1: .*nothing reads the group "inside"; there are indoor'),
+    ("scenes", "background = 5\n[[labels]]\nid = 'a'", ": background: 5 is no list of texts"),
+    ("scenes", "background = 'a photo'\n[[labels]]\nid = 'a'", ": background: .* is no list of texts"),
+    ("scenes", "template = '{x}'\n[[labels]]\nid = 'a'", ": template"),
+    ("scenes", "template = '{} {x}'\n[[labels]]\nid = 'a'", ": template"),
+    ("scenes", "template = 'a photo'\n[[labels]]\nid = 'a'", ": template"),
+    ("aesthetics", "[[labels]]\nid = 'good'", ': no label has the id "bad"'),
+    ("aesthetics", "[[labels]]\nid = 'goood'", ':1: .*nothing reads the id "goood"; did you mean good'),
+]
+
+
+@pytest.mark.parametrize(("name", "text", "told"), TAXONOMIES)
+def test_a_prompt_file_of_another_form_is_refused_with_its_path_and_the_place(tmp_path, name, text, told):
+    file = tmp_path / "prompts" / f"{name}.toml"
+    file.parent.mkdir()
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=f"^{re.escape(str(file))}{told}"):
+        _prompts.read(name, tmp_path)
+
+
+def test_a_kind_of_prototype_that_no_analyzer_has_is_refused(tmp_path):
+    (tmp_path / "prototypes").mkdir()
+    (tmp_path / "prototypes" / "calls.toml").write_text("[[labels]]\nid = 'subscribe'\nprompts = ['x']")
+    with pytest.raises(ConfigError, match=r'calls\.toml:1: .*nothing reads the id "subscribe"; there are comment'):
+        _prompts.read("calls", tmp_path, "prototypes")
+
+
+def test_the_closed_lists_of_ids_are_those_of_their_readers():
+    assert set(_prompts.IDS["calls"]) == set(get_args(call_to_action.CallType))
+    assert set(_prompts.IDS["openings"]) == set(get_args(hook.HookType)) - {"visual_surprise"}, "seen, not said"
+
+
+def test_a_broken_taxonomy_that_two_files_read_is_told_once(tmp_path):
     (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "content_categories.toml").write_text("[[labels]]\nidd = 'x'")
+    (tmp_path / "sound_categories.toml").write_text("[sounds]\nSpeech = { education = 0.5 }")
+    (told,) = datafiles.problems(tmp_path)
+    assert 'nothing reads the key "idd"; did you mean id?' in told
+
+
+def test_every_label_that_is_wrong_is_told_at_once(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    text = "[[labels]]\nid = 'a'\npromts = ['x']\n[[labels]]\nid = 'b'\n[[labels]]\nnames = 'c'\n"
     (tmp_path / "prompts" / "scenes.toml").write_text(text)
-    with pytest.raises(ConfigError, match=r"scenes\.toml"):
-        _prompts.read("scenes", tmp_path)
+    told = datafiles.problems(tmp_path)
+    assert [line.partition(".toml:")[2].partition(":")[0] for line in told] == ["1", "6"]
+
+
+def test_the_shipped_weights_of_sounds_serve_who_has_other_categories(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "content_categories.toml").write_text(
+        "[[labels]]\nid = 'education'\n[[labels]]\nid = 'mine'"
+    )
+    assert plugins.encoder("sound_categories").load(LoadContext(data_dir=tmp_path))
+    assert datafiles.problems(tmp_path) == []
+
+
+def test_an_empty_background_is_a_choice(tmp_path):
+    (tmp_path / "prompts").mkdir()
+    (tmp_path / "prompts" / "scenes.toml").write_text("background = []\n[[labels]]\nid = 'a'")
+    assert _prompts.read("scenes", tmp_path).background == ()
+
+
+def test_the_known_languages_are_those_that_are_recognised():
+    found = {one["lang"] for one in lid.load(LoadContext()).detect("a", model="lite", k=400, threshold=-1.0)}
+    assert len(found) == 176
+    assert found <= _data_forms.LANGUAGES
+
+
+def test_a_list_in_a_script_that_no_shipped_list_has_is_searched_for(tmp_path):
+    (tmp_path / "calls_to_action.toml").write_text("[follow]\nel = ['ακολουθήστε']\n")
+    model = plugins.encoder("call_phrases").load(LoadContext(data_dir=tmp_path))
+    found = search_all(model, Passage(kind="caption", text="Ακολουθήστε μας"))
+    assert [(one.type, one.lang) for one in found] == [("follow", "el")]
 
 
 @pytest.mark.parametrize("name", _prompts.names(None))
@@ -214,7 +310,7 @@ def test_broken_files_are_told_with_their_paths_and_misnamed_ones_with_the_names
     (tmp_path / "brand.toml").write_text("names = ['Acme']")
     told = datafiles.problems(tmp_path)
     assert [text.partition(": ")[0] for text in told] == [
-        str(tmp_path / name) for name in ("brands.toml", "hooks.toml", "prompts/scenes.toml")
+        str(tmp_path / name) for name in ("brands.toml", "hooks.toml", "prompts/scenes.toml:1")
     ]
     (strange,) = datafiles.unread(tmp_path)
     assert strange.startswith(

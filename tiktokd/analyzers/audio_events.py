@@ -8,6 +8,8 @@ sounds are sampled at twelve windows. Scores are not calibrated on short video.
 Source: Gong et al. 2021; MIT/ast-finetuned-audioset-10-10-0.4593, BSD-3; AudioSet ontology (CC BY-SA 4.0).
 """
 
+from typing import Literal, cast
+
 import numpy as np
 
 from tiktokd.analyzers.loudness import LEVEL_STEP_S, silences
@@ -20,6 +22,9 @@ EVENT_MIN = 0.1
 PRESENT_MIN = 0.3
 """Score from which a group counts as present in a window."""
 EVENTS_MAX = 15
+Group = Literal[
+    "speech", "music", "singing", "laughter", "applause", "siren", "gunshot", "animal", "engine", "nature", "silence",
+]  # fmt: skip
 GROUPS: dict[str, tuple[str, ...]] = {
     "speech": ("Speech", "Conversation", "Narration, monologue"),
     "music": ("Music",),
@@ -57,7 +62,7 @@ class AudioEvents(Output):
     """0..1 of the time with speech."""
     singing_ratio: float
     """0..1 of the time with singing."""
-    groups: dict[str, float]
+    groups: dict[Group, float]
     """Group → 0..1 of the time; groups that are not heard are not there."""
 
 
@@ -98,7 +103,7 @@ def analyze(context: Context) -> Result:
         music_ratio=heard["music"],
         speech_ratio=heard["speech"],
         singing_ratio=heard["singing"],
-        groups={group: ratio for group, ratio in heard.items() if ratio > 0},
+        groups={cast(Group, group): ratio for group, ratio in heard.items() if ratio > 0},
     )
     measured = [SoundSegment(start_s=one.start_s, end_s=one.end_s, group="silence", score=None) for one in quiet]
     stretches = sorted([*segments(sound, best), *measured], key=lambda one: (one.start_s, one.group))

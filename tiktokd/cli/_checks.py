@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tiktokd import datafiles, nvidia, settings_check
@@ -11,7 +11,7 @@ from tiktokd.cli._format import size
 from tiktokd.cli._overview import standing
 from tiktokd.cli._session import settings, socket_path
 from tiktokd.client import Client, Refused, Unreachable
-from tiktokd.config import Config
+from tiktokd.config import Config, InvalidSettings
 from tiktokd.errors import ConfigError, LocalError
 from tiktokd.paths import SOCKET_PATH_MAX_BYTES, at_home
 from tiktokd.protocol import StatusAnswer
@@ -25,12 +25,16 @@ def all_checks(*, config_file: str | None, socket_option: str | None) -> list[Ch
     found = package_checks()
     try:
         config = settings(socket_option, config_file)
+    except InvalidSettings as exc:
+        every = str(settings_check.with_the_rest(exc))
+        return [*found, Check("configuration", "fail", every, "correct it; everything else depends on it")]
     except ConfigError as exc:
         return [*found, Check("configuration", "fail", str(exc), "correct it; everything else depends on it")]
     found.append(configuration(config))
     found += [*directories(config), disk(config), *cookies(config), *data_files(config), gpu(config)]
     found += daemon(socket_path(socket_option, config_file))
-    return found if any(check.name == "models" for check in found) else [*found, weights(config)]
+    known = any(check.name in ("analyzers", "models") for check in found)
+    return found if known else [*found, *analyzers_and_models(config)]
 
 
 def configuration(config: Config) -> Check:
@@ -119,6 +123,9 @@ def daemon(socket: Path) -> Iterator[Check]:
         return
     yield Check("daemon", "ok", f"tiktokd {status.version}, pid {status.pid}, at {socket}")
     yield from _in_the_way(status)
+    on = [str(each["name"]) for each in analyzers if each["enabled"]]
+    if analyzers:
+        yield switched_on(on, len(analyzers))
     analyzers = [each for each in analyzers if each["enabled"]]
     less = [each for each in analyzers if each["tier"] != "full"]
     if less:
@@ -130,19 +137,37 @@ def daemon(socket: Path) -> Iterator[Check]:
         yield Check("models", "ok", f"{len(analyzers)} analyzers, all of them full")
 
 
-def weights(config: Config) -> Check:
-    """Check which models lie on this machine, where no daemon can say what its analyzers lack."""
-    from tiktokd import models
+def switched_on(on: Sequence[str], count: int) -> Check:
+    """Say which analyzers run for every video, and which do not."""
+    if len(on) == count:
+        return Check("analyzers", "ok", f"all {count} are on")
+    found = f"{len(on)} of {count} on (analysis.analyzers, and those that they read): {', '.join(on)}"
+    return Check("analyzers", "ok", found)
 
+
+def analyzers_and_models(config: Config) -> Iterator[Check]:
+    """Check which analyzers are on and which of their models are here, where no daemon can say it."""
+    from tiktokd import graph, models, selection
+
+    catalogue = graph.load()
     try:
-        due = [m for m in models.wanted(config) if not m.left_out and not m.weights.by_hand]
+        on = graph.with_read(selection.expand(config.analysis.analyzers), catalogue)
+        wanted = models.wanted(config)
     except ConfigError as exc:
-        return Check("models", "warn", str(exc))
+        yield Check("models", "warn", str(exc))
+        return
+    yield switched_on(sorted(on), len(catalogue.analyzers))
+    due = [m for m in wanted if not m.left_out and not m.weights.by_hand and set(on) & set(m.analyzers)]
     missing = [m.weights.hub_id for m in due if m.path is None]
     if not missing:
-        return Check("models", "ok", f"all {len(due)} are in {config.models_dir}")
+        here = f"all {len(due)} that these analyzers use are in {config.models_dir}" if due else "these need none"
+        yield Check("models", "ok", here)
+        return
     found = f"{len(missing)} of {len(due)} are not on this machine: {', '.join(missing)}"
-    return Check("models", "warn", found, "analyzers do less without; tiktokctl models list, tiktokctl models pull all")
+    names = "all" if len(on) == len(catalogue.analyzers) else " ".join(missing)
+    yield Check(
+        "models", "warn", found, f"analyzers do less without; tiktokctl models list, tiktokctl models pull {names}"
+    )
 
 
 def _in_the_way(status: StatusAnswer) -> Iterator[Check]:

@@ -16,7 +16,7 @@ from rich.text import Text
 from tiktokd.cli import _timeline
 from tiktokd.cli._format import STATE_STYLES, STATUS_STYLES, bar, duration, local, local_s, number, plain, size
 from tiktokd.cli._highlights import highlights, reviews
-from tiktokd.cli._readable import ALL, TEXT_CHARS, Entry, reading
+from tiktokd.cli._readable import ALL, TEXT_CHARS, Entry, entries, reading, title
 from tiktokd.printable import escape, shortened
 
 NAME_CELLS = 23
@@ -101,7 +101,17 @@ def _lines(video: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     when = local_s(about.get("fetched_at_s"))
     yield "counts", f"{known}, as of {when}" if known and when else known
     yield "media", _media(video)
+    yield "results", _of_an_earlier_run(video)
     yield "file" if is_file else "url", unquote(video["url"]).removeprefix("file://") if is_file else video["url"]
+
+
+def _of_an_earlier_run(video: Mapping[str, Any]) -> str:
+    """Return whose results these are, where the state is not that of the run that made them."""
+    if video["state"] == "completed" or not video["analysis"]:
+        return ""
+    ended = [event["at"] for event in video["history"] if event["to"] == "completed"]
+    which = f"the run that completed at {local(ended[-1])}" if ended else "an earlier run"
+    return f"of {which}; it was queued again since"
 
 
 def _media(video: Mapping[str, Any]) -> str:
@@ -123,10 +133,12 @@ def duration_exact(seconds: float) -> str:
 
 
 def _in_short(analysis: Mapping[str, Any]) -> Iterator[RenderableType]:
-    yield _heading("in short")
+    parts: list[RenderableType] = []
     if wanted := reviews(analysis):
-        yield Text(f"a person should look at this: {', '.join(map(escape, wanted))}", "yellow")
-    yield from _grid(highlights(analysis), ALL)
+        parts.append(Text(f"a person should look at this: {', '.join(map(escape, wanted))}", "yellow"))
+    parts += _grid(highlights(analysis), ALL)
+    if parts:
+        yield from (_heading("in short"), *parts)
 
 
 def _timelines(video: Mapping[str, Any], width: int, *, full: bool) -> Iterator[RenderableType]:
@@ -142,13 +154,14 @@ def _timelines(video: Mapping[str, Any], width: int, *, full: bool) -> Iterator[
     for name, segments in found.items():
         for row in _timeline.rows(name, segments, end_s, cells):
             yield _time_line(row.name, row.line, row.note)
-        spoken = list(_timeline.words(segments))
-        for start_s, word_end_s, text in spoken if full else spoken[:WORDS]:
-            yield Text(f"{start_s:9.1f} to {word_end_s:.1f}  {text}")
-        if len(spoken) > WORDS and not full:
-            yield Text(f"{'':9} … {len(spoken) - WORDS} more texts with --full", "dim")
         if full:
             yield from map(_segment, segments)
+            continue
+        spoken = list(_timeline.words(segments))
+        for start_s, word_end_s, text in spoken[:WORDS]:
+            yield Text(f"{start_s:9.1f} to {word_end_s:5.1f}  {text}")
+        if len(spoken) > WORDS:
+            yield Text(f"{'':9} … {len(spoken) - WORDS} more texts with --full", "dim")
 
 
 def _time_line(name: str, line: Text, note: str) -> Text:
@@ -157,9 +170,10 @@ def _time_line(name: str, line: Text, note: str) -> Text:
 
 def _segment(segment: Mapping[str, Any]) -> Text:
     rest = {key: value for key, value in segment.items() if key not in ("start_s", "end_s")}
-    found = reading(rest, full=True)
-    said = [*found.facts, *(f"{name} {', '.join(map(str, entries))}" for name, entries in found.lists)]
-    return Text(f"{segment['start_s']:9.2f} to {segment['end_s']:.2f}  {' · '.join(said)}", "dim")
+    lists = {key: found for key, value in rest.items() if (found := entries(value)) is not None}
+    facts = reading({key: value for key, value in rest.items() if key not in lists}, full=True).facts
+    said = [*facts, *(f"{title(name)} {', '.join(map(str, found))}" for name, found in lists.items())]
+    return Text(f"{segment['start_s']:9.2f} to {segment['end_s']:6.2f}  {' · '.join(said)}", "dim")
 
 
 def _analyses(
@@ -190,11 +204,12 @@ def _name(name: str, envelope: Mapping[str, Any]) -> Text:
 def _result(envelope: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
     """Yield what one analysis found: its state where it is not plainly well, lists with bars, then facts."""
     if envelope["status"] != "ok":
-        why = ": ".join(part for part in (envelope["status"], envelope["reason"], envelope.get("message")) if part)
+        reason = (envelope["reason"] or "").replace("_", " ")
+        why = ": ".join(part for part in (envelope["status"], reason, envelope.get("message")) if part)
         yield Text(escape(why), STATUS_STYLES.get(envelope["status"], ""))
     found = reading(envelope["summary"], full=full)
-    for name, entries in found.lists:
-        for place, entry in enumerate(entries):
+    for name, listed in found.lists:
+        for place, entry in enumerate(listed):
             yield _bar(name if not place else "", entry)
     facts = " · ".join(found.facts)
     if found.left_out:
@@ -208,7 +223,7 @@ def _result(envelope: Mapping[str, Any], *, full: bool) -> Iterator[Text]:
 def _bar(name: str, entry: Entry) -> Text:
     text = Text(f"{name:12} ", "dim")
     if entry.colour:
-        text.append("██ ", entry.colour)
+        text.append("  ", f"on {entry.colour}").append(" ")  # nothing where there are no colours, and not a bar
     if entry.ratio is None:
         return text.append(entry.label, "default not dim")
     text.append(f"{bar(entry.ratio, 10)} {entry.ratio:4.0%} ", "cyan not dim")
@@ -245,7 +260,8 @@ def _work(video: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "finished", local(video["finished_at"])
     yield "failed tries", ", ".join(f"{n} {name}" for name, n in video["attempts"].items() if n)
     yield "took", _timings(video["timings"])
-    yield "media file", video["media"]["path"] or ""
+    if not video["url"].startswith("file:"):  # of those it is the first thing to be seen
+        yield "media file", video["media"]["path"] or ""
 
 
 def _timings(timings: Mapping[str, float]) -> str:
@@ -259,7 +275,12 @@ def _timings(timings: Mapping[str, float]) -> str:
 
 def _history(events: Sequence[Mapping[str, Any]], limit: int) -> Iterator[RenderableType]:
     yield _heading(f"history, the last {limit} of {len(events)}" if len(events) > limit else "history")
+    table = Table.grid(padding=(0, 2))
+    for _ in range(3):
+        table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
     for event in events[-limit:]:
         step = f"{event['from'] or 'new'} → {event['to']}"
-        line = f"{local(event['at'])}  {event['event']:16} {step:26} {event['reason'] or ''}".rstrip()
-        yield Text(escape(line))
+        cells = (local(event["at"]), event["event"], step, event["reason"] or "")
+        table.add_row(*(Text(escape(cell)) for cell in cells))
+    yield table

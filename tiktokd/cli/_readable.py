@@ -21,6 +21,10 @@ UNITS = (
 """Suffix of a name → what stands behind the number; the longer suffix first."""
 SHARES = ("_ratio", "_prob", "_ratio_mean")
 """Suffixes of names whose values are 0..1 and read best as per cent."""
+TIMES = frozenset({"motion_ratio", "speed_ratio"})
+"""Of these names, those that say how many times one thing is another; a test compares them with the analyzers."""
+REASONS = {"unknown": "not known", "missing": "not known"}
+"""Fields that say why others are null → how people call them."""
 LABELS = (
     "label", "name", "text", "masked", "hashtag", "hex", "video_id", "group", "category", "kind", "type", "lang", "id",
 )  # fmt: skip
@@ -37,8 +41,11 @@ ALL = 1_000_000
 """Limit of --full."""
 QUOTED = ("text", "caption", "text_all", "hook_text", "title")
 """Fields whose text is somebody's words."""
+CODED = frozenset({"label", "group", "category", "kind", "type", "id", "move", "role", "source"})
+"""Fields whose values are words of ours, written_like_this."""
+_CODE = re.compile("[a-z0-9]+(_[a-z0-9]+)+")
 _SPAN = re.compile(r"_(\d+)_(\d+)$")
-"""End of the name of what was counted between two seconds."""
+"""`cuts_0_3`: from second 0 to 3."""
 _OPAQUE = re.compile(r"[0-9a-f]{12,}|[A-Za-z0-9+/=_-]{60,}")
 """Hashes and packed data: for programs."""
 
@@ -79,7 +86,9 @@ def reading(summary: Mapping[str, Any], *, full: bool = False) -> Reading:
         if not full and (value is None or value in ("", [], {}) or is_opaque(value)):
             continue
         found = entries(value, full=full)
-        if found is not None:
+        if not full and name.endswith("_formula"):
+            left_out += 1
+        elif found is not None:
             shown = found if full else found[:FEW_ENTRIES]
             lists.append((title(name), tuple(shown)))
             left_out += len(found) - len(shown)
@@ -96,7 +105,8 @@ def title(name: str) -> str:
         if name.endswith(suffix) and name != suffix:
             name = name.removesuffix(suffix)
             break
-    return shortened(_SPAN.sub(r" (\1-\2 s)", name).replace("_", " "), TEXT_CHARS)
+    name = _SPAN.sub(r" (\1-\2 s)", REASONS.get(name, name))
+    return shortened(name.replace("_", " "), TEXT_CHARS)
 
 
 def unit_of(name: str) -> str:
@@ -115,6 +125,8 @@ def said(name: str, value: Any, *, full: bool = False) -> str:
             return _number(name, value)
         case str():
             return _text(name, value, ALL if full else TEXT_CHARS)
+        case dict() if name in REASONS:
+            return _reasons(value)
         case dict():
             return _mapping(value, full=full)
         case list() | tuple():
@@ -137,7 +149,7 @@ def entries(value: Any, *, full: bool = False) -> list[Entry] | None:
 
     `full` puts every field of an entry into its label.
     """
-    if not isinstance(value, list | tuple) or not value:
+    if not isinstance(value, list | tuple) or not value or is_opaque(value):
         return None
     if not all(isinstance(each, Mapping) and not {"start_s", "end_s"} <= each.keys() for each in value):
         return None
@@ -151,12 +163,15 @@ def entries(value: Any, *, full: bool = False) -> list[Entry] | None:
 
 def entry(fields: Mapping[str, Any]) -> Entry | None:
     """Return what an entry of a list is and how much of it there is; `None` where it has no name."""
-    names = [str(fields[key]) for key in LABELS if isinstance(fields.get(key), str) and fields[key]]
-    if not names:
+    keys = [key for key in LABELS if isinstance(fields.get(key), str) and fields[key]]
+    if not keys:
         return None
-    label = names[0]
+    label = plain_words(keys[0], fields[keys[0]])
     if "text" in fields and "type" in fields:
-        label = f"{fields['type']}: {fields['text']}"
+        label = f"{plain_words('type', str(fields['type']))}: {fields['text']}"
+    elif isinstance(fields.get("value"), float) and isinstance(fields.get("name"), str):
+        label = f"{title(fields['name'])} {said(fields['name'], fields['value'])}"
+        label += f" (z {fields['z']:+.1f})" if isinstance(fields.get("z"), float) else ""
     elif label == fields.get("video_id") and "kind" in fields:
         label = f"{label} ({fields['kind']})"
     measured = next((fields[key] for key in MEASURES if isinstance(fields.get(key), float)), None)
@@ -165,8 +180,15 @@ def entry(fields: Mapping[str, Any]) -> Entry | None:
     return Entry(one_line(label, TEXT_CHARS), measured if within else None, colour)
 
 
+def plain_words(name: str, value: str) -> str:
+    """Return a value of the field `name`; words of ours without their underscores."""
+    return value.replace("_", " ") if name in CODED and _CODE.fullmatch(value) else value
+
+
 def is_opaque(value: Any) -> bool:
-    """Return whether a value is for programs only."""
+    """Return whether a value is for programs only: a hash, packed data, a list of things that hold some."""
+    if isinstance(value, list | tuple):
+        return any(isinstance(each, Mapping) and any(map(is_opaque, each.values())) for each in value)
     return isinstance(value, str) and _OPAQUE.fullmatch(value) is not None
 
 
@@ -178,9 +200,20 @@ def _text(name: str, value: str, limit: int) -> str:
 
 
 def _number(name: str, value: float) -> str:
+    if name in TIMES:
+        return f"{number(value)} times"
     if name.endswith(SHARES) and 0 <= value <= 1:
         return f"{bar(value, 5)} {value:.0%}"
     return number(value) + unit_of(name)
+
+
+def _reasons(value: Mapping[str, Any]) -> str:
+    """Return field → reason as people read it, each reason once: `framing, facing (model missing)`."""
+    fields: dict[str, list[str]] = {}
+    for name, reason in value.items():
+        fields.setdefault(str(reason), []).append(title(name))
+    told = ((", ".join(names), one_line(reason.replace("_", " "), TEXT_CHARS)) for reason, names in fields.items())
+    return ", ".join(f"{names} ({reason})" for names, reason in told) or "-"
 
 
 def _mapping(value: Mapping[str, Any], *, full: bool) -> str:
@@ -195,11 +228,15 @@ def _mapping(value: Mapping[str, Any], *, full: bool) -> str:
 def _sequence(name: str, value: Sequence[Any], *, full: bool) -> str:
     if not value:
         return "none"
+    if is_opaque(value):
+        return f"({len(value):,} of them, in --json)"
     if all(isinstance(each, Mapping) for each in value):
         if full:
             return "; ".join(_mapping(each, full=True) for each in value)
         kinds = Counter(str(each["kind"]) for each in value if isinstance(each.get("kind"), str))
-        counted = ", ".join(f"{count} {one_line(kind, TEXT_CHARS)}" for kind, count in kinds.items())
+        counted = ", ".join(
+            f"{count} {one_line(plain_words('kind', kind), TEXT_CHARS)}" for kind, count in kinds.items()
+        )
         return counted if kinds.total() == len(value) else str(len(value))
     shown = list(value) if full else list(value)[:FEW_VALUES]
     words = [number(each) if isinstance(each, int | float) else _text("", str(each), TEXT_CHARS) for each in shown]

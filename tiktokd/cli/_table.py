@@ -10,7 +10,7 @@ from rich.text import Text
 
 GAP = 2
 SHORTEST = 12
-"""Cells that a column which may be shortened keeps."""
+"""Cells that a column which may be shortened keeps, if it does not say otherwise."""
 
 Cell = str | Text
 
@@ -25,12 +25,14 @@ class Column:
     shortens: bool = False
     """Its cells may be cut, with an ellipsis; of other columns nothing is ever cut."""
     right: bool = False
+    shortest: int = SHORTEST
+    """Cells that it keeps where it shortens; less tells nothing."""
 
 
 def fitting(columns: Sequence[Column], rows: Sequence[Sequence[Cell]], width: int) -> Table:
     """Return a table of at most `width` columns; cells are harmless text already."""
     natural = [max([len(column.header), *(_cells(row[n]) for row in rows)]) for n, column in enumerate(columns)]
-    least = [min(wide, SHORTEST) if columns[n].shortens else wide for n, wide in enumerate(natural)]
+    least = [min(wide, columns[n].shortest) if columns[n].shortens else wide for n, wide in enumerate(natural)]
     kept = [n for n, column in enumerate(columns) if not column.rank]
     for n in sorted((n for n, column in enumerate(columns) if column.rank), key=lambda n: columns[n].rank):
         if any(_cells(row[n]) for row in rows) and _total([least[each] for each in (*kept, n)]) <= width:

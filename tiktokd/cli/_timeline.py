@@ -11,12 +11,14 @@ from typing import Any
 from rich.text import Text
 
 from tiktokd.cli._format import timeline
-from tiktokd.cli._readable import number, one_line, title, unit_of
+from tiktokd.cli._readable import number, one_line, plain_words, title, unit_of
 from tiktokd.printable import shortened
 
 Segment = Mapping[str, Any]
 
 SPARKS = "▁▂▃▄▅▆▇█"
+SPANS = {" LUFS": 4.0, " LU": 4.0, " dB": 4.0, " dBTP": 4.0}
+"""Unit → least range of a curve: steps of half a decibel are hardly heard and make no mountains."""
 NAME_CELLS = 22
 KIND_CELLS = 14
 NOTE_CELLS = 20
@@ -107,7 +109,8 @@ def _series(segments: Sequence[Segment], end_s: float) -> str | None:
         measured = _measured(segments, field)
         lengths = [round(float(each["end_s"]) - float(each["start_s"]), 1) for each in measured]
         even = max((lengths.count(length) for length in set(lengths)), default=0) >= SERIES_EVEN * len(lengths)
-        varied = len({each[field] for each in measured}) >= SERIES_MIN // 2
+        # Where the name has a unit it is a measure, also one that stays as it is.
+        varied = len({each[field] for each in measured}) >= (1 if unit_of(field) else SERIES_MIN // 2)
         if varied and even and SERIES_COVER * end_s <= sum(lengths) <= 1.05 * end_s:
             return field
     return None
@@ -125,10 +128,11 @@ def _measured(segments: Sequence[Segment], field: str) -> list[Segment]:
 
 def _spark(segments: Sequence[Segment], field: str, end_s: float, cells: int) -> str:
     measured = _measured(segments, field)
-    low, high = min(each[field] for each in measured), max(each[field] for each in measured)
+    low, high = _low_high(measured, field)
+    span = max(high - low, 2e-3 * abs(high), SPANS.get(unit_of(field), 0.0)) or 1.0
     line = ["·"] * cells
     for each in measured:
-        level = SPARKS[round((each[field] - low) / ((high - low) or 1) * (len(SPARKS) - 1))]
+        level = SPARKS[round((0.5 + (each[field] - (low + high) / 2) / span) * (len(SPARKS) - 1))]
         first = min(int(float(each["start_s"]) / end_s * cells), cells - 1)
         last = min(max(round(float(each["end_s"]) / end_s * cells), first + 1), cells)
         line[first:last] = [level] * (last - first)
@@ -136,10 +140,15 @@ def _spark(segments: Sequence[Segment], field: str, end_s: float, cells: int) ->
 
 
 def _range(segments: Sequence[Segment], field: str) -> str:
-    values = [each[field] for each in _measured(segments, field)]
+    low, high = map(number, _low_high(_measured(segments, field), field))
     unit = unit_of(field)
-    scale = f"{number(min(values))} to {number(max(values))}{unit}"
+    scale = f"{low} to {high}{unit}" if low != high else f"{low}{unit} all along"
     return scale if unit else f"{title(field)} {scale}"
+
+
+def _low_high(measured: Sequence[Segment], field: str) -> tuple[float, float]:
+    values = [float(each[field]) for each in measured]
+    return min(values), max(values)
 
 
 def _kinds(segments: Sequence[Segment]) -> dict[str, list[dict[str, Any]]]:
@@ -149,5 +158,5 @@ def _kinds(segments: Sequence[Segment]) -> dict[str, list[dict[str, Any]]]:
         return {}
     found: dict[str, list[dict[str, Any]]] = {}
     for each in segments:
-        found.setdefault(shortened(each[field], KIND_CELLS), []).append(dict(each))
+        found.setdefault(shortened(plain_words(field, each[field]), KIND_CELLS), []).append(dict(each))
     return dict(sorted(found.items(), key=lambda item: -sum(each["end_s"] - each["start_s"] for each in item[1])))

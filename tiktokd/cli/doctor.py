@@ -25,7 +25,7 @@ def _doctor(session: Session, args: argparse.Namespace) -> int:
 
     table = Table.grid(padding=(0, 2))
     for check in found:
-        text = escape(check.found)
+        text = "\n".join(map(escape, check.found.splitlines()))
         if check.advice:
             text += f"\n→ {escape(check.advice)}"
         table.add_row(Text(WORDS[check.level], STATUS_STYLES[check.level]), check.name, Text(text))

@@ -58,7 +58,7 @@ def _schema(session: Session, args: argparse.Namespace) -> int:
     from tiktokd.datafiles import SHIPPED
 
     if args.format in export.TABLES:
-        session.complain("tiktokctl export: --schema describes json and jsonl; a table names its columns itself")
+        session.complain("tiktokctl export: --schema describes json and jsonl; a table has a column per field of it")
         return EXIT_USAGE
     schema = (SHIPPED / "export.schema.json").read_text(encoding="utf-8").rstrip()
     if args.format == "jsonl":
@@ -97,7 +97,11 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="write the JSON Schema of the export, or of one line with --format jsonl, and nothing else",
     )
-    parser.add_argument("--state", choices=STATES, help="only videos in this state")
+    parser.add_argument(
+        "--state",
+        choices=STATES,
+        help="only videos in this state; earlier results of one that was queued again come with the state it has now",
+    )
     parser.add_argument(
         "--since", metavar="T", help="only videos that changed since then: 2026-01-31, 2026-01-31T12:00Z"
     )
@@ -109,7 +113,7 @@ VERBS = (
         section="Results",
         title="Write results as JSON, JSONL, CSV or Parquet",
         about="A file appears whole or not at all. CSV and Parquet have one row per video and one column per field, "
-        "named analyzer.field.",
+        "named analyzer.field, always the same ones; lists and objects with any keys are JSON text.",
         run=_export,
         arguments=_arguments,
         examples=(

@@ -54,7 +54,10 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
             "\ncost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
         )
     if not all(each["enabled"] for each in found):
-        session.show("\noff: not in analysis.analyzers; `add-urls --analyzers NAME` runs it for the videos added")
+        session.show(
+            "\noff: neither in analysis.analyzers nor read by one that is; `add-urls --analyzers NAME` runs it for the "
+            "videos added"
+        )
     if any(each["tier"] != "full" for each in found):
         session.show(
             "\nlite: without what it lacks; none: skipped. `tiktokctl models pull NAME` fetches what an analyzer "

@@ -34,13 +34,13 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     from tiktokd.printable import escape
 
     columns = (
-        Column("model"), Column("size", 1, right=True), Column("here"), Column("licence", 2),
-        Column("analyzers", 3, shortens=True),
+        Column("model"), Column("here"), Column("size", 1, right=True), Column("note", 2), Column("licence", 3),
+        Column("analyzers", 4, shortens=True),
     )  # fmt: skip
     rows = []
     for model in found:
         bytes_ = model.size_bytes / MIB if model.path else model.weights.size_mib
-        names = escape(model.weights.hub_id), f"{bytes_:,.0f} MiB", _here(model)
+        names = escape(model.weights.hub_id), "yes" if model.path else "no", f"{bytes_:,.0f} MiB", _note(model)
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
@@ -57,14 +57,14 @@ def _list(session: Session, args: argparse.Namespace) -> int:
         session.say(
             f"fetch all {len(missing)} that are missing (about {total:,.0f} MiB): tiktokctl models pull {which}"
         )
-    if any(m.idle for m in found):
-        session.say("needs a GPU: this machine shows none, so nothing here would run it")
+    if idle := [m.weights.hub_id for m in found if m.idle]:
+        session.say(f"this machine shows no GPU, so nothing here would run these: {', '.join(idle)}")
     return EXIT_OK
 
 
-def _here(model: "Model") -> str:
-    here = "yes" if model.path else "no, an extra" if model.left_out == "is an extra" else "no"
-    return f"{here}, needs a GPU" if model.idle else here
+def _note(model: "Model") -> str:
+    extra = "extra" if model.left_out == "is an extra" else ""
+    return ", ".join(filter(None, (extra, "needs a GPU" if model.idle else "")))
 
 
 def _as_dict(model: "Model") -> dict[str, object]:
@@ -192,13 +192,21 @@ def _verify(session: Session, args: argparse.Namespace) -> int:
 
     signs = {"present": "✓", "unlocked": "?", "missing": "–", "damaged": "✗"}
     results = [(m, *models.verify(m, session.config.models_dir)) for m in _chosen(session, args)]
+    # Without names, or for all, it is about what lies here; whoever names a model expects to find it.
+    named = [] if not args.names or "all" in args.names else _chosen(session, args, left_out=False)
+    expected = {m.weights.hub_id for m in named}
     if session.json:
         session.dump([{"id": m.weights.hub_id, "health": health, "detail": why} for m, health, why in results])
     else:
         for model, health, why in results:
             reason = f"{model.left_out}; " if health == "missing" and model.left_out else ""
             session.say(f"{signs[health]} {health:9} {model.weights.hub_id}: {reason}{why}")
-    return EXIT_PARTIAL if any(health == "damaged" for _m, health, _w in results) else EXIT_OK
+        missing = sum(health == "missing" for _, health, _ in results)
+        damaged = sum(health == "damaged" for _, health, _ in results)
+        session.say(f"{len(results) - missing} of {len(results)} are on this machine, {damaged} damaged")
+    wrong = {m.weights.hub_id for m, health, _ in results if health == "damaged"}
+    wrong |= {m.weights.hub_id for m, health, _ in results if health == "missing"} & expected
+    return EXIT_PARTIAL if wrong else EXIT_OK
 
 
 def _arguments(parser: argparse.ArgumentParser) -> None:
@@ -225,6 +233,7 @@ VERBS = (
             ("models convert openai/whisper-base", "make again what a CPU runs of tensors that are here"),
             ("models convert org/name", "make safetensors of pytorch_model.bin that you put into its directory"),
             ("models verify", "read every file again and compare it with models.lock"),
+            ("models verify openai/whisper-base", "one of them; exit code 1 where it is missing or damaged"),
         ),
     ),
 )

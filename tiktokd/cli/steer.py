@@ -96,7 +96,9 @@ def _report(session: Session, parts: "list[Outcomes]") -> int:
     if len(outcomes.items) - len(undone) <= FEW:
         for item in outcomes.items:
             if item not in undone:
-                session.say(escape(f"{item.id}: {_said(item.outcome)}, now {item.state}"))
+                now = "" if item.state == item.outcome else f", now {item.state}"
+                also = f"; {item.reason}" if item.reason else ""
+                session.say(escape(f"{item.id}: {_said(item.outcome)}{now}{also}"))
     session.say(", ".join(f"{n:,} {_said(name)}" for name, n in outcomes.counts.items()) or "nothing to do")
     return EXIT_PARTIAL if undone else EXIT_OK
 

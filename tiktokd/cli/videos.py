@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 PAGE = 200
 NOTE_CHARS = 200
 TITLE_CHARS = 60
+REASON_CELLS = 40
+"""Of a list of failed videos: why is what people ask, and a dozen letters of it tell nothing."""
 
 
 def _list(session: Session, args: argparse.Namespace) -> int:
@@ -29,37 +31,45 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     elif not rows:
         session.say(f"no {args.state} videos" if args.state else "the queue is empty; `tiktokctl add-urls` fills it")
     else:
-        _print_rows(session, rows, one_state=args.state is not None)
+        _print_rows(session, rows, state=args.state)
         if more:
             session.complain(f"the newest {len(rows):,}; --limit {len(rows) * 10} shows more")
     return EXIT_OK
 
 
-def _print_rows(session: Session, rows: "list[VideoRow]", *, one_state: bool) -> None:
+def _print_rows(session: Session, rows: "list[VideoRow]", *, state: str | None) -> None:
     """Print a table; where all rows are of one state, its column gives way to what is said of each."""
     from rich.text import Text
 
     from tiktokd.cli._format import STATE_STYLES, local, moment
-    from tiktokd.cli._table import Column, fitting
+    from tiktokd.cli._table import SHORTEST, Column, fitting
     from tiktokd.printable import escape, shortened
 
+    said = REASON_CELLS if state == "failed" else SHORTEST
     columns = (
-        Column("id"), Column("state", 2 if one_state else 0), Column("prio", 5, right=True),
+        Column("id"), Column("state", 2 if state else 0), Column("prio", 5, right=True),
         Column("tries", 3, right=True), Column("queued", 4),
-        Column("note", 1, shortens=True), Column("title", 2, shortens=True),
+        Column("note", 1, shortens=True, shortest=said), Column("title", 2, shortens=True),
     )  # fmt: skip
     now = datetime.now().astimezone()
     cells = []
     for row in rows:
         note = f"next try {local(row.not_before_at)}" if row.not_before_at else row.worker or ""
         if row.error:
-            reason = f"{row.error['class']}: {row.error['message']}"
+            reason = f"{row.error['class']}: {without_name(row.error['message'], row.title)}"
             note = f"{reason}; {note}" if note else reason
-        state = Text(row.state, STATE_STYLES.get(row.state, ""))
+        standing = Text(row.state, STATE_STYLES.get(row.state, ""))
         tries = str(sum(row.attempts.values()) or "")
         texts = shortened(note, NOTE_CHARS), shortened(row.title or "", TITLE_CHARS)
-        cells.append((escape(row.id), state, str(row.priority), tries, moment(row.enqueued_at, now), *texts))
+        cells.append((escape(row.id), standing, str(row.priority), tries, moment(row.enqueued_at, now), *texts))
     session.show(fitting(columns, cells, session.console.width))
+
+
+def without_name(message: str, title: str | None) -> str:
+    """Return a message without the name that it begins with, where the title beside it says it too."""
+    if title and message.startswith((f"{title} ", f"{title}: ")):
+        return message.removeprefix(title).lstrip(": ")
+    return message
 
 
 def _show(session: Session, args: argparse.Namespace) -> int:

@@ -22,14 +22,17 @@ LISTS = {
 
 
 def problems(data_dir: Path) -> Iterator[str]:
-    """Yield what is wrong with each file that cannot be read as what its place says, with its path."""
+    """Yield what is wrong with each file that cannot be read as what its place says, with its path and the entry."""
+    told: set[str] = set()
     for file in sorted(data_dir.rglob("*.toml")):
         reading = _reading(file, data_dir)
         try:
             if reading is not None:
                 reading()
         except ConfigError as exc:
-            yield str(exc)
+            new = [line for line in str(exc).splitlines() if line not in told]  # one taxonomy may have two readers
+            yield from new
+            told.update(new)
 
 
 def unread(data_dir: Path) -> Iterator[str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tiktokd import datafiles
+from tiktokd.encoders._data_forms import known, languages, texts
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import LoadContext
 from tiktokd.texts import IN_WORD, CallMatch, Passage, hashtags
@@ -28,7 +29,10 @@ SCRIPT = {
     "zh": "[\u4e00-\u9fff]",
     "hi": "[\u0900-\u097fa-zA-Z]",
 }
-"""Lists of other languages are tried where there is a Latin letter."""
+IN_LATIN = frozenset({"de", "en", "es", "fr", "id", "it", "pl", "pt", "tr", "vi"})
+LATIN, ANY = "[A-Za-z]", r"[^\W\d_]"
+"""A list is tried where there is a letter of its script; of a language that is not shipped, where there is any."""
+FORM = "language = ['pattern', …]"
 BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
 """A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
 LOOK_BACK_WORDS = 3
@@ -58,10 +62,27 @@ def load(file: str, context: LoadContext, *, also: Collection[str] = (), glued: 
         glued: find phrases in the picture also where the reader lost a space ("Linkin bio").
     """
     table, path = datafiles.read_toml(file, context.data_dir), datafiles.find(file, context.data_dir)
-    known = {*datafiles.read_toml(file), *OTHER_TABLES, *also}
-    if unknown := [kind for kind in table if kind not in known]:
-        raise ConfigError(f"{path}: nothing reads [{unknown[0]}]; there are {', '.join(sorted(known))}")
+    kinds = {*datafiles.read_toml(file), *OTHER_TABLES, *also}
+    _check_keys(path, table, kinds)
     return build(table, path, glued=glued)
+
+
+def _check_keys(path: Path, table: Mapping[str, Any], kinds: Collection[str]) -> None:
+    """Refuse tables, languages and kinds that nothing reads: what stands under them would never be found."""
+    known(str(path), table, kinds, what="table")
+    for kind, lists in table.items():
+        if not lists:
+            raise ConfigError(f"{path}: [{kind}] is empty; remove the line, or write {FORM}")
+        if not isinstance(lists, dict):
+            continue  # told where it is read
+        if kind == "tags":
+            known(f"{path}: [tags]", lists, {*kinds} - OTHER_TABLES, what="kind")
+        elif kind == "reminder":
+            known(f"{path}: [reminder]", lists, ("all",))
+        else:
+            languages(f"{path}: [{kind}]", lists)
+    if not table:
+        raise ConfigError(f"{path}: no table is in it; write [kind] and below it {FORM}, or remove the file")
 
 
 def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) -> Phrases:
@@ -70,8 +91,8 @@ def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) ->
         for code, told in lists.items() if isinstance(lists, dict) else [("", lists)]:
             if kind in OTHER_TABLES and not isinstance(told, str):
                 raise ConfigError(f'{file}: [{kind}] has lines name = "words with spaces between them" ({code})')
-            if kind not in OTHER_TABLES and not _are_texts(told):
-                raise ConfigError(f"{file}: [{kind}] has lines language = ['pattern', …] ({code})")
+            if kind not in OTHER_TABLES:
+                texts(f"{file}: [{kind}] {code}".rstrip(), told, "['pattern', …]" if code else FORM)
     try:
         lists = [
             (kind, lang, phrases)
@@ -79,22 +100,18 @@ def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) ->
             if kind not in OTHER_TABLES
             for lang, phrases in by_language.items()
         ]
-        languages = {lang for _, lang, _ in lists}
+        spoken = {lang for _, lang, _ in lists}
         patterns = _patterns(file, lists)
         return Phrases(
             patterns=patterns,
             read_patterns=_patterns(file, lists, glued=True) if glued else patterns,
-            scripts={lang: re.compile(SCRIPT.get(lang, "[A-Za-z]")) for lang in languages},
+            scripts={lang: re.compile(SCRIPT.get(lang, LATIN if lang in IN_LATIN else ANY)) for lang in spoken},
             negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
             reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
             tags={kind: frozenset(words.split()) for kind, words in table.get("tags", {}).items()},
         )
     except (AttributeError, TypeError, re.error) as exc:
         raise ConfigError(f"{file}: every table is language = ['pattern', …]: {exc}") from exc
-
-
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
 
 
 def search(model: Phrases, passage: Passage) -> list[CallMatch]:

@@ -16,7 +16,8 @@ Files of other folders have the same form: `data/prototypes` holds sentences who
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +26,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import datafiles
+from tiktokd.encoders._data_forms import known, texts
 from tiktokd.errors import ConfigError
 from tiktokd.pictures import Label
 
+LISTED = '["…", …]'
+GROUPS = {"scenes": ("indoor", "outdoor")}
+"""Taxonomy → groups that mean something to its reader; in the others they are the user's own."""
+NEEDED = {"aesthetics": ("good", "bad")}
+"""Taxonomy → labels without which it says nothing."""
+IDS = {
+    "aesthetics": NEEDED["aesthetics"],
+    "calls": ("follow", "like", "comment", "share", "save", "link_in_bio", "shop", "visit_url", "watch_to_end",
+              "part_2", "promo_code"),
+    "openings": ("question", "number_list", "curiosity_gap", "direct_address", "problem", "negative_command",
+                 "claim_result"),
+}  # fmt: skip
+"""Taxonomy → the labels that its reader knows, where that is a closed list; a test compares them with the readers."""
+_HEADER = re.compile(r"\s*\[\[\s*labels\s*\]\]")
 Embed = Callable[[Sequence[str]], NDArray[np.float32]]
 """Texts to (len, D) vectors of length 1."""
 
@@ -62,36 +78,83 @@ def read(name: str, data_dir: Path | None, folder: str = "prompts") -> Taxonomy:
     """Return the taxonomy of `data/<folder>/<name>.toml`.
 
     Raises:
-        ConfigError: no label, a label without an id or twice, or a text that is none; with the path.
+        ConfigError: what nothing would read or could use, with the path, the entry and what to write.
     """
     file = f"{folder}/{name}.toml"
-    table = datafiles.read_toml(file, data_dir)
+    table, path = datafiles.read_toml(file, data_dir), datafiles.find(file, data_dir)
+    known(str(path), table, ("template", "background", "labels"))
     template = str(table.get("template", "{}"))
     if template.replace("{{", "").count("{}") != 1:
-        raise ConfigError(f"{datafiles.find(file, data_dir)}: template needs one {{}}, where the prompt goes")
+        raise ConfigError(f"{path}: template needs one {{}}, where the prompt goes")
+    background = table.get("background", [])
+    if background != []:  # none is a choice: a label then has nothing to beat
+        texts(f"{path}: background", background, LISTED)
+    entries = table.get("labels")
+    if not isinstance(entries, list) or not entries:
+        raise ConfigError(f'{path}: no label is in it; write [[labels]] and below it id = "…"')
+    wheres = _places(path, len(entries))
+    labels = _labels(wheres, entries)
+    _check_ids(name, path, wheres, labels)
     try:
-        entries = table["labels"]
-        labels = tuple(
-            Label(id=e["id"], name=e.get("name", e["id"]), group=e.get("group"), iab=e.get("iab")) for e in entries
-        )
         prompts = tuple(
-            tuple(template.format(p) for p in (_listed(e, "prompts") or [e.get("name", e["id"])])) for e in entries
+            tuple(template.format(text) for text in entry.get("prompts") or [label.name])
+            for entry, label in zip(entries, labels, strict=True)
         )
-        background = tuple(str(text) for text in _listed(table, "background"))
-    except (KeyError, TypeError, IndexError, AttributeError, ValueError) as exc:
-        raise ConfigError(f"{datafiles.find(file, data_dir)}: each of [[labels]] needs an id ({exc})") from exc
-    ids = [label.id for label in labels]
-    if not ids or not all(isinstance(i, str) and i for i in ids) or len(set(ids)) != len(ids):
-        raise ConfigError(f"{datafiles.find(file, data_dir)}: [[labels]] needs one label at least, each id once")
-    return Taxonomy(name=name, labels=labels, prompts=prompts, background=background)
+    except (KeyError, IndexError, ValueError, AttributeError) as exc:
+        raise ConfigError(f"{path}: template takes a prompt at {{}} and nothing else; {{{{ is a brace ({exc})") from exc
+    return Taxonomy(name=name, labels=labels, prompts=prompts, background=tuple(background))
 
 
-def _listed(table: Mapping[str, Any], key: str) -> list[Any]:
-    """Return a list of a table; the letters of a text would pass for one."""
-    found = table.get(key, [])
-    if not isinstance(found, list):
-        raise TypeError(f'{key} = ["…"] is a list')
-    return found
+def _places(path: Path, count: int) -> list[str]:
+    """Return where each of [[labels]] stands: file, line, number. The line only where every one has its own header."""
+    headers = enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1)
+    lines = [number for number, line in headers if _HEADER.match(line)]
+    at = [f"{path}:{line}" for line in lines] if len(lines) == count else [str(path)] * count
+    return [f"{place}: [[labels]] number {number}" for number, place in enumerate(at, start=1)]
+
+
+def _labels(wheres: Sequence[str], entries: Sequence[Any]) -> tuple[Label, ...]:
+    """Return all of [[labels]]; raises `ConfigError` with what is wrong with each of them, a line each."""
+    found, problems = [], []
+    for where, entry in zip(wheres, entries, strict=True):
+        try:
+            found.append(_label(where, entry))
+        except ConfigError as exc:
+            problems.append(str(exc))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return tuple(found)
+
+
+def _label(where: str, entry: Any) -> Label:
+    """Return one of [[labels]]; raises `ConfigError` with its place."""
+    if not isinstance(entry, dict):
+        raise ConfigError(f'{where} is no table; write [[labels]] and below it id = "…"')
+    known(where, entry, ("id", "name", "group", "iab", "prompts"))
+    for key in ("id", "name", "group", "iab"):
+        if key in entry and not (isinstance(entry[key], str) and entry[key].strip()):
+            raise ConfigError(f'{where}: {key} = {entry[key]!r} is no text; write {key} = "…"')
+    if "id" not in entry:
+        raise ConfigError(f'{where} needs an id, which results name it by; write id = "…"')
+    if "prompts" in entry:
+        texts(f'{where} ("{entry["id"]}"): prompts', entry["prompts"], LISTED)
+    id_ = str(entry["id"])
+    return Label(id=id_, name=entry.get("name", id_), group=entry.get("group"), iab=entry.get("iab"))
+
+
+def _check_ids(name: str, path: Path, wheres: Sequence[str], labels: Sequence[Label]) -> None:
+    """Refuse ids that stand twice, and ids and groups that mean nothing to who reads this taxonomy."""
+    first: dict[str, int] = {}
+    for number, (where, label) in enumerate(zip(wheres, labels, strict=True), start=1):
+        if label.id in first:
+            raise ConfigError(f'{where} has the id "{label.id}", as has number {first[label.id]}')
+        first[label.id] = number
+        if name in IDS:
+            known(where, [label.id], IDS[name], what="id")
+        if name in GROUPS and label.group is not None:
+            known(where, [label.group], GROUPS[name], what="group")
+    if missing := [id_ for id_ in NEEDED.get(name, ()) if id_ not in first]:
+        raise ConfigError(f'{path}: no label has the id "{missing[0]}", without which {name} cannot be measured')
 
 
 def names(data_dir: Path | None) -> list[str]:

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tiktokd import datafiles
+from tiktokd.encoders._data_forms import known
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import Context, Encoder, LoadContext
 from tiktokd.texts import IN_WORD, blocks, passages
@@ -27,12 +28,18 @@ class Spellings:
 
 def load(context: LoadContext) -> Spellings:
     """Return the list; raises `ConfigError` where the user's file has another form."""
-    words = datafiles.read_toml(FILE, context.data_dir).get("words", {})
-    told = isinstance(words, dict) and all(isinstance(word, str) and key.strip() for key, word in words.items())
-    if not told:
-        raise ConfigError(f'{datafiles.find(FILE, context.data_dir)}: [words] has lines "spelling" = "plain word"')
+    table, file = datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir)
+    known(str(file), table, ("words",))
+    words = table.get("words")
+    if not isinstance(words, dict) or not words:
+        raise ConfigError(f'{file}: [words] has lines "spelling" = "plain word"; without any, remove the file')
+    for spelling, plain in words.items():
+        if not spelling.strip() or not isinstance(plain, str) or not plain.strip():
+            raise ConfigError(
+                f'{file}: [words] "{spelling}": lines are "spelling" = "plain word", and neither is empty'
+            )
     longest_first = sorted(words, key=len, reverse=True)
-    body = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first) or "(?!)"
+    body = "|".join(re.escape(word).replace(r"\ ", r"\s+") for word in longest_first)
     return Spellings(
         re.compile(rf"(?<![{IN_WORD}])(?:{body})(?![{IN_WORD}])", re.IGNORECASE),
         {word.lower(): plain for word, plain in words.items()},

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tiktokd import datafiles
+from tiktokd.encoders._data_forms import known, texts
 from tiktokd.errors import ConfigError
 from tiktokd.likeness import edit_distance
 from tiktokd.plugins import Context, Encoder, LoadContext
@@ -46,28 +47,35 @@ class Gazetteer:
 
 def load(context: LoadContext) -> Gazetteer:
     """Return the gazetteer; raises `ConfigError` where the user's file has another form."""
-    return build(datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir))
+    table, file = datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir)
+    if not any(table.values()):
+        raise ConfigError(f'{file}: no brand is in it; write names = ["Acme", …], or remove the file')
+    return build(table, file)
 
 
 def build(table: Mapping[str, Any], file: str | Path = FILE) -> Gazetteer:
     """Return the gazetteer of a parsed file."""
-    names, ambiguous, aliases = table.get("names", []), table.get("ambiguous", []), table.get("aliases", {})
-    if not isinstance(aliases, dict) or not all(map(_are_texts, (names, ambiguous, *aliases.values()))):
-        raise ConfigError(f"{file}: names and ambiguous are lists of texts, aliases a table of lists of texts")
+    known(str(file), table, ("names", "ambiguous", "aliases"))
+    aliases = table.get("aliases", {})
+    if not isinstance(aliases, dict):
+        raise ConfigError(f'{file}: [aliases] has lines "Name" = ["other spelling", …]')
+    names, ambiguous = (_listed(f"{file}: {key}", table, key) for key in ("names", "ambiguous"))
+    for name, found in aliases.items():
+        texts(f"{file}: [aliases] {name}", found, '["other spelling", …]')
     spelled = {spelling: name for name, found in aliases.items() for spelling in found} | {n: n for n in names}
     plain = sorted(spelled, key=len, reverse=True)
-    known = {_squeeze(s): n for s, n in spelled.items()} | {_squeeze(n): n for n in ambiguous}
+    squeezed = {_squeeze(s): n for s, n in spelled.items()} | {_squeeze(n): n for n in ambiguous}
     return Gazetteer(
         plain=re.compile("|".join(_spelling(s) for s in plain) or r"(?!)", re.IGNORECASE),
         ambiguous=re.compile("|".join(_spelling(s) for s in sorted(ambiguous, key=len, reverse=True)) or r"(?!)"),
-        tag=re.compile(f"({'|'.join(map(re.escape, sorted(known, key=len, reverse=True)))}){TAG_ENDINGS}"),
-        names=known,
+        tag=re.compile(f"({'|'.join(map(re.escape, sorted(squeezed, key=len, reverse=True)))}){TAG_ENDINGS}"),
+        names=squeezed,
         confusable={_seen(_squeeze(n)): n for n in names if re.fullmatch(r"[\w'’.-]+", n)},
     )
 
 
-def _are_texts(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(one, str) and one.strip() for one in value)
+def _listed(where: str, table: Mapping[str, Any], key: str) -> list[str]:
+    return texts(where, table[key], '["Acme", …]') if table.get(key, []) != [] else []
 
 
 def items(context: Context) -> list[Passage]:

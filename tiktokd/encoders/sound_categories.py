@@ -11,25 +11,39 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tiktokd import datafiles
+from tiktokd.encoders import _prompts
+from tiktokd.encoders._data_forms import known
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import Context, Encoder, LoadContext
 
 FILE = "sound_categories.toml"
+FORM = '"AudioSet sound" = { category = weight }, weights 0 to 1'
+CATEGORIES = "content_categories"
+"""Taxonomy whose labels are the categories."""
 Table = Mapping[str, Mapping[str, float]]
 """Sound → category → weight 0..1."""
 
 
 def load(context: LoadContext) -> Table:
     """Return the table; raises `ConfigError` where the user's file has another form."""
-    found = datafiles.read_toml(FILE, context.data_dir).get("sounds")
-    if not isinstance(found, dict) or not all(_is_row(row) for row in found.values()):
-        path = datafiles.find(FILE, context.data_dir)
-        raise ConfigError(f'{path}: [sounds] has lines "AudioSet sound" = {{ category = weight }}, weights 0 to 1')
+    table, file = datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir)
+    known(str(file), table, ("sounds",))
+    found = table.get("sounds")
+    if not isinstance(found, dict) or not found:
+        raise ConfigError(f"{file}: [sounds] has lines {FORM}; without any, remove the file")
+    # The shipped weights also serve who has other categories: what they say of those that are gone is passed over.
+    is_own = file != datafiles.SHIPPED / FILE
+    categories = {label.id for label in _prompts.read(CATEGORIES, context.data_dir).labels} if is_own else set()
+    for sound, row in found.items():
+        where = f'{file}: [sounds] "{sound}"'
+        if not isinstance(row, dict) or not row or not all(_is_weight(weight) for weight in row.values()):
+            raise ConfigError(f"{where}: lines are {FORM}")
+        known(where, row, categories if is_own else row, what=f"category of prompts/{CATEGORIES}.toml")
     return found
 
 
-def _is_row(row: Any) -> bool:
-    return isinstance(row, dict) and all(isinstance(w, int | float) and 0 <= w <= 1 for w in row.values())
+def _is_weight(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= 1
 
 
 def items(context: Context) -> list[dict[str, float]]:

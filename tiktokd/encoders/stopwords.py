@@ -6,6 +6,7 @@ The features are the lists themselves, so that analyzers stay pure functions tha
 from collections.abc import Mapping, Sequence
 
 from tiktokd import datafiles
+from tiktokd.encoders._data_forms import languages
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import Context, Encoder, LoadContext
 
@@ -16,10 +17,13 @@ FILE = "stopwords.toml"
 
 def load(context: LoadContext) -> Words:
     """Return the lists; raises `ConfigError` where the user's file has another form."""
-    table = datafiles.read_toml(FILE, context.data_dir)
-    if not all(isinstance(words, str) for words in table.values()):
-        path = datafiles.find(FILE, context.data_dir)
-        raise ConfigError(f"{path}: every value is one text of words with spaces between them")
+    table, file = datafiles.read_toml(FILE, context.data_dir), datafiles.find(FILE, context.data_dir)
+    languages(str(file), table)
+    for code, words in table.items():
+        if not isinstance(words, str) or not words.strip():
+            raise ConfigError(f'{file}: {code} = "…" is one text of words with spaces between them')
+    if not table:
+        raise ConfigError(f'{file}: no language is in it; write en = "the a of …", or remove the file')
     return {code: frozenset(words.lower().split()) for code, words in table.items()}
 
 

@@ -105,7 +105,8 @@ def load(context: LoadContext) -> Listener:
             str(folder), device="cpu", compute_type="int8", inter_threads=1, intra_threads=max(1, context.threads)
         )
     except (OSError, RuntimeError, ValueError, KeyError) as exc:
-        raise ModelMissing(f"{folder} does not load: {exc!r}; {weights.how_to_get(spec)}") from exc
+        why = str(exc) or type(exc).__name__
+        raise ModelMissing(f"{folder} does not load: {why}; {weights.how_to_get(spec)}") from exc
     if not engine.is_multilingual:
         raise ModelMissing(f"{spec.hub_id} knows one language alone: name another model in analysis.models")
     used = ModelUsed(

@@ -9,6 +9,7 @@ from tiktokd.model import FINAL, State
 from tiktokd.protocol import ItemOutcome, VideoRow
 from tiktokd.scheduler.store import JobEvent, Outcome, Record, Video
 
+KEPT = "what an earlier run found stays, see `tiktokctl show` and `export`"
 TITLE_CHARS = 200
 """Of a title in a list; a caption may have 4,000. `show` and the export have all of it."""
 
@@ -102,7 +103,8 @@ def outcome_of(given: str, outcome: Outcome, done: str) -> ItemOutcome:
     if outcome.outcome == "unchanged":
         reason = f"it is {outcome.state.value}"
         return ItemOutcome(input=given, outcome="unchanged", id=outcome.id, state=outcome.state.value, reason=reason)
-    return ItemOutcome(input=given, outcome=done, id=outcome.id, state=outcome.state.value)
+    kept = KEPT if outcome.has_results and outcome.state is State.CANCELLED else None
+    return ItemOutcome(input=given, outcome=done, id=outcome.id, state=outcome.state.value, reason=kept)
 
 
 def _attempts(video: Video) -> dict[str, int]:

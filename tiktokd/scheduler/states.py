@@ -9,6 +9,9 @@ Each state, who moves a video on, and what a crash leaves behind:
 * `processing`   decoded, analyzed, fused by workers. Nothing of that is stored before `completed`, so a crash leaves
                  only this state (rescued at the start) and the video is decoded again.
 * `completed` · `failed` · `cancelled`  final: only a person's `requeue` moves a video out.
+
+Results are not part of the state: what a completed run found stays through `requeue`, and through the failure or the
+cancelling of what was asked for then, until another run completes.
 """
 
 from enum import StrEnum

@@ -53,6 +53,8 @@ class Outcome:
     """unchanged: the verb does not apply in this state; unknown: there is no such video."""
     state: State | None
     """Where the video stands now; `None` where there is none."""
+    has_results: bool = False
+    """A run has completed before; what it found stays until another one does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,6 +18,7 @@ from tiktokd.scheduler.store_rows import Added, NewVideo, Outcome
 
 _queue = schema.processing_queue
 _short = schema.short_links
+_analysis = schema.video_analysis
 _T = TypeVar("_T")
 
 SHORT_PREFIX = "short-"
@@ -170,7 +171,7 @@ def _for_ids(conn: Connection, ids: Sequence[str], move: Any) -> list[Outcome]:
     real = known_short(conn, [id_ for id_ in ids if id_.startswith(SHORT_PREFIX)])
     outcomes = []
     for chunk in _chunks(list(dict.fromkeys(real[id_].id if id_ in real else id_ for id_ in ids))):
-        columns = (_queue.c.seq, _queue.c.id, _queue.c.state, _queue.c.priority, _queue.c.media_path)
+        columns = (_queue.c.seq, _queue.c.id, _queue.c.state, _queue.c.priority, _queue.c.media_path, _has_results())
         rows = {
             row.id: row for row in conn.execute(sa.select(*columns).where(_queue.c.id.in_(chunk)).with_for_update())
         }
@@ -180,7 +181,7 @@ def _for_ids(conn: Connection, ids: Sequence[str], move: Any) -> list[Outcome]:
             if row is None:
                 outcomes.append(Outcome(id=id_, outcome="unknown", state=None))
             elif row.seq in moved:
-                outcomes.append(Outcome(id=id_, outcome="done", state=moved[row.seq]))
+                outcomes.append(Outcome(id=id_, outcome="done", state=moved[row.seq], has_results=row.has_results))
             else:
                 outcomes.append(Outcome(id=id_, outcome="unchanged", state=State(row.state)))
     return outcomes
@@ -192,6 +193,11 @@ def _move(
     """Move those rows that stand in a source state of `event`; return where they stand now."""
     able = [(row.seq, State(row.state)) for row in rows if row.state in sources(event)]
     return moves.transition_rows(conn, able, event, now=now, reason=reason, values=values)
+
+
+def _has_results() -> sa.ColumnElement[bool]:
+    where = (_analysis.c.seq == _queue.c.seq, _analysis.c.outputs.is_not(None))
+    return sa.exists().where(*where).label("has_results")
 
 
 def _head_start() -> sa.ColumnElement[float]:

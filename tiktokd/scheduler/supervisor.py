@@ -173,7 +173,8 @@ class Supervisor:
         self.versions |= ready.versions
         gpu = worker.spec.kind == "gpu"
         names = selection.select(self._config.analysis.analyzers, {each.name: each.group for each in ready.analyzers})
-        for fact in (replace(each, enabled=each.name in names) for each in ready.analyzers):
+        on = selection.with_read(names, {each.name: each.reads for each in ready.analyzers})
+        for fact in (replace(each, enabled=each.name in on) for each in ready.analyzers):
             known = self.facts.get(fact.name)
             # What a smaller model could do on a CPU is not what happens where there is a GPU.
             better = known is None or fact.tier == "full" or (known.tier == "none" and not self._gpu_told)

@@ -1,0 +1,60 @@
+"""What the entries of a data file must be like: known keys, known languages, texts that say something.
+
+Every refusal names the file, the entry and what to write instead. Knows no single file.
+"""
+
+import difflib
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from tiktokd.errors import ConfigError
+
+LANGUAGES = frozenset({
+    "af", "als", "am", "an", "ar", "arz", "as", "ast", "av", "az", "azb", "ba", "bar", "bcl", "be", "bg",
+    "bh", "bn", "bo", "bpy", "br", "bs", "bxr", "ca", "cbk", "ce", "ceb", "ckb", "co", "cs", "cv", "cy",
+    "da", "de", "diq", "dsb", "dty", "dv", "el", "eml", "en", "eo", "es", "et", "eu", "fa", "fi", "fr",
+    "frr", "fy", "ga", "gd", "gl", "gn", "gom", "gu", "gv", "he", "hi", "hif", "hr", "hsb", "ht", "hu",
+    "hy", "ia", "id", "ie", "ilo", "io", "is", "it", "ja", "jbo", "jv", "ka", "kk", "km", "kn", "ko",
+    "krc", "ku", "kv", "kw", "ky", "la", "lb", "lez", "li", "lmo", "lo", "lrc", "lt", "lv", "mai", "mg",
+    "mhr", "min", "mk", "ml", "mn", "mr", "mrj", "ms", "mt", "mwl", "my", "myv", "mzn", "nah", "nap", "nds",
+    "ne", "new", "nl", "nn", "no", "oc", "or", "os", "pa", "pam", "pfl", "pl", "pms", "pnb", "ps", "pt",
+    "qu", "rm", "ro", "ru", "rue", "sa", "sah", "sc", "scn", "sco", "sd", "sh", "si", "sk", "sl", "so",
+    "sq", "sr", "su", "sv", "sw", "ta", "te", "tg", "th", "tk", "tl", "tr", "tt", "tyv", "ug", "uk",
+    "ur", "uz", "vec", "vep", "vi", "vls", "vo", "wa", "war", "wuu", "xal", "xmf", "yi", "yo", "yue", "zh",
+    "fil", "fo", "ha", "haw", "jw", "ln", "mi", "sn",
+})  # fmt: skip
+"""Codes that recognition gives: fastText's lid.176, which a test compares, and at the end what only Whisper knows."""
+
+
+def known(where: str, found: Iterable[str], able: Collection[str], *, what: str = "key") -> None:
+    """Refuse the first of `found` that nothing reads, with the nearest of `able`, or all where none is near."""
+    for name in found:
+        if name not in able:
+            near = difflib.get_close_matches(name, able, n=1)
+            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(able))}"
+            raise ConfigError(f'{where}: nothing reads the {what} "{name}"; {meant}')
+
+
+def languages(where: str, codes: Iterable[str]) -> None:
+    """Refuse a code that no recognition ever gives, and so would never be used."""
+    for code in codes:
+        if code not in LANGUAGES:
+            base = code.replace("_", "-").partition("-")[0].lower()
+            meant = f"write {base}" if base in LANGUAGES else "write it as in ISO 639-1: en, de, pt"
+            raise ConfigError(f'{where}: "{code}" is the code of no language; {meant}')
+
+
+def texts(where: str, value: Any, form: str) -> list[str]:
+    """Return a list of texts; `form` shows one.
+
+    Raises:
+        ConfigError: it is none, it is empty, or an entry is no text or holds nothing but white space.
+    """
+    if not isinstance(value, list):
+        raise ConfigError(f"{where}: {value!r} is no list of texts; write {form}")
+    if not value:
+        raise ConfigError(f"{where}: the list of texts is empty; leave it out, or write {form}")
+    for number, one in enumerate(value, start=1):
+        if not isinstance(one, str) or not one.strip():
+            raise ConfigError(f"{where}: entry {number} of the list of texts, {one!r}, is none; write {form}")
+    return value
