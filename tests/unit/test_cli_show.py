@@ -49,7 +49,7 @@ def test_a_value_is_said_with_the_unit_of_its_name():
     assert (title("cuts_0_3"), said("cuts_0_3", 1)) == ("cuts (0-3 s)", "1")
     assert (title("width_px"), said("width_px", 1280)) == ("width", "1,280 px")
     assert (title("speech_ratio"), said("speech_ratio", 0.65)) == ("speech", "███▎· 65%")
-    assert said("motion_ratio", 0.7) == "0.7 times", "how many times one thing is another is no share of it"
+    assert said("motion_ratio", 0.7) == "0.7×", "how many times one thing is another is no share of it"
     assert said("odd_ratio", 1.3) == "1.3"  # 0..1 is promised, more is said as it is
     assert title("cuts_0_3") == "cuts (0-3 s)"
     assert said("beats_s", [0.5, 1.0]) == "0.5, 1 s"

@@ -201,7 +201,7 @@ def _text(name: str, value: str, limit: int) -> str:
 
 def _number(name: str, value: float) -> str:
     if name in TIMES:
-        return f"{number(value)} times"
+        return f"{number(value)}×"
     if name.endswith(SHARES) and 0 <= value <= 1:
         return f"{bar(value, 5)} {value:.0%}"
     return number(value) + unit_of(name)
