@@ -101,6 +101,7 @@ def test_arguments_that_make_no_sense_end_with_2(words, capsys):
         (["stauts"], "tiktokctl: there is no verb 'stauts'. Did you mean status?"),
         (["qqq"], "tiktokctl: there is no verb 'qqq'."),
         (["status", "--jsn"], "tiktokctl status: what is --jsn? Did you mean --json?"),
+        (["export", "out.csv"], "tiktokctl export: to write into a file: -o out.csv"),
         (["list", "more"], "tiktokctl list: what is more?"),
         (["show"], "tiktokctl show: ID is missing"),
         (

@@ -95,6 +95,8 @@ class _Parser(argparse.ArgumentParser):
         if unknown and any(isinstance(action, argparse._SubParsersAction) for action in self._actions):
             child = self._child(found.verb_name)
             options = [flag for action in child._actions for flag in action.option_strings]
+            if not unknown[0].startswith("-") and "-o" in options:
+                child.error(f"to write into a file: -o {unknown[0]}")
             child.error(f"what is {unknown[0]}?{_nearest(unknown[0], options)}")
         return found, unknown
 
