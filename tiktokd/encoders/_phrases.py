@@ -1,7 +1,8 @@
 """Searches texts for phrases that are listed by kind and language in a data file. Shared by encoders of phrase lists.
 
-A file has one table per kind: language = ['regular expression', …], where ~ stands for white space and ~? for optional
-white space; besides `negation` and `reminder` (language = "words") and `tags` (kind = "hashtags").
+A file has one table per kind: language = ['regular expression', …], where ~ stands for white space, ~? for optional
+white space and $ for the end of what is said: of the text, or before an emoji, a hashtag or a sign that parts; besides
+`negation` and `reminder` (language = "words") and `tags` (kind = "hashtags").
 """
 
 import re
@@ -31,6 +32,10 @@ SCRIPT = {
 """Lists of other languages are tried where there is a Latin letter."""
 BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
 """A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
+END = re.compile(r"(?<!\\)\$(?![^\[\]]*\])")
+"""A $ of a list that is neither escaped nor in brackets."""
+PARTS = r"[\n#＃|•·:;(–—\u2190-\u2bff\U0001f000-\U0001faff]"
+"""What ends a call besides the end of the text: "save this 🔥", "Please share #fyp"; arrows, symbols and emoji."""
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -104,7 +109,7 @@ def search(model: Phrases, passage: Passage) -> list[CallMatch]:
 
 def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     """Return the calls in one passage and those that are negated ("never follow strangers"), marked as such."""
-    text = " ".join(passage.text.replace("’", "'").split())
+    text = _lines(passage.text.replace("’", "'"))
     present = {lang for lang, script in model.scripts.items() if script.search(text)}
     places: dict[tuple[str, bool], list[tuple[int, int, str]]] = {}
     for kind, lang, pattern in model.read_patterns if passage.kind == "ocr" else model.patterns:
@@ -115,7 +120,10 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
                 negated = _negated(model, lang, text, match.start())
                 _put(places.setdefault((kind, negated), []), (match.start(), match.end(), lang))
     found = [
-        (start, CallMatch(type=kind, text=text[start:end].strip(), lang=lang, passage=passage, negated=negated))
+        (
+            start,
+            CallMatch(type=kind, text=" ".join(text[start:end].split()), lang=lang, passage=passage, negated=negated),
+        )
         for (kind, negated), taken in places.items()
         for start, end, lang in taken
     ]
@@ -123,6 +131,18 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     kinds = {tag: kind for tag in tagged for kind, words in model.tags.items() if tag.lower() in words}
     ordered = [match for _, match in sorted(found, key=lambda one: (one[0], one[1].type))]
     return ordered + [CallMatch(type=kinds[tag], text=f"#{tag}", lang="und", passage=passage) for tag in tagged]
+
+
+def _lines(text: str) -> str:
+    """Return the text with single spaces, and a newline where a line that begins anew stands below another.
+
+    A sentence that is wrapped goes on in small letters, or is all in capitals.
+    """
+    joined = ""
+    for line in (" ".join(line.split()) for line in text.splitlines()):
+        anew = joined and line[:1].isupper() and not joined.rsplit("\n", 1)[-1].isupper()
+        joined += f"\n{line}" if anew else f" {line}"
+    return joined.strip()
 
 
 def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None:
@@ -169,7 +189,7 @@ def _compile(lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[st
     # Where a word may be the beginning of another, one without its space is too easily found inside a third.
     if glued and lang not in INFLECTED:
         body = BETWEEN_WORDS.sub(r"\\s*", body)
-    body = body.replace("~", r"\s+")
+    body = END.sub(lambda _: rf"(?=\s*(?:\Z|{PARTS}))", body.replace("~", r"\s+"))
     before = "" if lang in UNSPACED else rf"(?<![{IN_WORD}])" + ("[وف]?" if lang == "ar" else "")
     after = "" if lang in UNSPACED or lang in INFLECTED else rf"(?![{IN_WORD}])"
     return re.compile(f"{before}(?:{body}){after}", re.IGNORECASE)
