@@ -2,7 +2,7 @@
 
 A plain bar is a stretch of rows (columns) at the border that stays still and mostly of one colour, and ends in a
 straight edge. A blurred fill is a stretch without detail that ends in a straight edge on both sides of the picture; of
-one in the middle, part of either edge may be as dark as the fill.
+one in the middle, part of either edge may be as dark as the fill, and one side so dark that it looks plain.
 Edges are found to a pixel of the sampled frames; text inside a bar does not hide it.
 
 Bad at: bars that come and go (only those in most sampled frames count), bars with a moving pattern, black content
@@ -75,7 +75,9 @@ def find(lumas: Sequence[Array]) -> Bars:
         top = bottom = 0.0
     if not (top or bottom) and _is_page(across, (left, right)):
         left = right = 0.0
-    if max(top, bottom, left, right) >= SMALLEST:
+    dark_side = not (top or bottom) and _is_side_of_fill(across, left, right)
+    dark_side = dark_side or (not (left or right) and _is_side_of_fill(stack, top, bottom))
+    if max(top, bottom, left, right) >= SMALLEST and not dark_side:
         return Bars(top=top, bottom=bottom, left=left, right=right, fill="plain")
     top, bottom = _blurred(stack)
     left, right = _blurred(across)
@@ -102,6 +104,15 @@ def _plain(stack: NDArray[np.int16]) -> tuple[float, float]:
     if not moves and (abs(found[0] - found[1]) > UNEVEN or not alike):
         return 0.0, 0.0
     return found[0], found[1]
+
+
+def _is_side_of_fill(stack: NDArray[np.int16], before: float, after: float) -> bool:
+    """Return whether the one plain bar that was found is a blurred fill, so dark on this side that nothing is seen."""
+    if bool(before) == bool(after):
+        return False
+    first, last = _blurred(stack)
+    apart = max(abs(first - last), abs((first if before else last) - max(before, after)))
+    return first > 0 and apart <= 2 * MIRROR_PX / stack.shape[1]
 
 
 def _is_page(stack: NDArray[np.int16], bars: tuple[float, float]) -> bool:
