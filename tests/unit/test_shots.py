@@ -156,6 +156,29 @@ def test_a_dissolve_is_found_with_its_start_and_end():
     assert len(found.shots) == 2
 
 
+@pytest.mark.parametrize("shown", [14, 40])
+def test_dissolves_into_a_plain_picture_and_out_of_it_are_two(shown):
+    a, b = scene(31, 160, pan_px=1).astype(float), scene(32, 160, pan_px=1).astype(float)
+    road = np.clip((a.mean() + b.mean()) / 2 + (scene(33, 160, pan_px=1) - 128.0) * 0.35, 0, 255)
+    into = np.clip((np.arange(160) - 30) / 15, 0, 1)[:, None, None, None]
+    out_of = np.clip((np.arange(160) - 45 - shown) / 20, 0, 1)[:, None, None, None]
+    clip = (1 - into) * a + into * ((1 - out_of) * road + out_of * b)
+    found = find(np.clip(clip, 0, 255).astype(np.uint8))
+    assert [t.kind for t in found.transitions] == ["dissolve", "dissolve"]
+    for transition, (first, last) in zip(found.transitions, ((30, 45), (45 + shown, 65 + shown)), strict=True):
+        assert transition.start_s == pytest.approx(first / FPS, abs=0.14)
+        assert transition.end_s == pytest.approx(last / FPS, abs=0.14)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_dissolve_that_starts_and_ends_smoothly_is_found(reverse):
+    a, b = scene(15, 90, pan_px=1).astype(float), scene(16, 90, pan_px=1).astype(float)
+    t = np.clip((np.arange(90) - 25) / 30, 0, 1)
+    cubic = np.where(t < 0.5, 4 * t**3, 1 - (2 - 2 * t) ** 3 / 2)[:, None, None, None]
+    clip = ((1 - cubic) * a + cubic * b).astype(np.uint8)
+    assert [t.kind for t in find(clip[:: -1 if reverse else 1]).transitions] == ["dissolve"]
+
+
 def test_fades_from_and_to_black_are_found_and_black_is_marked():
     clip = scene(17, 150).astype(float)
     light = np.concatenate([np.zeros(30), np.linspace(0, 1, 25), np.ones(40), np.linspace(1, 0, 25), np.zeros(30)])
