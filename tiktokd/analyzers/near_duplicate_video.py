@@ -112,5 +112,5 @@ ANALYZER = Analyzer(
     uses=("frame_hashes",),
     signals=("siglip2",),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

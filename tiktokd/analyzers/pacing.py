@@ -277,5 +277,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="5",
+    version="6",
 )

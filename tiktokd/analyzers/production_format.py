@@ -224,5 +224,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text",),
     signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vad"),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

@@ -120,5 +120,5 @@ ANALYZER = Analyzer(
     uses=("shots",),
     optional=("transnetv2",),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

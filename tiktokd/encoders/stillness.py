@@ -3,6 +3,8 @@
 A frozen picture is not a still scene: a camera always adds a little noise, an encoder repeats a frozen picture without
 any. So nearly all changes must be zero, and the last picture must equal the first. Overlays that pop up for a moment
 do not end a freeze, nor do key frames, which draw the same picture afresh.
+
+Bad at: still scenes from which strong compression took all noise: they are repeated pictures like any other freeze.
 """
 
 from collections.abc import Sequence
