@@ -105,6 +105,17 @@ def test_a_flash_is_no_cut(level):
     assert frames_of(find(clip)) == []
 
 
+def test_a_short_busy_shot_between_two_calm_ones_of_other_colours_is_no_flash():
+    calm, other = faded(scene(34, 30)), faded(scene(35, 30)) + np.uint8(8)
+    assert frames_of(find(np.concatenate([calm, scene(36, 10), other]))) == [30, 40]
+
+
+def test_a_picture_that_is_shown_for_a_moment_within_a_shot_is_no_cut():
+    clip = scene(37, 60, pan_px=2)
+    clip[30:38] = scene(38, 8)
+    assert frames_of(find(clip)) == []
+
+
 def test_a_flash_between_two_shots_is_one_cut():
     clip = np.concatenate([scene(6, 30), np.full((3, 27, 48, 3), 255, np.uint8), scene(7, 30)])
     assert len(find(clip).cut_times_s()) == 1
