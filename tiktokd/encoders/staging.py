@@ -30,9 +30,9 @@ MIDDLE = (0.25, 0.75)
 """Where a divide is looked for."""
 OFTEN = 0.25
 """Quantile over the frames: the line must be there in three of four."""
-MARGIN, MARGIN_SHARE = 0.05, 0.5
+MARGIN, MARGIN_SHARE = 0.02, 0.5
 """Share of the line at either end, and share of it in which the picture must step in one of four frames: the line goes
-from edge to edge (both ends of known splits 1.0); boxes of text end before (0 to 0.17)."""
+from edge to edge (both ends of known splits 1.0); boxes of text, up to 97 % of the width, end before (0 to 0.2)."""
 BESIDE, BESIDE_GAP, STANDS_OUT = 16, 2, 0.6
 """Lines on either side to compare with, those so near left out, and how far strength less likeness must lie above
 their median: known splits >= 1.6, houses of a town, whose every line is as busy and as unlike the next, 0.3."""
