@@ -229,5 +229,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders._text_gate import Band, Look, samples_to_read
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
-from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, same_words
+from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, replaces, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
 from tiktokd.pictures import iou
 from tiktokd.plugins import ClipArrays, Context, Encoder
@@ -161,7 +161,16 @@ def _read_line(
     if score > known.line.score:
         known.line = replace(known.line, text=text, score=round(score, 4), box=box)
     if known.line.score >= TEXT_SCORE:
+        _end_covered(clip, known, at_s)
         _read_on(clip, known, corners)
+
+
+def _end_covered(clip: _Clip, new: _Track, at_s: float) -> None:
+    """Let lines end that seem to go on where another stands by now: a short word is found again inside a longer one."""
+    for old in clip.tracks:
+        lasts = old.line.start_s < new.line.start_s <= at_s < old.line.end_s
+        if lasts and replaces(new.line, old.line, old.followed.box_at(at_s)):
+            _end(old, new.line.start_s)
 
 
 def _read_on(clip: _Clip, track: _Track, corners: NDArray[np.float32]) -> None:
