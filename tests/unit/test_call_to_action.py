@@ -64,7 +64,17 @@ def test_a_call_ends_before_an_emoji_a_hashtag_or_another_line(text, kind):
 
 
 @pytest.mark.parametrize(
-    "text", ["I save this money for later 💰", "things to like\nabout this town", "THINGS TO LIKE\nABOUT THIS TOWN"]
+    "text",
+    [
+        "We tried to save it 💔",
+        "so much to like 😍",
+        "El portero la guarda ⚽",
+        "quien comparte #amor",
+        "a wall to paint and share ❤️",
+        "I save this money for later 💰",
+        "things to like\nabout this town",
+        "THINGS TO LIKE\nABOUT THIS TOWN",
+    ],
 )
 def test_a_sentence_that_goes_on_is_no_bare_call(text):
     assert not kinds(text)
