@@ -255,7 +255,8 @@ class Staging:
     steady_ratio: float | None
     """0..1, share of the time in which the camera stands; `None`: one is not known for half of the time."""
     upright: Divide | None
-    """The line between left and right that most looks like a cut; `None`: too few frames to see that it stays."""
+    """The line between left and right that most looks like a cut; `None`: none stands out from edge to edge, or there
+    are too few frames to see that it stays."""
     level: Divide | None
     """The same between top and bottom."""
     flat_ratio: float

@@ -151,13 +151,14 @@ def by_kind(found: Iterable[Passage]) -> dict[Kind, str]:
     return {kind: "\n".join(parts) for kind, parts in texts.items()}
 
 
-def blocks(found: Iterable[Passage]) -> list[Passage]:
+def blocks(found: Iterable[Passage], *, joint: str = " ") -> list[Passage]:
     """Return the passages with lines that are shown at the same time joined: a sentence often takes several lines."""
     joined: list[Passage] = []
     for passage in found:
         last = joined[-1] if joined else None
         if last and passage.kind == last.kind == "ocr" and _together(last, passage):
-            joined[-1] = Passage(kind="ocr", text=f"{last.text} {passage.text}", start_s=last.start_s, end_s=last.end_s)
+            text = f"{last.text}{joint}{passage.text}"
+            joined[-1] = Passage(kind="ocr", text=text, start_s=last.start_s, end_s=last.end_s)
         else:
             joined.append(passage)
     return joined

@@ -230,6 +230,16 @@ def test_words_that_replace_others_over_a_photo_are_read_and_the_old_ones_end(re
         assert (line.start_s, line.end_s) == pytest.approx((number, number + 1), abs=0.11)
 
 
+@pytest.mark.parametrize(("short", "long"), [("OK", "MORE"), ("ON", "BEYOND")])
+def test_a_short_word_ends_where_a_longer_one_with_its_letters_takes_its_place(reader, short, long):
+    pages = [[(f"     {short}", 600, 58)]] * 7 + [[(f"  {long}" if long == "MORE" else long, 600, 58)]] * 7
+    (features,) = ENCODER.encode(reader, [shown(pages, backdrop(SIZE, 7))])
+    assert [(line.text, line.start_s, line.end_s) for line in features.lines] == [
+        (short, 0.0, pytest.approx(0.7, abs=0.11)),
+        (long, pytest.approx(0.7, abs=0.11), pytest.approx(1.4, abs=0.11)),
+    ]
+
+
 @pytest.mark.parametrize("panning_px", [0, 3])
 def test_each_step_of_a_numbered_list_at_one_place_is_read_and_ends_with_the_next(reader, panning_px):
     picture = backdrop(SIZE, 3)

@@ -43,6 +43,50 @@ def test_the_language_of_the_phrase_is_told():
     assert right / len(found) >= 0.9
 
 
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("Save this 🔥", "save"),
+        ("★ save it ★", "save"),
+        ("Save this #recipe #easy", "save"),
+        ("Save this: five minute pasta", "save"),
+        ("pls like ❤️❤️", "like"),
+        ("check the link ⬇️", "link_in_bio"),
+        ("Guárdalo 📌", "save"),
+        ("Compártelo 💕", "share"),
+        ("commente 👇👇", "comment"),
+        ("beğen 👍", "like"),
+        ("сохрани 📌", "save"),
+        ("Please share\nLink in bio", "share"),
+    ],
+)
+def test_a_call_ends_before_an_emoji_a_hashtag_or_another_line(text, kind):
+    assert kind in kinds(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "We tried to save it 💔",
+        "so much to like 😍",
+        "El portero la guarda ⚽",
+        "quien comparte #amor",
+        "a wall to paint and share ❤️",
+        "I save this money for later 💰",
+        "things to like\nabout this town",
+        "THINGS TO LIKE\nABOUT THIS TOWN",
+    ],
+)
+def test_a_sentence_that_goes_on_is_no_bare_call(text):
+    assert not kinds(text)
+
+
+def test_calls_on_lines_of_one_card_are_told_apart():
+    card = [("Curte e compartilha", 4.0, 8.0), ("Link na bio", 4.0, 8.0)]
+    found = analyze(NAME, context_of(ocr=card)).summary["ctas"]
+    assert {call["type"] for call in found} == {"like", "share", "link_in_bio"}
+
+
 @pytest.mark.parametrize("text", DISCLOSED)
 def test_notes_of_advertising_are_evidence(text):
     disclosure = analyze(NAME, context_of(text)).summary["disclosure"]

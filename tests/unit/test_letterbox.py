@@ -104,6 +104,30 @@ def test_a_blurred_fill_is_found_where_one_end_of_the_picture_is_as_dark_as_the_
     assert (bars.top * 512, bars.bottom * 512) == pytest.approx((175, 175), abs=2)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_a_blurred_fill_is_found_where_it_is_so_dark_on_one_side_that_it_looks_plain(turned):
+    light = np.clip(np.linspace(1.0, -0.6, 512), 0, 1)[:, None]
+
+    def make(i):
+        inner = content(162, 288, 2, i * 3)
+        fill = 18 + light * (cv2.GaussianBlur(cv2.resize(inner, (910, 512))[:, 311:599], None, 12) - 18.0)
+        fill[175:337] = inner
+        return np.ascontiguousarray(fill[::-1] if turned else fill).astype(np.uint8)
+
+    bars = find(clip(make))
+    assert bars.fill == "blurred"
+    assert (bars.top * 512, bars.bottom * 512) == pytest.approx((175, 175), abs=2)
+
+
+def test_bars_of_two_heights_around_a_still_scene_are_plain():
+    picture = np.full((512, 288), 30, np.uint8)
+    picture[120:408] = cv2.GaussianBlur(content(288, 288, 8, 0), None, 4)
+    cv2.putText(picture, "and nobody", (40, 70), cv2.FONT_HERSHEY_SIMPLEX, 0.9, 235, 2)
+    bars = find([picture] * 8)
+    assert bars.fill == "plain"
+    assert (bars.top * 512, bars.bottom * 512) == pytest.approx((120, 104), abs=2)
+
+
 def test_a_full_picture_has_no_bars():
     assert find(clip(lambda i: content(512, 288, 3, i * 3))).fill is None
 

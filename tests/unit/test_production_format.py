@@ -144,6 +144,29 @@ def test_two_videos_side_by_side_are_a_split_screen(upright):
     assert formats(joined) == {"split_screen"}
 
 
+@pytest.mark.parametrize("margin", [8, 20])
+def test_a_wide_box_of_text_over_a_video_is_no_split_screen(margin):
+    pictures = [cv2.GaussianBlur(p, None, 3.0) for p in with_subject(moving(26, 40, dx=2.0), 27)]
+    for picture in pictures:
+        picture[130:165, margin : WIDTH - margin] = 235
+        cv2.putText(picture, "what nobody", (margin + 6, 154), cv2.FONT_HERSHEY_SIMPLEX, 0.6, 16, 2)
+    assert formats(pictures) == set()
+
+
+def test_a_town_whose_every_line_is_as_busy_as_the_next_is_no_split_screen():
+    houses = np.random.default_rng(28).integers(20, 235, (700, 700), np.uint8)
+    soft = cv2.GaussianBlur(houses, None, 0.6)
+    assert formats([soft[200 : 200 + HEIGHT, 100 + 3 * i : 100 + 3 * i + WIDTH] for i in range(40)]) == set()
+
+
+def test_a_caption_across_the_line_does_not_hide_a_split_screen():
+    above, below = with_subject(moving(13, 40, dx=2.0), 14), with_subject(moving(15, 40, dx=-1.0, dy=2.0), 16)
+    joined = [np.vstack([a[:142], b[:142]]) for a, b in zip(above, below, strict=True)]
+    for picture in joined:
+        picture[128:156, 40:120] = 235
+    assert formats(joined) == {"split_screen"}
+
+
 def test_bars_make_it_letterboxed():
     pictures = with_subject(moving(17, 40), 18)
     for picture in pictures:

@@ -110,6 +110,17 @@ def test_a_flash_is_no_cut(level):
     assert frames_of(find(clip)) == []
 
 
+def test_a_short_busy_shot_between_two_calm_ones_of_other_colours_is_no_flash():
+    calm, other = faded(scene(34, 30)), faded(scene(35, 30)) + np.uint8(8)
+    assert frames_of(find(np.concatenate([calm, scene(36, 10), other]))) == [30, 40]
+
+
+def test_a_picture_that_is_shown_for_a_moment_within_a_shot_is_no_cut():
+    clip = scene(37, 60, pan_px=2)
+    clip[30:38] = scene(38, 8)
+    assert frames_of(find(clip)) == []
+
+
 def test_a_flash_between_two_shots_is_one_cut():
     clip = np.concatenate([scene(6, 30), np.full((3, 27, 48, 3), 255, np.uint8), scene(7, 30)])
     assert len(find(clip).cut_times_s()) == 1
@@ -159,6 +170,29 @@ def test_a_dissolve_is_found_with_its_start_and_end():
     assert found.transitions[0].start_s == pytest.approx(1.0, abs=0.14)
     assert found.transitions[0].end_s == pytest.approx(50 / 30, abs=0.14)
     assert len(found.shots) == 2
+
+
+@pytest.mark.parametrize("shown", [14, 40])
+def test_dissolves_into_a_plain_picture_and_out_of_it_are_two(shown):
+    a, b = scene(31, 160, pan_px=1).astype(float), scene(32, 160, pan_px=1).astype(float)
+    road = np.clip((a.mean() + b.mean()) / 2 + (scene(33, 160, pan_px=1) - 128.0) * 0.35, 0, 255)
+    into = np.clip((np.arange(160) - 30) / 15, 0, 1)[:, None, None, None]
+    out_of = np.clip((np.arange(160) - 45 - shown) / 20, 0, 1)[:, None, None, None]
+    clip = (1 - into) * a + into * ((1 - out_of) * road + out_of * b)
+    found = find(np.clip(clip, 0, 255).astype(np.uint8))
+    assert [t.kind for t in found.transitions] == ["dissolve", "dissolve"]
+    for transition, (first, last) in zip(found.transitions, ((30, 45), (45 + shown, 65 + shown)), strict=True):
+        assert transition.start_s == pytest.approx(first / FPS, abs=0.14)
+        assert transition.end_s == pytest.approx(last / FPS, abs=0.14)
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_dissolve_that_starts_and_ends_smoothly_is_found(reverse):
+    a, b = scene(15, 90, pan_px=1).astype(float), scene(16, 90, pan_px=1).astype(float)
+    t = np.clip((np.arange(90) - 25) / 30, 0, 1)
+    cubic = np.where(t < 0.5, 4 * t**3, 1 - (2 - 2 * t) ** 3 / 2)[:, None, None, None]
+    clip = ((1 - cubic) * a + cubic * b).astype(np.uint8)
+    assert [t.kind for t in find(clip[:: -1 if reverse else 1]).transitions] == ["dissolve"]
 
 
 def test_fades_from_and_to_black_are_found_and_black_is_marked():

@@ -233,5 +233,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("flow",),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

@@ -4,10 +4,11 @@ Lines come from encoder `ocr` (PP-OCRv6; Apache-2.0). Start and end are those of
 laid over the picture, a little worse for text on things that move. Roles are rules over place, time and size. Bad at:
 Cyrillic, Arabic, Greek, Korean, Thai and Indic letters (it has no signs for them: lines that stand are counted and make
 the result `unsupported_script`, now and then a short garbled line is given), Vietnamese tone marks, words that fill
-more than a fifth of the picture's height and single digits over a tenth of it (countdowns), words shown for less than
-0.6 s (about a fifth of them is missed), the space between two words (now and then lost), small clocks (a digit that
-looks like the one before), rotated or curved writing, rows of emoji (untested; they may count as letters that it cannot
-read); logos are read as text. A page of 90 lines takes 4 CPU seconds per 10 s of video.
+more than a fifth of the picture's height and single digits over a tenth of it (countdowns), captions of one word that
+change more than once a second (a fifth to a quarter is missed, most of them short words), lines that slide in (the part
+that is seen first may be a line of its own), the space between two words (now and then lost), small clocks (a digit
+that looks like the one before), rotated or curved writing, rows of emoji (untested; they may count as letters that it
+cannot read); logos are read as text. A page of 90 lines takes 4 CPU seconds per 10 s of video.
 """
 
 from collections.abc import Iterable, Sequence
@@ -229,5 +230,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

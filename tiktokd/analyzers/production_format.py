@@ -5,10 +5,11 @@ rule rests on, not a probability. With SigLIP2 the labels of data/prompts/format
 D-FINE the share of time with one person who speaks, and voice-overs: speech while nobody large is seen. ViTPose++
 tells who lies from who stands or sits, AST singing from speech. A plain video has no label.
 
-Bad at: templates that mix formats, photo slideshows with strong animated zooms, moving overlays or zooms
-under 3 % a second, split screens with a decorated divider or equal brightness on both sides, screen recordings of
-videos, animation on a plain ground (looks like a screen recording), cuts between pictures with a straight edge at one
-height, such as a shelf or a wall's end (may look split), singing in the music (without AST taken for a voice-over).
+Bad at: templates that mix formats, photo slideshows with strong animated zooms, moving overlays, zooms under 3 % a
+second or wipes between photos that move, split screens with a decorated divider or equal brightness on both sides,
+screen recordings of videos, animation on a plain ground (looks like a screen recording), cuts between pictures with a
+straight edge at one height, such as a shelf or a wall's end (may look split), singing in the music (without AST
+taken for a voice-over).
 
 Source: own rules; thresholds measured on 50 videos.
 """

@@ -15,8 +15,9 @@ than that are missed.
 Bad at: shots shorter than four frames (taken for flashes), strobe light, changes that leave more than half of the
 picture alone (picture in picture, one half of a split screen), dissolves longer than 2.4 s, wipes, pushes and whip pans
 from one shot to the next (mostly missed; a whip that starts within one frame may count as a cut), jump cuts within a
-calm take. Tier full besides: it was not measured on short vertical video here (its authors: F1 0.78 on ClipShots, 0.96
-on BBC Planet Earth), and a wipe is called a dissolve.
+calm take, light that is switched while the camera moves quickly (may count as a cut or dissolve). Tier full besides: it
+was not measured on short vertical video here (its authors: F1 0.78 on ClipShots, 0.96 on BBC Planet Earth), and a wipe
+is called a dissolve.
 
 Source: adaptive comparison of neighbouring frames after PySceneDetect's AdaptiveDetector (BSD-3, no code taken);
 straight-line test for dissolves, own; Soucek and Lokoc 2020, arXiv 2008.04838.

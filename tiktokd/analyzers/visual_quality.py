@@ -4,8 +4,9 @@ Full tier: an aesthetic score from antonym prompts ("a good photo" against "a ba
 taste of the people whose captions trained the model, is not calibrated, and says nothing about worth.
 
 Bad at: intended blur and bokeh (count as unsharp), grain filters (count as noise), dark scenes (count as crushed),
-noise in videos larger than the sampled frames (understated), freezes under 1 s, plain margins of a scrolled page (taken
-for bars at the sides).
+noise in videos larger than the sampled frames (understated), freezes under 1 s, still scenes from which strong
+compression took all noise (taken for frozen: each picture repeats the one before), plain margins of a scrolled page
+(taken for bars at the sides).
 SI and TI are measured at 160 px and at most 10 Hz: compare them among results of this program only.
 
 Source: ITU-T P.910; Pech-Pacheco 2000; Immerkaer 1996; CLIP-IQA (Wang et al., AAAI 2023), own prompts in
@@ -207,5 +208,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

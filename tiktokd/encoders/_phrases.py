@@ -1,14 +1,15 @@
 """Searches texts for phrases that are listed by kind and language in a data file. Shared by encoders of phrase lists.
 
-A file has one table per kind: language = ['regular expression', …], where ~ stands for white space and ~? for optional
-white space; besides `negation` and `reminder` (language = "words") and `tags` (kind = "hashtags").
+A file has one table per kind: language = ['regular expression', …], where ~ stands for white space, ~? for optional
+white space and $ for the end of what is said: of the text, or before an emoji, a hashtag or a sign that parts; besides
+`negation` and `reminder` (language = "words") and `tags` (kind = "hashtags").
 """
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tiktokd import datafiles
 from tiktokd.encoders._data_forms import known, languages, texts
@@ -35,17 +36,35 @@ LATIN, ANY = "[A-Za-z]", r"[^\W\d_]"
 FORM = "language = ['pattern', …]"
 BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
 """A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
+END = re.compile(r"(?<!\\)\$(?![^\[\]]*\])")
+"""A $ of a list that is neither escaped nor in brackets."""
+PARTS = r"[\n#＃|•·:;(–—\u2190-\u2bff\U0001f000-\U0001faff]"
+"""What ends a call besides the end of the text: "save this 🔥", "Please share #fyp"; arrows, symbols, emoji. There
+it must begin a clause ("We tried to save it 💔" does not ask for it), or stand second behind one of these words."""
+LINKS = frozenset(
+    {"and", "&", "+", "please", "pls", "plz", "und", "bitte", "et", "y", "e", "i", "и", "ve", "dan", "và"}
+)
+BEGINS = re.compile(rf"{PARTS[:-1]}.!?,…。！？]")
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
+
+
+class Listed(NamedTuple):
+    """One list of phrases."""
+
+    kind: str
+    lang: str
+    pattern: re.Pattern[str]
+    to_the_end: re.Pattern[str]
+    """The same with a $ at the end of the text only."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Phrases:
     """The lists, ready for searching."""
 
-    patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
-    """Kind, language, pattern."""
-    read_patterns: tuple[tuple[str, str, re.Pattern[str]], ...]
+    patterns: tuple[Listed, ...]
+    read_patterns: tuple[Listed, ...]
     """What to search in text that was read off the picture."""
     scripts: Mapping[str, re.Pattern[str]]
     negations: Mapping[str, frozenset[str]]
@@ -121,18 +140,21 @@ def search(model: Phrases, passage: Passage) -> list[CallMatch]:
 
 def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     """Return the calls in one passage and those that are negated ("never follow strangers"), marked as such."""
-    text = " ".join(passage.text.replace("’", "'").split())
+    text = _lines(passage.text.replace("’", "'"))
     present = {lang for lang, script in model.scripts.items() if script.search(text)}
     places: dict[tuple[str, bool], list[tuple[int, int, str]]] = {}
-    for kind, lang, pattern in model.read_patterns if passage.kind == "ocr" else model.patterns:
+    for kind, lang, pattern, to_the_end in model.read_patterns if passage.kind == "ocr" else model.patterns:
         if lang not in present:
             continue
         for match in pattern.finditer(text):
-            if match.end() > match.start():
+            if match.end() > match.start() and (to_the_end.match(text, match.start()) or _begins(text, match)):
                 negated = _negated(model, lang, text, match.start())
                 _put(places.setdefault((kind, negated), []), (match.start(), match.end(), lang))
     found = [
-        (start, CallMatch(type=kind, text=text[start:end].strip(), lang=lang, passage=passage, negated=negated))
+        (
+            start,
+            CallMatch(type=kind, text=" ".join(text[start:end].split()), lang=lang, passage=passage, negated=negated),
+        )
         for (kind, negated), taken in places.items()
         for start, end, lang in taken
     ]
@@ -140,6 +162,26 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
     kinds = {tag: kind for tag in tagged for kind, words in model.tags.items() if tag.lower() in words}
     ordered = [match for _, match in sorted(found, key=lambda one: (one[0], one[1].type))]
     return ordered + [CallMatch(type=kinds[tag], text=f"#{tag}", lang="und", passage=passage) for tag in tagged]
+
+
+def _begins(text: str, match: re.Match[str]) -> bool:
+    """Return whether a match stands at the beginning of a clause, or second in a row of two."""
+    before = BEGINS.split(text[: match.start()])[-1].lower().split()
+    others = [word for word in before if word not in LINKS]
+    linked = len(others) < len(before) or match.group().lower().split()[0] in LINKS
+    return len(others) <= int(linked)
+
+
+def _lines(text: str) -> str:
+    """Return the text with single spaces, and a newline where a line that begins anew stands below another.
+
+    A sentence that is wrapped goes on in small letters, or is all in capitals.
+    """
+    joined = ""
+    for line in (" ".join(line.split()) for line in text.splitlines()):
+        anew = joined and line[:1].isupper() and not joined.rsplit("\n", 1)[-1].isupper()
+        joined += f"\n{line}" if anew else f" {line}"
+    return joined.strip()
 
 
 def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None:
@@ -162,14 +204,15 @@ def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
 
 def _patterns(
     file: str | Path, lists: Iterable[tuple[str, str, Sequence[str]]], *, glued: bool = False
-) -> tuple[tuple[str, str, re.Pattern[str]], ...]:
+) -> tuple[Listed, ...]:
     return tuple(
-        (kind, lang, _pattern(f"{file}: [{kind}] {lang}", lang, phrases, glued=glued)) for kind, lang, phrases in lists
+        Listed(kind, lang, *_pattern(f"{file}: [{kind}] {lang}", lang, phrases, glued=glued))
+        for kind, lang, phrases in lists
     )
 
 
-def _pattern(where: str, lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[str]:
-    """Return the pattern of one list; raises `ConfigError` naming the phrase that is no regular expression."""
+def _pattern(where: str, lang: str, phrases: Sequence[str], *, glued: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    """Return the two patterns of one list; raises `ConfigError` naming the phrase that is no regular expression."""
     try:
         return _compile(lang, phrases, glued=glued)
     except re.error:
@@ -181,7 +224,7 @@ def _pattern(where: str, lang: str, phrases: Sequence[str], *, glued: bool) -> r
         raise
 
 
-def _compile(lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[str]:
+def _compile(lang: str, phrases: Sequence[str], *, glued: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
     body = "|".join(f"(?:{phrase})" for phrase in phrases).replace("~?", r"\s*")
     # Where a word may be the beginning of another, one without its space is too easily found inside a third.
     if glued and lang not in INFLECTED:
@@ -189,4 +232,8 @@ def _compile(lang: str, phrases: Sequence[str], *, glued: bool) -> re.Pattern[st
     body = body.replace("~", r"\s+")
     before = "" if lang in UNSPACED else rf"(?<![{IN_WORD}])" + ("[وف]?" if lang == "ar" else "")
     after = "" if lang in UNSPACED or lang in INFLECTED else rf"(?![{IN_WORD}])"
-    return re.compile(f"{before}(?:{body}){after}", re.IGNORECASE)
+    wide, strict = (
+        re.compile(f"{before}(?:{end.join(END.split(body))}){after}", re.IGNORECASE)
+        for end in (rf"(?=\s*(?:\Z|{PARTS}))", r"\Z")
+    )
+    return wide, strict

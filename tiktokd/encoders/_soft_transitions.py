@@ -28,6 +28,10 @@ STEP_MAX = 0.45
 """Largest step of alpha from frame to frame; a cut makes one of 1."""
 OTHER_MIN = 14.0
 """Median change that motion does not explain between A and B (`shots.residual`); known transitions >= 37."""
+STOP_GAIN, STOP_SHARE, STOP_ENDS = 0.05, 0.33, 0.1
+"""Less alpha than this within a third of the time is a stop: one picture into a grey one, which is shown for a while,
+and that into a third are two dissolves, although the grey one lies on the line between the others. A stop so near to
+A or B is what is shown before or after."""
 DIP_MAX = 0.82
 """Contrast in the middle third over that of the ends; known transitions <= 0.71, motion 0.9..1.2."""
 ON_PACE = 0.5
@@ -72,9 +76,10 @@ def find(
         overlaps = any(first < s.last and s.first < last for s in chosen)
         if overlaps or last - first < FRAMES_MIN - 1:
             continue
-        off_line = line(small, first, last)[1]
-        if off_line > OFF_LINE_MAX or apart(first, last) < OTHER_MIN:
+        alpha, off_line, _change = line(small, first, last)
+        if off_line > OFF_LINE_MAX or _stops(alpha) or apart(first, last) < OTHER_MIN:
             continue
+        first, last = _without_ends(alpha, first, last)
         lowest = max([0, *(i for i in cuts if i <= first), *(s.last for s in chosen if s.last <= first)])
         ends = (len(small), *(i for i in cuts if i > last), *(s.first + 1 for s in chosen if s.first >= last))
         first, last = _widen(small, first, last, lowest, min(ends) - 1)
@@ -156,6 +161,25 @@ def _tighten(small: Floats, start: int, stop: int) -> tuple[int, int]:
     alpha = line(small, start, stop)[0]
     begun, done = np.nonzero(alpha > 0.02)[0], np.nonzero(alpha < 0.98)[0]
     return start + max(0, int(begun[0]) - 1), start + min(len(alpha) - 1, int(done[-1]) + 1)
+
+
+def _without_ends(alpha: Floats, first: int, last: int) -> tuple[int, int]:
+    """Return the frames `first..last` without what is shown before and after, where the change stands near A or B."""
+    third = _third(last - first)
+    begun, done = np.nonzero(alpha > STOP_ENDS)[0], np.nonzero(alpha < 1.0 - STOP_ENDS)[0]
+    late, early = int(begun[0]) > third, last - first - int(done[-1]) > third
+    return first + (int(begun[0]) - 1 if late else 0), first + int(done[-1]) + 1 if early else last
+
+
+def _third(frames: int) -> int:
+    return max(1, round(STOP_SHARE * frames))
+
+
+def _stops(alpha: Floats) -> bool:
+    """Return whether a change stands still on its way."""
+    third = _third(len(alpha) - 1)
+    before, after = alpha[:-third], alpha[third:]
+    return bool(((after - before < STOP_GAIN) & (before > STOP_ENDS) & (after < 1.0 - STOP_ENDS)).any())
 
 
 def _widen(small: Floats, first: int, last: int, lowest: int, highest: int) -> tuple[int, int]:

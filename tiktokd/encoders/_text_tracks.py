@@ -133,6 +133,14 @@ def contains(outer: Box, inner: Box) -> bool:
     return _shared(outer, inner) >= 0.9 * inner[2] * inner[3]
 
 
+def replaces(new: TextLine, old: TextLine, place: Box) -> bool:
+    """Return whether `new` says something else at the `place` of `old`, and is not the line that this has grown to."""
+    a, b = squeezed(old.text), squeezed(new.text)
+    grown = b.startswith(a) or _is_part(a, b) or a in new.text.lower().split()
+    covered = _shared(new.box, place) >= 0.5 * place[2] * place[3]
+    return covered and not grown and similarity(a, b) < SAME_TEXT
+
+
 def same_words(a: str, b: str) -> bool:
     """Return whether two readings of one place, one after the other, say the same: "Step 1" and "Step 2" do not."""
     return similarity(a, b) >= SAME_LATER and _digits(a) == _digits(b)

@@ -2,7 +2,8 @@
 
 The lists are `data/calls_to_action.toml`, or the user's own. One `CallMatch` per kind and place, in reading order; a
 call after a negation in the same clause is marked as negated, one after a reminder ("don't forget to") is not. In the
-picture phrases are also found where the reader lost a space between their words ("Linkin bio").
+picture phrases are also found where the reader lost a space between their words ("Linkin bio"). A call may be all that
+is said: alone, before an emoji or a hashtag, or on a line of its own.
 
 Bad at: reported speech ("he said follow me"), lyrics, irony, calls in other words than those of the lists.
 """
@@ -25,7 +26,7 @@ def load(context: LoadContext) -> Phrases:
 def items(context: Context) -> list[Passage]:
     """Return the caption, the blocks of lines in the picture and the spoken sentences; one empty text where there are
     none, so that "nothing was found" and "the list is broken" stay apart."""
-    return blocks(passages(context)) or [Passage(kind="caption", text="")]
+    return blocks(passages(context), joint="\n") or [Passage(kind="caption", text="")]
 
 
 def encode(model: Phrases, found: Sequence[Passage]) -> list[list[CallMatch]]:

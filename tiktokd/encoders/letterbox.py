@@ -2,7 +2,7 @@
 
 A plain bar is a stretch of rows (columns) at the border that stays still and mostly of one colour, and ends in a
 straight edge. A blurred fill is a stretch without detail that ends in a straight edge on both sides of the picture; of
-one in the middle, part of either edge may be as dark as the fill.
+one in the middle, part of either edge may be as dark as the fill, and one side so dark that it looks plain.
 Edges are found to a pixel of the sampled frames; text inside a bar does not hide it.
 
 Bad at: bars that come and go (only those in most sampled frames count), bars with a moving pattern, black content
@@ -47,6 +47,9 @@ FILL_EDGE_SHARE = 0.55
 MIRROR_SHARE, MIRROR_LEAST, MIRROR_PX = 0.95, 0.25, 2
 """The same of both ends together, and of each, where they lie equally far out to so many pixels: of six landscape
 videos over their blurred copies one end was seen in 0.27 to 0.58 of the columns, both together in 1.1 to 1.5."""
+EVEN, ONE_COLOUR = 2.0, 0.7
+"""Distance from the colour of bars that were drawn, and share of the pixels beside a picture that must be so near: the
+blurred copy of a plain wall comes to 0.5 on one side at least, bars to 0.8."""
 FILL_SMALLEST = 0.08
 TEXT_LARGEST = 0.08
 """Height of a line of text in a bar."""
@@ -75,12 +78,15 @@ def find(lumas: Sequence[Array]) -> Bars:
         top = bottom = 0.0
     if not (top or bottom) and _is_page(across, (left, right)):
         left = right = 0.0
-    if max(top, bottom, left, right) >= SMALLEST:
+    dark_side = not (top or bottom) and _is_side_of_fill(across, left, right)
+    dark_side = dark_side or (not (left or right) and _is_side_of_fill(stack, top, bottom))
+    if max(top, bottom, left, right) >= SMALLEST and not dark_side:
         return Bars(top=top, bottom=bottom, left=left, right=right, fill="plain")
     top, bottom = _blurred(stack)
     left, right = _blurred(across)
     if (top or left) and len(stack) >= FRAMES_SURE:
-        return Bars(top=top, bottom=bottom, left=left, right=right, fill="blurred")
+        plain = _is_one_colour(stack, top, bottom) if top else _is_one_colour(across, left, right)
+        return Bars(top=top, bottom=bottom, left=left, right=right, fill="plain" if plain else "blurred")
     return Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None)
 
 
@@ -102,6 +108,22 @@ def _plain(stack: NDArray[np.int16]) -> tuple[float, float]:
     if not moves and (abs(found[0] - found[1]) > UNEVEN or not alike):
         return 0.0, 0.0
     return found[0], found[1]
+
+
+def _is_side_of_fill(stack: NDArray[np.int16], before: float, after: float) -> bool:
+    """Return whether the one plain bar that was found is a blurred fill, so dark on this side that nothing is seen."""
+    if bool(before) == bool(after):
+        return False
+    first, last = _blurred(stack)
+    apart = max(abs(first - last), abs((first if before else last) - max(before, after)))
+    return first > 0 and apart <= 2 * MIRROR_PX / stack.shape[1]
+
+
+def _is_one_colour(stack: NDArray[np.int16], before: float, after: float) -> bool:
+    """Return whether all beside the picture is of one colour but for text: bars around a still scene, which differ."""
+    picture, height = stack.mean(0), stack.shape[1]
+    parts = picture[: round(before * height) - 2], picture[height - round(after * height) + 2 :]
+    return all(float((np.abs(part - np.median(part)) <= EVEN).mean()) >= ONE_COLOUR for part in parts)
 
 
 def _is_page(stack: NDArray[np.int16], bars: tuple[float, float]) -> bool:

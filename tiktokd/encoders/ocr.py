@@ -19,9 +19,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._text_belief import GIANT_RATIO, believable
 from tiktokd.encoders._text_gate import Band, Look, samples_to_read
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
-from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, same_words
+from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, replaces, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
 from tiktokd.pictures import iou
 from tiktokd.plugins import ClipArrays, Context, Encoder
@@ -32,11 +33,6 @@ DETECT_SIDE_PX = 288
 540x960 was found as well at 256, 320 and 400."""
 GROWN = 1.08
 """A line this much wider than when it was read has got another word (captions that grow word by word)."""
-LONE_SCORE = 0.95
-"""One or two letters must be surer than a word, whose letters support one another."""
-GIANT_RATIO = 0.2
-"""Higher than a fifth of the picture are only shapes that look like letters (a handle read as 8, a window as X)."""
-
 MOST_CHANGES = 40
 """A line is read on over so many changes of its letters: a clock that counts the seconds of most clips."""
 
@@ -98,7 +94,7 @@ def _read_clip(clip: _Clip) -> OcrFeatures:
         _read_sample(clip, look)
     lines = join([track.line for track in clip.tracks if track.line.score >= TEXT_SCORE])
     return OcrFeatures(
-        lines=tuple(line for line in lines if _believable(line)),
+        lines=tuple(line for line in lines if believable(line, lines)),
         searched_s=tuple(clip.searched_s),
         readings=clip.readings,
         unread=tuple(sorted((one.line.start_s, one.line.end_s) for one in clip.tracks if _unread(one))),
@@ -110,16 +106,6 @@ def _unread(track: _Track) -> bool:
     line = track.line
     stands = line.still and line.end_s - line.start_s >= STANDS_S and line.samples >= STANDS_SAMPLES
     return track.written and stands and line.score < TEXT_SCORE
-
-
-def _believable(line: TextLine) -> bool:
-    """Refuse what textures and shapes are read as: flickers, giant letters, lone letters."""
-    letters = sum(char.isalnum() for char in line.text)
-    if letters == 0:
-        return False
-    if letters <= 2:
-        return line.height_ratio <= GIANT_RATIO / 2 and line.samples >= 2 and line.score >= LONE_SCORE
-    return line.samples >= 2 or line.score >= SURE_SCORE
 
 
 def _read_sample(clip: _Clip, look: Look) -> None:
@@ -161,7 +147,16 @@ def _read_line(
     if score > known.line.score:
         known.line = replace(known.line, text=text, score=round(score, 4), box=box)
     if known.line.score >= TEXT_SCORE:
+        _end_covered(clip, known, at_s)
         _read_on(clip, known, corners)
+
+
+def _end_covered(clip: _Clip, new: _Track, at_s: float) -> None:
+    """Let lines end that seem to go on where another stands by now: a short word is found again inside a longer one."""
+    for old in clip.tracks:
+        lasts = old.line.start_s < new.line.start_s <= at_s < old.line.end_s
+        if lasts and replaces(new.line, old.line, old.followed.box_at(at_s)):
+            _end(old, new.line.start_s)
 
 
 def _read_on(clip: _Clip, track: _Track, corners: NDArray[np.float32]) -> None:

@@ -4,8 +4,8 @@ OpenCV's detector (Apache-2.0, no model file) on the luma of at most eight of th
 up: a code brings up as many standing edges as a caption. 0.045 s per frame of 576x1024. Independent of encoder `ocr`:
 text may be read on the GPU, codes are found by a CPU worker in any case.
 
-Bad at: codes below about 60 px, bent or inverted ones, artistic ones with logos, codes shown for under two seconds (may
-fall between the samples).
+Bad at: codes below about a tenth of the picture's shorter side (60 px of samples of 576), bent or inverted ones,
+artistic ones with logos, codes shown for under two seconds (may fall between the samples).
 """
 
 from collections.abc import Sequence

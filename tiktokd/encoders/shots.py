@@ -191,7 +191,10 @@ def _without_returns(picture: differ.Pictures, pts: NDArray[np.float64], cuts: S
 def comes_back(picture: differ.Pictures, before: int, inside: int, after: int) -> bool:
     """Return whether the video shows the same before and after, and something else in between: a flash."""
     away = min(picture.residual(before, inside), picture.residual(inside, after))
-    return picture.residual(before, after) < 0.5 * away
+    left_over = picture.residual(before, after)
+    # Two calm pictures are nearer to one another than to a busy one between them: no return where the colours changed.
+    same = left_over < RESIDUAL_MIN or picture.histogram_overlap(before, after) >= HISTOGRAM_OTHER
+    return same and left_over < 0.5 * away
 
 
 def _hard(pts: NDArray[np.float64], i: int, change: Floats) -> Transition:

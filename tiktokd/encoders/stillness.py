@@ -3,6 +3,9 @@
 A frozen picture is not a still scene: a camera always adds a little noise, an encoder repeats a frozen picture without
 any. So nearly all changes must be zero, and the last picture must equal the first. Overlays that pop up for a moment
 do not end a freeze, nor do key frames, which draw the same picture afresh.
+
+Bad at: still scenes from which strong compression took all noise (taken for frozen), pictures that an encoder draws bit
+by bit over more than five frames (the freeze starts up to 0.2 s late).
 """
 
 from collections.abc import Sequence
