@@ -89,6 +89,8 @@ async def test_a_picture_too_far_away_is_no_copy(library):
         (lambda sound: sound, 1.0, 0.0),
         (lambda sound: played(sound, 1.0, 7.0, 12.0), 1.0, 7.0),
         (lambda sound: both(played(sound, 1.0, 5.0, 15.0), tune(77, 15.0)), 1.0, 5.0),
+        (lambda sound: played(sound, 0.985, 3.0), 0.985, 3.0),
+        (lambda sound: played(sound, 1.007, 6.0, 15.0), 1.007, 6.0),
         (lambda sound: played(sound, 1.1, 2.0), 1.1, 2.0),
         (lambda sound: played(sound, 0.83, 4.0, 18.0), 0.83, 4.0),
         (lambda sound: played(sound, 1.255, 1.0), 1.255, 1.0),
