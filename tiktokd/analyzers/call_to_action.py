@@ -231,5 +231,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription"),
-    version="5",
+    version="6",
 )
