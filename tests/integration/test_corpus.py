@@ -5,6 +5,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -391,6 +392,22 @@ async def test_views_are_fitted_once_there_are_enough_posts(library):
     assert next(iter(model.importance)) == "a"
     assert model.importance["a"] > 0.5
     assert library.queue.db.read_blocking(store.setting, corpus_reach.SETTING)["posts"] == 200
+
+
+async def test_no_fit_explains_views_by_what_was_divided_by_them(library):
+    random = np.random.default_rng(3)
+    posts = [
+        {
+            "seq": number, "creator": f"@{number % 20}", "views": 10 ** (number % 7), "views_per_day": 1.0,
+            "features": {"like_rate": 10.0 ** -(number % 7), "comment_rate": -float(number % 7), "a": random.uniform()},
+        }
+        for number in range(10_000, 10_200)
+    ]  # fmt: skip
+    library.queue.db.write_blocking(lambda conn: conn.execute(sa.insert(schema.corpus_posts), posts))
+    await posted(library, "before", 100, a=0.5)
+    model = (await posted(library, "after", 100, a=0.5)).model
+    assert not {"like_rate", "comment_rate"} & model.importance.keys()
+    assert abs(model.cv_spearman) < 0.3
 
 
 @pytest.mark.parametrize(
