@@ -21,7 +21,7 @@ from tiktokd.decode_audio import Sound
 from tiktokd.decode_scale import Orientation, orientation
 from tiktokd.decode_source import Source, open_source, reason
 from tiktokd.decode_video import Pictures
-from tiktokd.errors import CorruptMedia
+from tiktokd.errors import CorruptMedia, UnsupportedMedia
 from tiktokd.model import Clip, MediaFacts
 from tiktokd.slots import SlotWriter
 
@@ -30,6 +30,9 @@ READABLE_SHARE = 0.9
 SHORT_BY_S = 0.5
 """Missing less than this at the end is rounding."""
 PROGRESS_STEP = 0.01
+SMALLEST_PX, LONGEST_RATIO = 16, 50
+"""Of the picture as it is displayed; beyond them nothing can be seen in it, and plug-ins that make it smaller are left
+without a pixel (at 8 x 8 px and at 1:125, not at 1:62)."""
 LEAST_STEP_S = 0.001
 """Between two frames whose stamps are equal or step back; times in a clip always rise."""
 
@@ -138,6 +141,7 @@ class _Pass:
             video = self._source.video
             aspect = video.codec_context.sample_aspect_ratio if video is not None else None
             self._shape = _Shape.of(frame, float(aspect or 1), orient)
+            self._shape.refuse(self._source.path.name)
             self._pictures = Pictures(self._writer, self._plan(self._shape), orient)
         time_s = self._clock.tick(frame)
         if time_s > self._source.max_duration_s:
@@ -270,3 +274,12 @@ class _Shape:
         if orient.transpose:
             width, height = height, width
         return cls(width_px=width, height_px=height, rotation_deg=orient.rotation_deg)
+
+    def refuse(self, name: str) -> None:
+        """Raise `UnsupportedMedia` for a picture in which nothing can be seen."""
+        short, long = sorted((self.width_px or 0, self.height_px or 0))
+        if short < SMALLEST_PX or long > LONGEST_RATIO * short:
+            raise UnsupportedMedia(
+                f"{name} shows a picture of {self.width_px} x {self.height_px} px; each side must have {SMALLEST_PX} px"
+                f" and none more than {LONGEST_RATIO} times the other"
+            )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import av
 
-from tiktokd.decode_source import NOT_MOVING, reason
+from tiktokd.decode_source import NOT_MOVING, begins, reason
 from tiktokd.errors import CorruptMedia, UnsupportedMedia
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm"
@@ -30,7 +30,7 @@ def check(path: Path) -> None:
             video = _picture(path, container)
             _decode_all(path, container, video)
     except (av.FFmpegError, EOFError) as exc:
-        raise CorruptMedia(f"{path.name} cannot be read as a video: {reason(exc)}; it begins {_begins(path)}") from exc
+        raise CorruptMedia(f"{path.name} cannot be read as a video: {reason(exc)}{begins(path)}") from exc
 
 
 def _picture(path: Path, container: av.container.InputContainer) -> av.VideoStream:
@@ -65,8 +65,3 @@ def _decode_all(path: Path, container: av.container.InputContainer, video: av.Vi
 def _where(path: Path, packet: av.Packet, pictures: int, promised: int, why: str) -> str:
     of = f" of {promised}" if promised else ""
     return f"{path.name}: a packet of {packet.stream.type} does not decode after {pictures}{of} frames: {why}"
-
-
-def _begins(path: Path) -> str:
-    with path.open("rb") as file:
-        return repr(file.read(12))

@@ -9,6 +9,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from tiktokd.decode_kinds import LOOKED_AT_BYTES, kind_of
 from tiktokd.errors import CorruptMedia, TiktokdError, UnsupportedMedia
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,asf,ogg,wav"
@@ -64,7 +65,7 @@ def open_source(path: Path, max_duration_s: float) -> Source:
         options = {"format_whitelist": CONTAINERS, "protocol_whitelist": "file"}
         container = av.open(str(path), metadata_errors="ignore", options=options)
     except (av.FFmpegError, OSError, ValueError) as exc:
-        raise CorruptMedia(f"{path.name} cannot be opened as a video: {reason(exc)}{_begins(path)}") from exc
+        raise CorruptMedia(f"{path.name} cannot be opened as a video: {reason(exc)}{begins(path)}") from exc
     try:
         return _chosen(path, container, max_duration_s)
     except BaseException:
@@ -109,13 +110,13 @@ def _describe(stream: av.stream.Stream) -> str:
     return f"{stream.type} {name}{cover}"
 
 
-def _begins(path: Path) -> str:
+def begins(path: Path) -> str:
+    """Return what the file is by its first bytes, behind a semicolon; nothing where it cannot be read."""
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            return f"; {kind_of(file.read(LOOKED_AT_BYTES))}"
     except OSError:
         return ""
-    return f"; it begins with {head!r}" if head else "; it is empty"
 
 
 def reason(error: BaseException) -> str:

@@ -1,5 +1,6 @@
 """Files that are not, or no longer, videos: each is refused with what was found."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +41,7 @@ def test_a_file_of_zero_bytes_is_corrupt(tmp_path):
 def test_a_web_page_named_mp4_is_corrupt_and_shown(tmp_path):
     path = tmp_path / "page.mp4"
     path.write_text("<!DOCTYPE html><html><body>Please log in</body></html>" * 50)
-    with pytest.raises(CorruptMedia, match=r"it begins with b'<!DOCTYPE"):
+    with pytest.raises(CorruptMedia, match=r"a web page.*it begins with b'<!DOCTYPE"):
         read(path)
 
 
@@ -120,6 +121,19 @@ def test_a_file_that_is_gone_is_refused(tmp_path):
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(CorruptMedia, match="cannot be opened"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(8, 96), (96, 8), (2, 2), (16, 1000)])
+def test_a_picture_in_which_nothing_can_be_seen_is_refused_with_its_size(tmp_path, size):
+    path = write(tmp_path / "thin.mp4", size=size)
+    with pytest.raises(UnsupportedMedia, match=rf"thin\.mp4 shows a picture of {size[0]} x {size[1]} px; each side"):
+        read(path)
+
+
+def test_the_size_of_a_picture_is_that_in_which_it_is_shown(tmp_path):
+    path = write(tmp_path / "flat.mp4", size=(180, 320), aspect=Fraction(178))
+    with pytest.raises(UnsupportedMedia, match="a picture of 32040 x 320 px"):
+        read(path)
 
 
 def test_a_codec_that_nobody_knows_is_unsupported(tmp_path):

@@ -41,10 +41,16 @@ def test_a_packet_that_was_overwritten_is_found_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "data", [b"", b"<!doctype html><html></html>" * 100, os.urandom(30_000), b"#EXTM3U\n/etc/passwd\n"]
+    ("data", "said"),
+    [
+        (b"", "it is empty"),
+        (b"<!doctype html><html></html>" * 100, "it is a web page, not what the page shows"),
+        (b"\x9d\x11" + os.urandom(30_000), "it begins with b"),
+        (b"#EXTM3U\n/etc/passwd\n", "it is a playlist"),
+    ],
 )
-def test_what_is_no_video_at_all_is_corrupt_and_shown_by_its_first_bytes(tmp_path, data):
-    with pytest.raises(CorruptMedia, match="it begins b"):
+def test_what_is_no_video_at_all_is_corrupt_and_named_by_its_first_bytes(tmp_path, data, said):
+    with pytest.raises(CorruptMedia, match=said):
         check(written(tmp_path, data))
 
 
