@@ -27,6 +27,7 @@ from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.sound import Beats, SoundScores, Span, Spectrum, cut_off_at
 
 MIN_SOUND_S = 6.0
+"""To a tenth: a codec leaves 5.99 s of six."""
 MUSIC_RATIO = 0.3
 """Share of time with music from which a video has music."""
 STRENGTH_NOTHING, STRENGTH_CERTAIN = 0.15, 0.6
@@ -185,7 +186,7 @@ def analyze(context: Context) -> Result:
     """Decide whether there is music and describe it."""
     spectrum: Spectrum = context.features["spectrum"]
     beats: Beats = context.features["beats"]
-    if spectrum.duration_s < MIN_SOUND_S:
+    if round(spectrum.duration_s, 1) < MIN_SOUND_S:
         return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
     heard: SoundScores | None = context.features.get("ast")
     present = max(beats.music_ratio, ast_music_ratio(heard)) >= MUSIC_RATIO or beats.strength >= PERCUSSION
