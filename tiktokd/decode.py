@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import sampling
-from tiktokd.decode_audio import Sound
+from tiktokd.decode_audio import RESTART_S, Sound
 from tiktokd.decode_scale import Orientation, orientation
 from tiktokd.decode_source import Source, open_source, reason
 from tiktokd.decode_video import Pictures
@@ -214,7 +214,7 @@ class _Clock:
 
     def __init__(self, usual_step_s: float) -> None:
         self._usual_step_s = usual_step_s
-        self._last_s, self._last_length_s = 0.0, 0.0
+        self._last_s, self._last_length_s, self._later_s = 0.0, 0.0, 0.0
         self.origin_s = 0.0
         self.count = 0
 
@@ -223,7 +223,11 @@ class _Clock:
         stamp_s = frame.time
         if self.count == 0:
             self.origin_s = stamp_s or 0.0
-        time_s = self._last_s + self._usual_step_s * (self.count > 0) if stamp_s is None else stamp_s - self.origin_s
+        next_s = self._last_s + self._usual_step_s * (self.count > 0)
+        time_s = next_s if stamp_s is None else stamp_s - self.origin_s + self._later_s
+        if time_s < self._last_s - RESTART_S:
+            self._later_s += next_s - time_s
+            time_s = next_s
         length = frame.duration
         self._last_length_s = length * float(frame.time_base) if length and frame.time_base else 0.0
         self._last_s = max(time_s, self._last_s + LEAST_STEP_S) if self.count else 0.0

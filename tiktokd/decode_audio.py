@@ -16,6 +16,8 @@ FULL_SCALE = 16384.0
 """int16 value of 0 dBFS (`model.Clip`)."""
 GAP_S = 0.1
 """Smaller holes and overlaps between time stamps are rounding of the container, not missing sound."""
+RESTART_S = 1.0
+"""Stamps that step back further begin anew, as where two recordings were joined: what follows is later all the same."""
 MIX_DOWN = {"rematrix_maxval": "1.0"}
 """libswresample: scale the mix so that it cannot exceed full scale; without it, mono of two equal channels is +3 dB."""
 
@@ -39,12 +41,17 @@ class Sound:
         """Container time of the first sample."""
         self.end_s = 0.0
         """Container time after the last sample."""
+        self._later_s = 0.0
+        """What is added to time stamps that began anew."""
 
     def add(self, frame: av.AudioFrame) -> None:
         """Append one frame; holes in the time stamps become silence, what is already there is skipped."""
-        time_s = self.end_s if frame.time is None else float(frame.time)
+        time_s = self.end_s if frame.time is None else float(frame.time) + self._later_s
         if self.start_s is None:
             self.start_s = self.end_s = time_s
+        if time_s < self.end_s - RESTART_S:
+            self._later_s += self.end_s - time_s
+            time_s = self.end_s
         gap_s = time_s - self.end_s
         if gap_s < -GAP_S or frame.samples == 0:
             return

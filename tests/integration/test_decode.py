@@ -241,6 +241,20 @@ def test_times_start_at_the_first_displayed_frame(tmp_path, read):
     assert clip.facts.duration_s == pytest.approx(1.5, abs=0.1)
 
 
+def test_two_recordings_joined_into_one_file_play_one_after_the_other(tmp_path, read):
+    """Their stamps begin anew half-way; the second was pressed into a tenth of a second and its sound left out."""
+    first = write(tmp_path / "a.ts", seconds=3, sound=beep(3, 1.0), options={"bf": "0"})
+    second = write(tmp_path / "b.ts", seconds=3, sound=beep(3, 0.5), options={"bf": "0"})
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    clip, arrays = read(joined)
+    assert clip.facts.duration_s == pytest.approx(6.0, abs=0.1)
+    assert clip.facts.fps == pytest.approx(30, rel=0.02)
+    assert np.diff(arrays["thumbs_pts"]).max() < 0.1
+    assert onset_s(arrays["audio16"][: 2 * 16_000], 16_000) == pytest.approx(1.0, abs=0.05)
+    assert onset_s(arrays["audio16"][2 * 16_000 :], 16_000) + 2 == pytest.approx(3.5, abs=0.1)
+
+
 def test_sound_that_begins_later_than_the_picture_is_padded(tmp_path, read):
     path = write(tmp_path / "pad.mkv", seconds=2, sound=beep(1.2, 0.5), sound_start_s=0.7)
     clip, arrays = read(path)
