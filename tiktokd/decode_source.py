@@ -9,7 +9,7 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
-from tiktokd.decode_kinds import LOOKED_AT_BYTES, kind_of
+from tiktokd.decode_kinds import LOOKED_AT_BYTES, PICTURES, kind_of
 from tiktokd.errors import CorruptMedia, TiktokdError, UnsupportedMedia
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,asf,ogg,wav"
@@ -74,6 +74,8 @@ def open_source(path: Path, max_duration_s: float) -> Source:
 
 
 def _chosen(path: Path, container: InputContainer, max_duration_s: float) -> Source:
+    if container.metadata.get("major_brand", "").encode() in PICTURES:  # FFmpeg opens them, some tile by tile
+        raise UnsupportedMedia(f"{path.name} is a still picture (HEIF), not a video")
     moving = [s for s in container.streams.video if not s.disposition & NOT_MOVING]
     duration, start = container.duration, container.start_time
     source = Source(

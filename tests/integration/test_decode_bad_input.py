@@ -136,6 +136,14 @@ def test_the_size_of_a_picture_is_that_in_which_it_is_shown(tmp_path):
         read(path)
 
 
+@pytest.mark.parametrize("brand", [b"heic", b"avif"])
+def test_a_photo_of_a_phone_is_no_video_of_one_picture(tmp_path, brand):
+    path = write(tmp_path / "photo.mp4", seconds=0.04, fps=25)
+    path.write_bytes(path.read_bytes().replace(b"ftypisom", b"ftyp" + brand))
+    with pytest.raises(UnsupportedMedia, match=r"photo\.mp4 is a still picture"):
+        read(path)
+
+
 def test_a_codec_that_nobody_knows_is_unsupported(tmp_path):
     path = write(tmp_path / "new.mp4")
     path.write_bytes(path.read_bytes().replace(b"avc1", b"zzz9"))
