@@ -8,8 +8,8 @@ has both), rhythms of three against two without a steady kick (6/8: one and a ha
 loops of drums alone, rubato, changes of tempo (one of them or a mean is given), songs that change key (any key, with
 little confidence), scales that are neither major nor minor (a Dorian vamp reads as its fourth), a minor key against its
 relative major (four-chord loops are in both, and may be given the wrong one with full confidence), single tones that
-recur, such as beeps (count as music), speech over music, drums alone (a beat, but `music_present` only where it is very
-regular).
+recur, such as beeps (count as music), speech over music, music with steady noise less than 15 dB below it (no tones, no
+beat), drums alone (a beat, but `music_present` only where it is very regular).
 
 Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music; music without a steady beat is
 `partial/low_quality` with tempo and beats left out.
