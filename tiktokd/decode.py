@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import sampling
-from tiktokd.decode_audio import RESTART_S, Sound
+from tiktokd.decode_audio import MIXABLE, RESTART_S, Sound
 from tiktokd.decode_scale import Orientation, orientation
 from tiktokd.decode_source import Source, open_source, reason
 from tiktokd.decode_video import Pictures
@@ -99,8 +99,10 @@ class _Pass:
                 health.frames += 1
                 if isinstance(frame, av.VideoFrame):
                     self._see(frame)
-                elif self._sound is not None:
+                elif self._sound is not None and frame.layout.nb_channels in MIXABLE:
                     self._sound.add(frame)
+                else:
+                    health.note(UnsupportedMedia(f"{frame.layout.nb_channels} channels"))
         self._check()
 
     def clip(self, slot: int, generation: int) -> Clip:
@@ -122,6 +124,8 @@ class _Pass:
             yield from self._source.container.demux(self._source.streams)
         except av.FFmpegError as exc:  # the demuxer cannot go on; whether enough was read is judged by time
             self._health["video" if self._source.video is not None else "audio"].note(exc)
+        except IndexError:  # all was read; PyAV then flushes all streams, also those that have come since, and fails
+            return
 
     def _plan(self, shape: "_Shape") -> sampling.Plan:
         return sampling.plan(
@@ -169,6 +173,8 @@ class _Pass:
             raise CorruptMedia(f"{name} names a {codec} picture but holds no frame of it")
         if measured_s <= 0 and self._pictures is None:
             raise CorruptMedia(f"{name} holds neither a frame nor a sample of sound")
+        if measured_s > self._source.max_duration_s:  # pictures are refused as they come, sound is not
+            raise self._source.too_long(measured_s)
         if promised_s and measured_s < min(promised_s * READABLE_SHARE, promised_s - SHORT_BY_S):
             raise CorruptMedia(f"{name} breaks off: {measured_s:.1f} of {promised_s:.1f} s decode")
 

@@ -1,5 +1,6 @@
 """Files that are not, or no longer, videos: each is refused with what was found."""
 
+import wave
 from fractions import Fraction
 from pathlib import Path
 
@@ -141,6 +142,25 @@ def test_a_photo_of_a_phone_is_no_video_of_one_picture(tmp_path, brand):
     path = write(tmp_path / "photo.mp4", seconds=0.04, fps=25)
     path.write_bytes(path.read_bytes().replace(b"ftypisom", b"ftyp" + brand))
     with pytest.raises(UnsupportedMedia, match=r"photo\.mp4 is a still picture"):
+        read(path)
+
+
+@pytest.mark.parametrize("channels", [9, 13, 24, 64])
+def test_a_number_of_channels_that_nobody_can_mix_is_refused_and_others_are_mixed(tmp_path, channels):
+    path = tmp_path / "many.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.full((16_000, channels), 900, "<i2").tobytes())
+    if channels == 24:
+        assert read(path).facts.audio_channels == 24
+    else:
+        with pytest.raises(CorruptMedia, match=rf"packets do not decode \({channels} channels\)"):
+            read(path)
+
+
+def test_sound_that_is_stamped_an_hour_later_makes_no_video_of_an_hour(tmp_path):
+    path = write(tmp_path / "late.mkv", sound=tone(1, 0.3), sound_start_s=3600.0, muxer={"live": "1"})
+    with pytest.raises(UnsupportedMedia, match=r"late\.mkv lasts 3601 s"):
         read(path)
 
 
