@@ -95,7 +95,7 @@ def _write_sound(container, stream, sound: NDArray[np.float32], layout: str, sta
     step = stream.codec_context.frame_size or rate
     for start in range(0, sound.shape[1], step):
         part = np.ascontiguousarray(sound[:, start : start + step])
-        if kind == "flt":
+        if kind == "flt" or len(part) > 7:  # PyAV 18 writes no more than seven planes; the encoder takes them apart
             frame = av.AudioFrame.from_ndarray(part.T.reshape(1, -1).copy(), "flt", layout)
         else:
             frame = av.AudioFrame.from_ndarray(part, "fltp", layout)

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import sampling
-from tiktokd.decode_audio import Sound
+from tiktokd.decode_audio import MIXABLE, RESTART_S, Sound
 from tiktokd.decode_scale import Orientation, orientation
 from tiktokd.decode_source import Source, open_source, reason
 from tiktokd.decode_video import Pictures
-from tiktokd.errors import CorruptMedia
+from tiktokd.errors import CorruptMedia, UnsupportedMedia
 from tiktokd.model import Clip, MediaFacts
 from tiktokd.slots import SlotWriter
 
@@ -30,6 +30,9 @@ READABLE_SHARE = 0.9
 SHORT_BY_S = 0.5
 """Missing less than this at the end is rounding."""
 PROGRESS_STEP = 0.01
+SMALLEST_PX, LONGEST_RATIO = 16, 50
+"""Of the picture as it is displayed; beyond them nothing can be seen in it, and plug-ins that make it smaller are left
+without a pixel (at 8 x 8 px and at 1:125, not at 1:62)."""
 LEAST_STEP_S = 0.001
 """Between two frames whose stamps are equal or step back; times in a clip always rise."""
 
@@ -96,8 +99,10 @@ class _Pass:
                 health.frames += 1
                 if isinstance(frame, av.VideoFrame):
                     self._see(frame)
-                elif self._sound is not None:
+                elif self._sound is not None and frame.layout.nb_channels in MIXABLE:
                     self._sound.add(frame)
+                else:
+                    health.note(UnsupportedMedia(f"{frame.layout.nb_channels} channels"))
         self._check()
 
     def clip(self, slot: int, generation: int) -> Clip:
@@ -119,6 +124,8 @@ class _Pass:
             yield from self._source.container.demux(self._source.streams)
         except av.FFmpegError as exc:  # the demuxer cannot go on; whether enough was read is judged by time
             self._health["video" if self._source.video is not None else "audio"].note(exc)
+        except IndexError:  # all was read; PyAV then flushes all streams, also those that have come since, and fails
+            return
 
     def _plan(self, shape: "_Shape") -> sampling.Plan:
         return sampling.plan(
@@ -138,6 +145,7 @@ class _Pass:
             video = self._source.video
             aspect = video.codec_context.sample_aspect_ratio if video is not None else None
             self._shape = _Shape.of(frame, float(aspect or 1), orient)
+            self._shape.refuse(self._source.path.name)
             self._pictures = Pictures(self._writer, self._plan(self._shape), orient)
         time_s = self._clock.tick(frame)
         if time_s > self._source.max_duration_s:
@@ -165,6 +173,8 @@ class _Pass:
             raise CorruptMedia(f"{name} names a {codec} picture but holds no frame of it")
         if measured_s <= 0 and self._pictures is None:
             raise CorruptMedia(f"{name} holds neither a frame nor a sample of sound")
+        if measured_s > self._source.max_duration_s:  # pictures are refused as they come, sound is not
+            raise self._source.too_long(measured_s)
         if promised_s and measured_s < min(promised_s * READABLE_SHARE, promised_s - SHORT_BY_S):
             raise CorruptMedia(f"{name} breaks off: {measured_s:.1f} of {promised_s:.1f} s decode")
 
@@ -210,7 +220,7 @@ class _Clock:
 
     def __init__(self, usual_step_s: float) -> None:
         self._usual_step_s = usual_step_s
-        self._last_s, self._last_length_s = 0.0, 0.0
+        self._last_s, self._last_length_s, self._later_s = 0.0, 0.0, 0.0
         self.origin_s = 0.0
         self.count = 0
 
@@ -219,7 +229,11 @@ class _Clock:
         stamp_s = frame.time
         if self.count == 0:
             self.origin_s = stamp_s or 0.0
-        time_s = self._last_s + self._usual_step_s * (self.count > 0) if stamp_s is None else stamp_s - self.origin_s
+        next_s = self._last_s + self._usual_step_s * (self.count > 0)
+        time_s = next_s if stamp_s is None else stamp_s - self.origin_s + self._later_s
+        if time_s < self._last_s - RESTART_S:
+            self._later_s += next_s - time_s
+            time_s = next_s
         length = frame.duration
         self._last_length_s = length * float(frame.time_base) if length and frame.time_base else 0.0
         self._last_s = max(time_s, self._last_s + LEAST_STEP_S) if self.count else 0.0
@@ -270,3 +284,12 @@ class _Shape:
         if orient.transpose:
             width, height = height, width
         return cls(width_px=width, height_px=height, rotation_deg=orient.rotation_deg)
+
+    def refuse(self, name: str) -> None:
+        """Raise `UnsupportedMedia` for a picture in which nothing can be seen."""
+        short, long = sorted((self.width_px or 0, self.height_px or 0))
+        if short < SMALLEST_PX or long > LONGEST_RATIO * short:
+            raise UnsupportedMedia(
+                f"{name} shows a picture of {self.width_px} x {self.height_px} px; each side must have {SMALLEST_PX} px"
+                f" and none more than {LONGEST_RATIO} times the other"
+            )

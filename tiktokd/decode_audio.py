@@ -16,6 +16,13 @@ FULL_SCALE = 16384.0
 """int16 value of 0 dBFS (`model.Clip`)."""
 GAP_S = 0.1
 """Smaller holes and overlaps between time stamps are rounding of the container, not missing sound."""
+MIXABLE = frozenset((*range(1, 9), 12, 16, 24))
+"""Numbers of channels of which libswresample knows where they stand; broken AAC claims others, up to 48."""
+POINTERS = 8
+"""Planes from which on `AudioFrame.planes` reads past their list (PyAV 18: it looks for an empty one at its end, and
+libavutil's list has eight places). The process dies of it."""
+RESTART_S = 1.0
+"""Stamps that step back further begin anew, as where two recordings were joined: what follows is later all the same."""
 MIX_DOWN = {"rematrix_maxval": "1.0"}
 """libswresample: scale the mix so that it cannot exceed full scale; without it, mono of two equal channels is +3 dB."""
 
@@ -39,12 +46,17 @@ class Sound:
         """Container time of the first sample."""
         self.end_s = 0.0
         """Container time after the last sample."""
+        self._later_s = 0.0
+        """What is added to time stamps that began anew."""
 
     def add(self, frame: av.AudioFrame) -> None:
         """Append one frame; holes in the time stamps become silence, what is already there is skipped."""
-        time_s = self.end_s if frame.time is None else float(frame.time)
+        time_s = self.end_s if frame.time is None else float(frame.time) + self._later_s
         if self.start_s is None:
             self.start_s = self.end_s = time_s
+        if time_s < self.end_s - RESTART_S:
+            self._later_s += self.end_s - time_s
+            time_s = self.end_s
         gap_s = time_s - self.end_s
         if gap_s < -GAP_S or frame.samples == 0:
             return
@@ -53,9 +65,10 @@ class Sound:
             for track in self._tracks:
                 track.skip(gap_s)
             self.end_s = time_s
-        if not self._batch.fits(frame):
-            self._drain()
-        self._batch.add(frame)
+        for part in _packed(frame):
+            if not self._batch.fits(part):
+                self._drain()
+            self._batch.add(part)
         self.end_s += frame.samples / frame.sample_rate
         if self._batch.is_full:
             self._feed()
@@ -109,6 +122,13 @@ class _Batch:
         joined.sample_rate = rate
         self._parts, self._samples = [], 0
         return joined
+
+
+def _packed(frame: av.AudioFrame) -> list[av.AudioFrame]:
+    """Return the frame, or, where it has too many planes to be read, its samples side by side in one."""
+    if not frame.format.is_planar or frame.layout.nb_channels < POINTERS:
+        return [frame]
+    return AudioResampler(frame.format.packed, frame.layout, frame.sample_rate).resample(frame)
 
 
 def _audible(frame: av.AudioFrame) -> av.AudioFrame:

@@ -9,8 +9,8 @@ import av
 from av.container import InputContainer
 from av.stream import Disposition
 
+from tiktokd.decode_kinds import LOOKED_AT_BYTES, PICTURES, kind_of
 from tiktokd.errors import CorruptMedia, TiktokdError, UnsupportedMedia
-from tiktokd.printable import of_bytes
 
 CONTAINERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,flv,mpegts,asf,ogg,wav"
 """Demuxers that may open a file. Playlists and scripts (hls, concat, dash) would read other files; raw streams (mp3,
@@ -74,6 +74,8 @@ def open_source(path: Path, max_duration_s: float) -> Source:
 
 
 def _chosen(path: Path, container: InputContainer, max_duration_s: float) -> Source:
+    if container.metadata.get("major_brand", "").encode() in PICTURES:  # FFmpeg opens them, some tile by tile
+        raise UnsupportedMedia(f"{path.name} is a still picture (HEIF), not a video")
     moving = [s for s in container.streams.video if not s.disposition & NOT_MOVING]
     duration, start = container.duration, container.start_time
     source = Source(
@@ -111,13 +113,12 @@ def _describe(stream: av.stream.Stream) -> str:
 
 
 def beginning(path: Path) -> str:
-    """Return how a file begins, for people who wonder what it is."""
+    """Return what a file is by how it begins, for people who wonder."""
     try:
         with path.open("rb") as file:
-            head = file.read(12)
+            return kind_of(file.read(LOOKED_AT_BYTES))
     except OSError as exc:
         return f"it cannot be read: {exc.strerror}"
-    return f"it begins with {of_bytes(head)}" if head else "it is empty"
 
 
 def reason(error: BaseException) -> str:

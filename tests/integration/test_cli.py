@@ -186,6 +186,9 @@ def test_paths_that_lead_nowhere_are_named_in_one_line(ctl, daemon, tmp_path):
     (tmp_path / "round").symlink_to(tmp_path / "round")
     done = ctl("add-files", str(tmp_path / "round"))
     assert (done.returncode, done.stdout) == (1, "0 added, 0 duplicate, 1 invalid\n")
+    done = ctl("add-files", "")
+    assert (done.returncode, done.stdout) == (1, "0 added, 0 duplicate, 1 invalid\n"), "not the whole directory"
+    assert "invalid: an empty path" in done.stderr
     nobody = "~no.such.user/x"
     for done in (ctl("add-files", nobody), ctl("status", at=nobody), ctl("wait", "--timeout", "1e300")):
         assert (done.returncode, "Traceback" in done.stderr) == (2, False)

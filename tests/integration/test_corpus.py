@@ -5,6 +5,7 @@ import os
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -101,6 +102,8 @@ async def test_a_picture_too_far_away_is_no_copy(library):
         (lambda sound: sound, 1.0, 0.0),
         (lambda sound: played(sound, 1.0, 7.0, 12.0), 1.0, 7.0),
         (lambda sound: both(played(sound, 1.0, 5.0, 15.0), tune(77, 15.0)), 1.0, 5.0),
+        (lambda sound: played(sound, 0.985, 3.0), 0.985, 3.0),
+        (lambda sound: played(sound, 1.007, 6.0, 15.0), 1.007, 6.0),
         (lambda sound: played(sound, 1.1, 2.0), 1.1, 2.0),
         (lambda sound: played(sound, 0.83, 4.0, 18.0), 0.83, 4.0),
         (lambda sound: played(sound, 1.255, 1.0), 1.255, 1.0),
@@ -401,6 +404,22 @@ async def test_views_are_fitted_once_there_are_enough_posts(library):
     assert next(iter(model.importance)) == "a"
     assert model.importance["a"] > 0.5
     assert library.queue.db.read_blocking(store.setting, corpus_reach.SETTING)["posts"] == 200
+
+
+async def test_no_fit_explains_views_by_what_was_divided_by_them(library):
+    random = np.random.default_rng(3)
+    posts = [
+        {
+            "seq": number, "creator": f"@{number % 20}", "views": 10 ** (number % 7), "views_per_day": 1.0,
+            "features": {"like_rate": 10.0 ** -(number % 7), "comment_rate": -float(number % 7), "a": random.uniform()},
+        }
+        for number in range(10_000, 10_200)
+    ]  # fmt: skip
+    library.queue.db.write_blocking(lambda conn: conn.execute(sa.insert(schema.corpus_posts), posts))
+    await posted(library, "before", 100, a=0.5)
+    model = (await posted(library, "after", 100, a=0.5)).model
+    assert not {"like_rate", "comment_rate"} & model.importance.keys()
+    assert abs(model.cv_spearman) < 0.3
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,40 @@ def test_times_start_at_the_first_displayed_frame(tmp_path, read):
     assert clip.facts.duration_s == pytest.approx(1.5, abs=0.1)
 
 
+@pytest.mark.parametrize(("codec", "layout"), [("aac", "7.1"), ("libopus", "7.1"), ("pcm_s16le", "7.1")])
+def test_sound_of_eight_channels_is_mixed_down(tmp_path, read, codec, layout):
+    """Eight planes of samples ended the process: PyAV looks for a ninth."""
+    sound = np.zeros((8, 2 * 48_000), np.float32)
+    sound[0] = tone(2.0, 0.5)
+    clip, arrays = read(write(tmp_path / "eight.mkv", seconds=2, sound=sound, sound_codec=codec, sound_layout=layout))
+    assert (clip.facts.audio_channels, clip.audio48_covers_s) == (8, pytest.approx(2.0, abs=0.05))
+    assert np.abs(arrays["audio48"][:, 0]).max() > 1000 > 50 > np.abs(arrays["audio48"][:, 1]).max()
+
+
+def test_a_stream_that_appears_at_the_end_does_not_matter(tmp_path, read):
+    """FLV names its streams as they come; of one that PyAV had not seen at the start it raised IndexError."""
+    path = write(tmp_path / "a.flv", seconds=2, sound=tone(2, 0.3, rate=44_100), sound_rate=44_100)
+    mp3 = b"\x2f" + bytes(400)
+    tag = b"\x08" + len(mp3).to_bytes(3, "big") + (2000).to_bytes(3, "big") + bytes(4) + mp3
+    path.write_bytes(path.read_bytes() + tag + len(tag).to_bytes(4, "big"))
+    clip, _ = read(path)
+    assert (clip.facts.frame_count, clip.facts.audio_codec) == (60, "aac")
+
+
+def test_two_recordings_joined_into_one_file_play_one_after_the_other(tmp_path, read):
+    """Their stamps begin anew half-way; the second was pressed into a tenth of a second and its sound left out."""
+    first = write(tmp_path / "a.ts", seconds=3, sound=beep(3, 1.0), options={"bf": "0"})
+    second = write(tmp_path / "b.ts", seconds=3, sound=beep(3, 0.5), options={"bf": "0"})
+    joined = tmp_path / "joined.ts"
+    joined.write_bytes(first.read_bytes() + second.read_bytes())
+    clip, arrays = read(joined)
+    assert clip.facts.duration_s == pytest.approx(6.0, abs=0.1)
+    assert clip.facts.fps == pytest.approx(30, rel=0.02)
+    assert np.diff(arrays["thumbs_pts"]).max() < 0.1
+    assert onset_s(arrays["audio16"][: 2 * 16_000], 16_000) == pytest.approx(1.0, abs=0.05)
+    assert onset_s(arrays["audio16"][2 * 16_000 :], 16_000) + 2 == pytest.approx(3.5, abs=0.1)
+
+
 def test_sound_that_begins_later_than_the_picture_is_padded(tmp_path, read):
     path = write(tmp_path / "pad.mkv", seconds=2, sound=beep(1.2, 0.5), sound_start_s=0.7)
     clip, arrays = read(path)

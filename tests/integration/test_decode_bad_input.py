@@ -1,5 +1,7 @@
 """Files that are not, or no longer, videos: each is refused with what was found."""
 
+import wave
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -40,7 +42,7 @@ def test_a_file_of_zero_bytes_is_corrupt(tmp_path):
 def test_a_web_page_named_mp4_is_corrupt_and_shown(tmp_path):
     path = tmp_path / "page.mp4"
     path.write_text("<!DOCTYPE html><html><body>Please log in</body></html>" * 50)
-    with pytest.raises(CorruptMedia, match="it begins with “<!DOCTYPE ht”"):
+    with pytest.raises(CorruptMedia, match=r"a web page.*it begins with “<!DOCTYPE ht”"):
         read(path)
 
 
@@ -120,6 +122,46 @@ def test_a_file_that_is_gone_is_refused(tmp_path):
 def test_a_folder_is_refused(tmp_path):
     with pytest.raises(CorruptMedia, match="cannot be opened"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize("size", [(8, 96), (96, 8), (2, 2), (16, 1000)])
+def test_a_picture_in_which_nothing_can_be_seen_is_refused_with_its_size(tmp_path, size):
+    path = write(tmp_path / "thin.mp4", size=size)
+    with pytest.raises(UnsupportedMedia, match=rf"thin\.mp4 shows a picture of {size[0]} x {size[1]} px; each side"):
+        read(path)
+
+
+def test_the_size_of_a_picture_is_that_in_which_it_is_shown(tmp_path):
+    path = write(tmp_path / "flat.mp4", size=(180, 320), aspect=Fraction(178))
+    with pytest.raises(UnsupportedMedia, match="a picture of 32040 x 320 px"):
+        read(path)
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"avif"])
+def test_a_photo_of_a_phone_is_no_video_of_one_picture(tmp_path, brand):
+    path = write(tmp_path / "photo.mp4", seconds=0.04, fps=25)
+    path.write_bytes(path.read_bytes().replace(b"ftypisom", b"ftyp" + brand))
+    with pytest.raises(UnsupportedMedia, match=r"photo\.mp4 is a still picture"):
+        read(path)
+
+
+@pytest.mark.parametrize("channels", [9, 13, 24, 64])
+def test_a_number_of_channels_that_nobody_can_mix_is_refused_and_others_are_mixed(tmp_path, channels):
+    path = tmp_path / "many.wav"
+    with wave.open(str(path), "wb") as file:
+        file.setparams((channels, 2, 16_000, 0, "NONE", ""))
+        file.writeframes(np.full((16_000, channels), 900, "<i2").tobytes())
+    if channels == 24:
+        assert read(path).facts.audio_channels == 24
+    else:
+        with pytest.raises(CorruptMedia, match=rf"packets do not decode \({channels} channels\)"):
+            read(path)
+
+
+def test_sound_that_is_stamped_an_hour_later_makes_no_video_of_an_hour(tmp_path):
+    path = write(tmp_path / "late.mkv", sound=tone(1, 0.3), sound_start_s=3600.0, muxer={"live": "1"})
+    with pytest.raises(UnsupportedMedia, match=r"late\.mkv lasts 3601 s"):
+        read(path)
 
 
 def test_a_codec_that_nobody_knows_is_unsupported(tmp_path):

@@ -165,6 +165,14 @@ CALLS: list[tuple[str, str, str]] = [
     ("promo_code", "ru", "промокод SKIDKA"),
     ("promo_code", "ja", "クーポンコード ABC123"),
     ("promo_code", "zh", "优惠码 ABC123"),
+    ("comment", "en", "tell me down below which one is your favourite"),
+    ("watch_to_end", "en", "stick around until the end"),
+    ("share", "de", "schick das jemandem, der das hören muss"),
+    ("share", "de", "schickt das euren Freunden"),
+    ("link_in_bio", "de", "Den Link findet ihr in meiner Bio"),
+    ("follow", "ar", "لا تنسى متابعتي للمزيد من الفيديوهات"),
+    ("comment", "id", "tulis pendapat kalian di kolom komentar"),
+    ("comment", "ko", "댓글로 의견 남겨주세요"),
 ]
 
 NO_CALLS = [

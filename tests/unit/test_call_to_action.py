@@ -34,6 +34,22 @@ def test_calls_are_found_with_an_f1_of_90_percent_hard_negatives_included(accura
     assert len(wrong) <= len(NO_CALLS) // 10, wrong
 
 
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("comment", "tell me down below which one is your favourite"),
+        ("watch_to_end", "stick around until the end"),
+        ("share", "schick das jemandem der das hören muss"),
+        ("link_in_bio", "den link findet ihr in meiner bio"),
+        ("follow", "لا تنسى متابعتي للمزيد من الفيديوهات"),
+        ("comment", "tulis pendapat kalian di kolom komentar"),
+        ("comment", "댓글로 의견 남겨주세요"),
+    ],
+)
+def test_calls_are_found_in_the_words_of_speech(kind, text):
+    assert kind in kinds(text)
+
+
 def test_the_language_of_the_phrase_is_told():
     found = {
         (language, text): {m.lang for m in search(MODEL, Passage(kind="caption", text=text)) if m.type == kind}

@@ -87,6 +87,14 @@ def test_mono_counts_as_one_channel():
     assert mono["stereo_correlation"] is None
 
 
+def test_levels_of_sound_that_was_mixed_down_say_so():
+    tone = sine(1000.0, -20.0, 5.0)
+    result = analyze("loudness", context_of(audio48=tone, channels=6))
+    assert (result.status, result.reason) == ("partial", "low_quality")
+    assert result.message == "levels of 6 channels mixed down to two, up to 8 dB low"
+    assert analyze("loudness", context_of(audio48=tone)).status == "ok"
+
+
 @pytest.mark.parametrize(("right", "expected"), [(1.0, 1.0), (-0.5, -1.0), (0.0, None)])
 def test_stereo_correlation_says_how_alike_the_channels_are(right, expected):
     left = noise(3.0, -20.0, 48_000)

@@ -116,7 +116,7 @@ def analyze(context: Context) -> Result:
         return partial(
             output,
             "truncated",
-            "a long video: its pictures are too far apart to compare motion",
+            "the pictures at the seam are too far apart to compare motion",
             calibrated=False,
             tier=tier,
         )

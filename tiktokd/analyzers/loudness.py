@@ -4,8 +4,8 @@ LUFS and LU as in EBU R128: programmes for broadcast sit at -23, platforms for s
 file counts as one channel (BS.1770-4).
 
 Bad at: mono sound stored as stereo (counted 3 dB louder than the same as mono, as the standard wants it), more than two
-channels (measured as they are mixed down, a voice in the centre 7.6 dB too quiet), true peaks above +6 dBTP, DC offset
-(raises the plain level, so that silence is missed), programmes with long fades (LRA grows).
+channels (`partial/low_quality`: measured as they are mixed down, a voice in the centre 7.6 dB too quiet), true peaks
+above +6 dBTP, DC offset (raises the plain level, so that silence is missed), programmes with long fades (LRA grows).
 
 Validity: from 0.4 s on; LRA and short-term values from 3 s on. A track of digital silence has nothing to measure and is
 `skipped/no_audio` like a video without a track. Long videos are measured as far as the clip holds their sound
@@ -35,6 +35,7 @@ BLOCK_S = 0.1
 LEVEL_STEP_S = 0.02
 SILENCE_DBFS, SILENCE_S = -60.0, 0.3
 """Quieter for at least as long is silence (the level is ffmpeg silencedetect's default)."""
+MEASURED_CHANNELS = 2
 OPENING_S = 3.0
 """The part that decides whether people stay: `hook` asks about it."""
 
@@ -45,7 +46,7 @@ class LoudnessOutput(Output):
     integrated_lufs: float | None
     """Gated loudness, about -70..0; `None` where everything is below the gate of -70."""
     lra_lu: float | None
-    """Loudness range, 0..70; `None` under 3 s."""
+    """Loudness range, 0..70; `None` under 3 s. Under 15 s it rests on few windows, and meters differ by up to 0.5."""
     true_peak_dbtp: float | None
     """Largest value between the samples, about -90..+6; above 0 players clip."""
     max_short_term_lufs: float | None
@@ -187,6 +188,10 @@ def analyze(context: Context) -> Result:
     cut_s = cut_off_at(context.audio48_covers_s, context.audio16_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were measured", segments)
+    channels = context.facts.audio_channels or 0
+    if channels > MEASURED_CHANNELS:
+        message = f"levels of {channels} channels mixed down to two, up to 8 dB low"
+        return partial(output, "low_quality", message, segments)
     if output.integrated_lufs is None:
         return partial(output, "low_quality", "all of the sound is below the gate of -70 LUFS", segments)
     if len(level.power) < SHORT_TERM:
@@ -203,5 +208,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("level",),
     needs=frozenset({"audio"}),
-    version="2",
+    version="3",
 )

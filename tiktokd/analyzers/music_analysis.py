@@ -5,9 +5,11 @@ full tier adds genres and moods, AudioSet classes of the AST model, and lets it 
 
 Bad at: half and double tempo where no accent tells them apart (even arpeggios, drum and bass; `tempo_candidates_bpm`
 has both), rhythms of three against two without a steady kick (6/8: one and a half times the tempo may be given), short
-loops of drums alone, rubato, songs that change key, a minor key against its relative major (four-chord loops are in
-both, and may be given the wrong one with full confidence), single tones that recur, such as beeps (count as music),
-speech over music, drums alone (a beat, but `music_present` only where it is very regular).
+loops of drums alone, rubato, changes of tempo (one of them or a mean is given), songs that change key (any key, with
+little confidence), scales that are neither major nor minor (a Dorian vamp reads as its fourth), a minor key against its
+relative major (four-chord loops are in both, and may be given the wrong one with full confidence), single tones that
+recur, such as beeps (count as music), speech over music, music with steady noise less than 15 dB below it (no tones, no
+beat), drums alone (a beat, but `music_present` only where it is very regular).
 
 Validity: 6 s of sound. `skipped/no_music` where neither tones nor a beat make music. Music without a steady beat is
 `partial/low_quality`: tempo and beats are left out where there is none, and given as a guess where it is faint
@@ -26,6 +28,7 @@ from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.sound import Beats, SoundScores, Span, Spectrum, cut_off_at
 
 MIN_SOUND_S = 6.0
+"""To a tenth: a codec leaves 5.99 s of six."""
 MUSIC_RATIO = 0.3
 """Share of time with music from which a video has music."""
 STRENGTH_NOTHING, STRENGTH_CERTAIN = 0.15, 0.6
@@ -43,6 +46,12 @@ MINOR = np.array((6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.
 NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
 KEY_MARGIN = 0.15
 """Lead of the best key's correlation over the second that counts as certain."""
+KEY_NEAR, KEY_ASTRAY = 0.1, 0.3
+"""How far, on average, the key may lie behind the best key of each half: up to the first it is theirs too, from the
+second on it says nothing. Songs in one key give 0..0.1, with four slow chords up to 0.2; those that change key half-way
+0.35..0.6, and then the sum of both is often a third key."""
+KEY_HALF_S = 5.0
+"""In less than this a half holds one or two chords and has no key of its own."""
 
 GENRES = frozenset(
     {
@@ -87,7 +96,8 @@ class MusicAnalysisOutput(Output):
     mode: str | None
     """`major` or `minor`."""
     key_confidence: float | None = Field(ge=0, le=1)
-    """Lead over the second best key; mostly low between relative keys, but see above."""
+    """Lead over the second best key, less where the halves of the music have other keys; mostly low between relative
+    keys, but see above."""
     genres: list[str] | None
     """AudioSet's names, best first, uncalibrated; `None` in the lite tier."""
     moods: list[str] | None
@@ -98,14 +108,31 @@ class MusicSegment(Segment):
     """A stretch of music."""
 
 
-def key_of(chroma: NDArray[np.floating]) -> tuple[str, str, float] | None:
-    """Return note, mode and confidence for the summed strength of pitch classes C .. B; `None` for none."""
+def key_scores(chroma: NDArray[np.floating]) -> NDArray[np.float64] | None:
+    """Return how well twelve major and twelve minor keys fit pitch classes C .. B, -1..1; `None` for none."""
     if float(chroma.sum()) <= 0.0 or float(chroma.std()) <= 1e-9:
         return None
-    scores = np.array([np.corrcoef(chroma, np.roll(p, k))[0, 1] for p in (MAJOR, MINOR) for k in range(12)])
+    return np.array([np.corrcoef(chroma, np.roll(p, k))[0, 1] for p in (MAJOR, MINOR) for k in range(12)])
+
+
+def key_of(chroma: NDArray[np.floating]) -> tuple[str, str, float] | None:
+    """Return note, mode and confidence for the pitch classes `(n, 12)` C .. B of n steps in time; `None` for none."""
+    scores = key_scores(chroma.sum(axis=0))
+    if scores is None:
+        return None
     first, second = np.argsort(scores)[::-1][:2]
-    confidence = float(np.clip((scores[first] - scores[second]) / KEY_MARGIN, 0.0, 1.0))
-    return NOTES[first % 12], "major" if first < 12 else "minor", round(confidence, 3)
+    confidence = np.clip((scores[first] - scores[second]) / KEY_MARGIN, 0.0, 1.0) * (1.0 - astray(chroma, int(first)))
+    return NOTES[first % 12], "major" if first < 12 else "minor", round(float(confidence), 3)
+
+
+def astray(chroma: NDArray[np.floating], key: int) -> float:
+    """Return 0..1, how little the key is that of both halves; 0 where they are too short to tell."""
+    half = len(chroma) // 2
+    if half * CHROMA_STEP_S < KEY_HALF_S:
+        return 0.0
+    found = [key_scores(part.sum(axis=0)) for part in (chroma[:half], chroma[half:])]
+    behind = [float(scores.max() - scores[key]) for scores in found if scores is not None]
+    return float(np.clip((np.mean(behind or [0.0]) - KEY_NEAR) / (KEY_ASTRAY - KEY_NEAR), 0.0, 1.0))
 
 
 def tempo_confidence(strength: float) -> float:
@@ -115,13 +142,11 @@ def tempo_confidence(strength: float) -> float:
 
 
 def music_chroma(chroma: NDArray[np.float32], music: tuple[Span, ...]) -> NDArray[np.float64]:
-    """Return the pitch classes `(12,)` summed over the spans of music, each 0.1 s with the same weight."""
-    total = np.zeros(12)
-    for start, end in music:
-        part = chroma[round(start / CHROMA_STEP_S) : round(end / CHROMA_STEP_S) + 1].astype(np.float64)
-        sums = part.sum(axis=1, keepdims=True)
-        total += np.divide(part, sums, out=np.zeros_like(part), where=sums > 0).sum(axis=0)
-    return total
+    """Return the pitch classes `(n, 12)` of each 0.1 s in the spans of music, each with the same weight."""
+    parts = [chroma[round(a / CHROMA_STEP_S) : round(b / CHROMA_STEP_S) + 1].astype(np.float64) for a, b in music]
+    rows = np.concatenate([np.zeros((0, 12)), *parts])
+    sums = rows.sum(axis=1, keepdims=True)
+    return np.asarray(np.divide(rows, sums, out=np.zeros_like(rows), where=sums > 0))
 
 
 def best_classes(sound: SoundScores | None, names: frozenset[str]) -> list[str] | None:
@@ -164,7 +189,7 @@ def analyze(context: Context) -> Result:
     """Decide whether there is music and describe it."""
     spectrum: Spectrum = context.features["spectrum"]
     beats: Beats = context.features["beats"]
-    if spectrum.duration_s < MIN_SOUND_S:
+    if round(spectrum.duration_s, 1) < MIN_SOUND_S:
         return skipped("too_short", f"{spectrum.duration_s:.1f} s of sound; music needs {MIN_SOUND_S:.0f} s")
     heard: SoundScores | None = context.features.get("ast")
     present = max(beats.music_ratio, ast_music_ratio(heard)) >= MUSIC_RATIO or beats.strength >= PERCUSSION

@@ -108,7 +108,7 @@ def analyze(context: Context) -> Result:
         return partial(
             output,
             "truncated",
-            f"only a frame every {apart_s:.2f} s was kept of this long video",
+            f"only a frame every {apart_s:.2f} s was kept",
             segments,
             calibrated=False,
             tier=tier,

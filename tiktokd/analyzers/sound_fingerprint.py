@@ -3,8 +3,10 @@
 `landmarks` goes to the corpus, which compares it with all earlier videos (`tiktokd.sound_match`) and fills in cluster,
 reuse and matches when the video is finished, as of that moment; until then they are `None`.
 
-Bad at: covers and live versions (other recordings), sounds shorter than a few seconds, time-stretching that keeps the
-pitch, quiet music far below speech.
+Bad at: covers and live versions (other recordings), sounds shorter than a few seconds, quiet music far below speech,
+strong reverb (half of the excerpts of 8 s), time-stretching that keeps the pitch (missed from about 5 % on) and pitch
+changed without the tempo (found, but its factor is given as the speed), loops of the same synthetic notes at one tempo
+(taken for one recording).
 
 Validity: 3 s of sound that is not silent, and 20 landmarks. Only the first 262 s count (`partial/truncated`).
 

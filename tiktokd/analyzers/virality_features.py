@@ -71,7 +71,7 @@ class ViralityFeatures(Output):
     """Share 0..1 of the corpus with fewer views per day; `None` until there is a corpus."""
     features: dict[str, float | None]
     """What a fit can use: numbers of other analyzers as analyzer.field, and duration_s, caption_chars, hashtag_count,
-    cta_count, like_rate, comment_rate; `None`: not known."""
+    cta_count; `None`: not known. Also like_rate and comment_rate, which no fit sees: they have the views in them."""
     model: ViralityModel | None
     """`None` until there is a fit on the corpus."""
     unknown: dict[str, str]
@@ -158,5 +158,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=(*READ, "call_to_action"),
     needs=frozenset({"metadata"}),
-    version="3",
+    version="4",
 )

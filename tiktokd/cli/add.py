@@ -139,7 +139,9 @@ def _files(arguments: list[str]) -> Iterator[Candidate]:
     """Yield absolute paths: files as named, directories' media files at any depth, matches of patterns."""
     for argument in arguments:
         path = at_home(argument)
-        if path.is_dir():
+        if not argument:  # a variable of a script that is not set; the empty path would be the whole directory
+            found, problem = [], "an empty path"
+        elif path.is_dir():
             found = [
                 each for each in sorted(path.rglob("*")) if each.suffix.lower() in MEDIA_SUFFIXES and each.is_file()
             ]

@@ -3,7 +3,9 @@
 Probability 0..1 per 32 ms; spans in seconds, onsets good to about 0.1 s down to 0 dB signal-to-noise ratio.
 
 Bad at: singing and rap (counted as speech when they are clear), voices far below the music, faint speech in the first
-seconds before loud music, whispering, a phrase of brass or saxophone shortly before somebody speaks.
+seconds before loud music, whispering, a voice whose echo is as loud as itself (an old recording made in a hall, with as
+much again added, was missed by half; four dry voices were not), a phrase of brass or saxophone shortly before somebody
+speaks.
 
 Source: silero-vad 6.2, https://github.com/snakers4/silero-vad, MIT. Its ONNX file is opened directly: importing the
 package sets torch's number of threads for the whole process.
