@@ -64,5 +64,5 @@ def test_a_real_clip_gives_its_code_its_qr_payload_and_its_disclosure():
     summary = analyze_file(media("composites", "call_to_action.mp4"), ["call_to_action"])["call_to_action"].summary
     assert summary["qr_payloads"] == ["https://example.org/shop"]
     assert summary["promo_codes"] == ["CLIMB20"]
-    assert summary["disclosure"] == {"present": True, "evidence": ["paid partnership"]}
+    assert summary["disclosure"] == {"present": True, "evidence": ["paid partnership"], "platform_flag": None}
     assert {call["type"] for call in summary["ctas"]} == {"promo_code", "visit_url"}
