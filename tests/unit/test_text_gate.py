@@ -51,6 +51,18 @@ def test_text_that_comes_up_is_searched_for_while_it_is_there(moving, start, end
     assert any(start <= t < end for t in chosen)
 
 
+@pytest.mark.parametrize("seed", [0, 1, 5])
+def test_a_word_that_has_most_edges_in_common_with_the_one_before_is_searched_for(seed):
+    """Seven of ten strokes stay, hardly any are new."""
+    chance, low, first = np.random.default_rng(seed + 100), clip({}, moving=True), lettering(seed)
+    cells = first[::2, ::2]
+    kept = cells & (chance.random(cells.shape) >= 0.3)
+    second = np.kron(kept | (chance.random(cells.shape) < 0.03), np.ones((2, 2))).astype(bool)
+    for start, end, strokes in ((20, 27, first), (27, 34, second)):
+        low[start:end, 40:56, 40:120] = np.where(strokes, 250, 10)
+    assert 3.0 in searched(low)
+
+
 def test_each_of_several_captions_at_the_same_place_is_searched_for():
     spans = {seed: (1.0 * seed, 1.0 * seed + 1.0) for seed in range(1, 8)}
     chosen = searched(clip(spans, moving=False))

@@ -1,8 +1,9 @@
 """Decides at which samples, and where in them, the picture is searched for text, from edges in the small luma frames.
 
 Overlaid text has strong edges that stay where they are while it is shown, whatever moves behind it. A sample is worth
-reading when edges that stand still have come up since the last one that was read, and only the rows in which they came
-up: a static caption is read once, and of a caption that changes with every word only its band is searched. Pure numpy.
+reading when edges that stand still have come up since the last one that was read, or some have taken the place of
+others, and only the rows in which they came up: a static caption is read once, and of a caption that changes with every
+word only its band is searched. Pure numpy.
 """
 
 import math
@@ -19,6 +20,10 @@ BLOCK_EDGES = 9
 """New standing edge pixels that make a block new; a letter of 8 px height has about 20."""
 NEW_BLOCKS = 3
 """New blocks that make a sample worth reading: the shortest useful word covers about four."""
+FAINT_EDGES, FAINT_BLOCKS = 4, 2
+"""The same where as many blocks lost their edges beside them: a word that takes another's place has some edges in
+common with it. Of 534 words in turn at 0.4 to 0.7 s over three moving pictures, 387 of which lie in a sample, it finds
+301 instead of 284; 37 other clips are searched 2 % more."""
 LOOK_AGAIN_S = 2.5
 """A picture that moves is searched at least this often: text on things moves with them and never stands still."""
 MOVING_LEVEL = 4.0
@@ -102,18 +107,18 @@ def _choose(
     blocks: int,
 ) -> list[Look]:
     chosen = [Look(0)]
-    whole = 0
+    whole, last = 0, 0
     known = _dilate(standing[0])
     for i in range(1, len(pts)):
-        new = _new_blocks(standing[i] & ~known)
+        new = _news(standing[last], standing[i], known, blocks)
         late = pts[i] - pts[whole] >= LOOK_AGAIN_S
         if late and _moved(low[at[i]], low[at[whole]]):
             chosen.append(Look(i))
-        elif new.sum() >= blocks:
+        elif new.any():
             chosen.append(Look(i, _bands(new)))
         else:
             continue
-        whole = i if chosen[-1].bands[0].whole else whole
+        whole, last = i if chosen[-1].bands[0].whole else whole, i
         known = _dilate(standing[i])
     return chosen
 
@@ -152,23 +157,40 @@ def _edges(frame: NDArray[np.uint8]) -> NDArray[np.bool_]:
     return np.stack((across > EDGE_LEVEL, across < -EDGE_LEVEL, down > EDGE_LEVEL, down < -EDGE_LEVEL))
 
 
-def _dilate(edges: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Grow by one pixel: compression moves edges that much."""
-    tall = edges.copy()
-    tall[:, 1:] |= edges[:, :-1]
-    tall[:, :-1] |= edges[:, 1:]
+def _dilate(places: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Grow by one in the last two axes: compression moves edges by a pixel, a word covers what lies beside."""
+    tall = places.copy()
+    tall[..., 1:, :] |= places[..., :-1, :]
+    tall[..., :-1, :] |= places[..., 1:, :]
     grown = tall.copy()
-    grown[:, :, 1:] |= tall[:, :, :-1]
-    grown[:, :, :-1] |= tall[:, :, 1:]
+    grown[..., 1:] |= tall[..., :-1]
+    grown[..., :-1] |= tall[..., 1:]
     return grown
 
 
-def _new_blocks(new: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Return which blocks hold enough new edges of any direction."""
-    any_way = np.asarray(new.any(axis=0))
+def _news(
+    before: NDArray[np.bool_], now: NDArray[np.bool_], known: NDArray[np.bool_], blocks: int
+) -> NDArray[np.bool_]:
+    """Return which blocks are worth a search: those with new edges where they are `blocks` at least, else none.
+
+    At the usual threshold also those in which a word took the place of another.
+    """
+    fresh = _edges_per_block(now & ~known)
+    new = fresh >= BLOCK_EDGES
+    if new.sum() >= blocks:
+        return new
+    gone = _edges_per_block(before & ~_dilate(now)) >= BLOCK_EDGES
+    replaced = (fresh >= FAINT_EDGES) & _dilate(gone)
+    enough = blocks == NEW_BLOCKS and gone.sum() >= NEW_BLOCKS and replaced.sum() >= FAINT_BLOCKS
+    return replaced if enough else np.zeros_like(new)
+
+
+def _edges_per_block(edges: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Return how many edge pixels of any direction each block holds."""
+    any_way = np.asarray(edges.any(axis=0))
     h, w = (n - n % BLOCK_PX for n in any_way.shape)
     counts = any_way[:h, :w].reshape(h // BLOCK_PX, BLOCK_PX, w // BLOCK_PX, BLOCK_PX).sum(axis=(1, 3))
-    return np.asarray(counts >= BLOCK_EDGES)
+    return np.asarray(counts, np.int64)
 
 
 def _moved(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> bool:
