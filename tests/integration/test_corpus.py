@@ -416,6 +416,8 @@ async def test_no_fit_explains_views_by_what_was_divided_by_them(library):
         for number in range(10_000, 10_200)
     ]  # fmt: skip
     library.queue.db.write_blocking(lambda conn: conn.execute(sa.insert(schema.corpus_posts), posts))
+    of_earlier_version = {"fitted": True, "cv_spearman": 0.9, "n": 200, "importance": {"like_rate": 0.9}}
+    library.queue.db.write_blocking(store.set_setting, "virality_model", {"posts": 200, "model": of_earlier_version})
     await posted(library, "before", 100, a=0.5)
     model = (await posted(library, "after", 100, a=0.5)).model
     assert not {"like_rate", "comment_rate"} & model.importance.keys()
