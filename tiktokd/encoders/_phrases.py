@@ -45,6 +45,7 @@ LINKS = frozenset(
     {"and", "&", "+", "please", "pls", "plz", "und", "bitte", "et", "y", "e", "i", "и", "ve", "dan", "và"}
 )
 BEGINS = re.compile(rf"{PARTS[:-1]}.!?,…。！？]")
+WORD = re.compile(rf"[{IN_WORD}']+")
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -195,8 +196,11 @@ def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None
 
 
 def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
-    clause = re.split(r"[.!?,;:…。！？、\n]", text[:start])[-1].lower()
-    before = re.findall(rf"[{IN_WORD}']+", clause)[-LOOK_BACK_WORDS:]
+    clause = re.split(r"[.!?,;:…。！？、]", text[:start])[-1].lower()
+    above, _, line = clause.rpartition("\n")
+    # A line is a clause of its own, unless the one above ends with a negation: "Please Don't / Share This".
+    words = [*WORD.findall(above)[-1:], *WORD.findall(line)]
+    before = words[-LOOK_BACK_WORDS:]
     if any(word in model.reminders for word in before):
         return False
     return any(word in model.negations.get(lang, ()) for word in before)
