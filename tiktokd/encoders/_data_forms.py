@@ -34,7 +34,7 @@ def known(where: str, found: Iterable[str], able: Collection[str], *, what: str 
 
 
 def languages(where: str, codes: Iterable[str]) -> None:
-    """Refuse a code that no recognition ever gives, and so would never be used."""
+    """Refuse a code that no recognition gives: words under it would not be used, or be told of by another name."""
     for code in codes:
         if code not in LANGUAGES:
             base = code.replace("_", "-").partition("-")[0].lower()
