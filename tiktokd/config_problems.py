@@ -1,11 +1,12 @@
 """What is wrong with settings, in words, one line per key; and the settings without it. Knows no key by name."""
 
-import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
+
+from tiktokd.likeness import meant
 
 _KIND = re.compile(r"constrained-|literal\[|int$")
 """What pydantic writes behind a key for each of the types that it may have."""
@@ -21,7 +22,7 @@ def worded(refusal: ValidationError, model: type[BaseModel]) -> list[str]:
         place = [str(part) for part in error["loc"]]
         path = ".".join(place if unknown else [part for part in place if not _KIND.match(part)])
         if unknown:
-            expected[path] = [f"unknown key{_nearest(place, model)}"]
+            expected[path] = [f"unknown key; {meant(place[-1], _known(place, model))}"]
         else:
             expected.setdefault(path, []).append(error["msg"].removeprefix("Value error, "))
             found[path] = error["input"]
@@ -31,14 +32,10 @@ def worded(refusal: ValidationError, model: type[BaseModel]) -> list[str]:
     ]
 
 
-def _nearest(place: list[str], model: type[BaseModel]) -> str:
-    """Return the key that was probably meant, or all that there are."""
-    known: Iterable[str] = model.model_fields
+def _known(place: list[str], model: type[BaseModel]) -> Collection[str]:
+    """Return the keys that there are where one is unknown."""
     table = model.model_fields[place[0]].annotation if len(place) > 1 else None
-    if isinstance(table, type) and issubclass(table, BaseModel):
-        known = table.model_fields
-    meant = difflib.get_close_matches(place[-1], known, n=1)
-    return f"; did you mean {meant[0]}?" if meant else f"; there are {', '.join(known)}"
+    return (table if isinstance(table, type) and issubclass(table, BaseModel) else model).model_fields
 
 
 def drop(tables: dict[str, Any], refusal: ValidationError) -> None:

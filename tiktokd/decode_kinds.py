@@ -1,10 +1,12 @@
 """What a file that is no video is instead, told by its first bytes. Opens nothing; knows nothing of media libraries."""
 
+import codecs
+
 from tiktokd.printable import of_bytes
 
 LOOKED_AT_BYTES, SHOWN_BYTES = 32, 12
-PICTURES = frozenset({b"heic", b"heix", b"mif1", b"msf1", b"avif"})
-"""Brands of the ISO container that hold still pictures (ISO/IEC 23008-12)."""
+PICTURES = frozenset({b"heic", b"heix", b"mif1", b"avif"})
+"""Brands of the ISO container with a still picture (ISO/IEC 23008-12); `msf1` and `avis` move."""
 BEGINNINGS = (
     (b"\xff\xd8\xff", "a JPEG picture"),
     (b"\x89PNG\r\n", "a PNG picture"),
@@ -34,7 +36,7 @@ def kind_of(head: bytes) -> str:
         return "it is a WebP picture"
     if head[4:8] == b"ftyp":
         return "it is a still picture (HEIF)" if head[8:12] in PICTURES else f"it is {UNFINISHED}"
-    if head.lstrip().lower().startswith(PAGES):
+    if head.removeprefix(codecs.BOM_UTF8).lstrip().lower().startswith(PAGES):
         return f"it is a web page, not what the page shows (it begins with {of_bytes(head[:SHOWN_BYTES])})"
     if not any(head):
         return "it begins with zeros: it was not written or copied to its end; get it again"

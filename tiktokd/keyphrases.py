@@ -82,10 +82,12 @@ def _is_wrapped(a: Passage, b: Passage) -> bool:
         and min(height, b_height) >= ALIKE_LINES * max(height, b_height)
         and shared >= OVER_LINES * min(width, b_width)
     )
+    if not stacked:  # as nearly all pairs of a page: their words need no look
+        return False
     first = next(iter(words(b.text)), "")
     fits = width + b_width * (len(first) + 1) / (len(b.text) + 1) <= 1.0
     opens = b.text[:1].isupper() and any(word[0].islower() for word in a.text.split())
-    return stacked and not fits and not opens
+    return not fits and not opens
 
 
 def keyphrases(texts: Iterable[str], stop: Set[str], limit: int) -> list[tuple[str, float]]:

@@ -1,5 +1,8 @@
 """How alike two texts are, letter by letter. Knows no meaning and no language."""
 
+import difflib
+from collections.abc import Collection
+
 
 def edit_distance(a: str, b: str) -> int:
     """Return the Levenshtein distance."""
@@ -15,6 +18,12 @@ def similarity(a: str, b: str) -> float:
     """Return 1 - edit distance / length of the longer text, 0..1, blind to case and spaces."""
     a, b = squeezed(a), squeezed(b)
     return 1.0 - edit_distance(a, b) / max(len(a), len(b), 1)
+
+
+def meant(word: str, able: Collection[str]) -> str:
+    """Return what was meant by a word that is none of `able`: the nearest, as a question, or all where none is near."""
+    near = difflib.get_close_matches(word, able, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(able)}"
 
 
 def squeezed(text: str) -> str:

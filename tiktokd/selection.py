@@ -1,10 +1,10 @@
 """Which analyzers are meant by words: their names, their groups, or all. Imports a plug-in only where a group asks."""
 
-import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from tiktokd import plugins
 from tiktokd.errors import ConfigError
+from tiktokd.likeness import meant
 
 ALL = "all"
 GROUPS = ("video", "audio", "text", "fusion", "metadata")
@@ -16,7 +16,7 @@ def check(words: Iterable[str]) -> None:
     able = (ALL, *GROUPS, *known)
     wrong = [word for word in dict.fromkeys(words) if word not in able]
     if wrong:
-        raise ConfigError("; ".join(f'"{word}" is no analyzer{_meant(word, able)}' for word in wrong))
+        raise ConfigError("; ".join(f'"{word}" is no analyzer; {meant(word, able)}' for word in wrong))
 
 
 def expand(words: Sequence[str]) -> tuple[str, ...]:
@@ -60,8 +60,3 @@ def with_read(names: Iterable[str], reads: Mapping[str, Sequence[str]]) -> tuple
     for name in names:
         visit(name)
     return tuple(found)
-
-
-def _meant(word: str, able: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, able, n=1)
-    return f"; did you mean {near[0]}?" if near else f"; there are {', '.join(able)}"

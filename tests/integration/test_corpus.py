@@ -78,6 +78,18 @@ async def test_all_copies_name_one_cluster_the_earliest_too(library):
     }  # fmt: skip
 
 
+async def test_copies_name_one_cluster_where_the_one_that_was_queued_later_was_finished_first(library):
+    claims = {id_: library.claim(id_) for id_ in "ab"}
+    outputs = outputs_of(Frames.made_up(1), tune(1))
+    for id_ in "ba":
+        assert await library.complete(claims[id_], outputs)
+    await library.finish("c", picture=Frames.made_up(1), sound=tune(1))
+    library.queue.requeue(ids=["b"], now=NOW)
+    await library.finish("b", picture=Frames.made_up(1), sound=tune(1))
+    for analyzer, field in ((PICTURE, "duplicate_cluster_id"), (SOUND, "sound_cluster_id")):
+        assert [library.stored(id_)[analyzer][field] for id_ in "abc"] == ["b", "b", "b"]
+
+
 async def test_a_minute_out_of_a_long_video_is_found(library):
     await library.finish("long", picture=Frames.made_up(1, 180))
     part = Frames.made_up(1, 180).trimmed(61, 121).encoded_again(14)
@@ -416,6 +428,8 @@ async def test_no_fit_explains_views_by_what_was_divided_by_them(library):
         for number in range(10_000, 10_200)
     ]  # fmt: skip
     library.queue.db.write_blocking(lambda conn: conn.execute(sa.insert(schema.corpus_posts), posts))
+    of_earlier_version = {"fitted": True, "cv_spearman": 0.9, "n": 200, "importance": {"like_rate": 0.9}}
+    library.queue.db.write_blocking(store.set_setting, "virality_model", {"posts": 200, "model": of_earlier_version})
     await posted(library, "before", 100, a=0.5)
     model = (await posted(library, "after", 100, a=0.5)).model
     assert not {"like_rate", "comment_rate"} & model.importance.keys()

@@ -145,6 +145,12 @@ def test_a_photo_of_a_phone_is_no_video_of_one_picture(tmp_path, brand):
         read(path)
 
 
+def test_a_sequence_of_pictures_moves(tmp_path):
+    path = write(tmp_path / "burst.mp4")
+    path.write_bytes(path.read_bytes().replace(b"ftypisom", b"ftypmsf1"))
+    assert read(path).facts.has_video
+
+
 @pytest.mark.parametrize("channels", [9, 13, 24, 64])
 def test_a_number_of_channels_that_nobody_can_mix_is_refused_and_others_are_mixed(tmp_path, channels):
     path = tmp_path / "many.wav"

@@ -10,6 +10,7 @@ from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLIm
 
 from tests import tiny_models
 from tests.contexts import odd_clips
+from tiktokd.decode import LONGEST_RATIO, SMALLEST_PX
 from tiktokd.encoders import _pixels, _vision_chats, captioner
 from tiktokd.errors import ModelMissing
 from tiktokd.plugins import Context, LoadContext
@@ -61,12 +62,12 @@ def test_patches_lie_exactly_as_in_the_models_own_processor():
     np.testing.assert_array_equal(_vision_chats.patches(torch.from_numpy(rgb), 16, 2, 2).numpy(), own)
 
 
-@given(st.integers(2, 4000), st.integers(2, 4000))
+@given(st.integers(SMALLEST_PX, 4000), st.integers(SMALLEST_PX, 4000))
 def test_every_size_becomes_one_that_the_models_own_processor_would_choose(height, width):
     found = _vision_chats.fitting(height, width, 32)
     limits = {"min_pixels": _vision_chats.PIXELS_MIN, "max_pixels": _vision_chats.PIXELS_MAX}
     assert all(side >= 32 and side % 32 == 0 for side in found)
-    if max(height, width) <= _vision_chats.LONGEST * min(height, width) and min(height, width) > 16:
+    if max(height, width) <= LONGEST_RATIO * min(height, width):
         assert found == smart_resize(height, width, factor=32, **limits)
 
 

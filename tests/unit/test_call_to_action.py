@@ -97,6 +97,16 @@ def test_a_sentence_that_goes_on_is_no_bare_call(text):
     assert not kinds(text)
 
 
+@pytest.mark.parametrize("text", ["Please Don't\nShare This Video", "You Should Never\nSave This", "NEVER\nFOLLOW ME"])
+def test_a_negation_at_the_end_of_a_line_is_about_the_next(text):
+    assert not kinds(text)
+
+
+def test_a_negation_within_a_line_is_not_about_the_next():
+    assert kinds("I can't wait\nFollow me") == {"follow"}
+    assert kinds("Don't Forget To\nFollow Me") == {"follow"}
+
+
 def test_calls_on_lines_of_one_card_are_told_apart():
     card = [("Curte e compartilha", 4.0, 8.0), ("Link na bio", 4.0, 8.0)]
     found = analyze(NAME, context_of(ocr=card)).summary["ctas"]

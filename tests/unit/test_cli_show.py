@@ -88,6 +88,14 @@ def test_lists_of_hashes_are_for_programs_even_when_all_is_wanted():
     assert reading(summary, full=True).facts == ("pdq (16 of them, in --json)",)
 
 
+def test_copies_of_a_post_have_its_id_of_digits_and_one_long_word_hides_no_list():
+    copies = [{"video_id": "7123456789012345678", "kind": "edited", "matched_ratio": 0.5}]
+    found = reading({"sound_cluster_id": "7123456789012345678", "matches": copies})
+    assert found.facts == ("sound cluster id 7123456789012345678",)
+    assert [str(each) for each in found.lists[0][1]] == ["7123456789012345678 (edited) 50%"]
+    assert [str(each) for each in entries([{"text": "a" * 60}, {"text": "b"}])] == ["a" * 60, "b"]
+
+
 def test_how_a_number_was_made_is_told_when_all_is_wanted():
     summary = {"pace_level": 0.5, "level_formula": "mean of known: ..."}
     assert (reading(summary).facts, reading(summary).left_out) == (("pace level 0.5",), 1)

@@ -15,6 +15,7 @@ from tiktokd.decode_kinds import kind_of
         (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1", "it is a still picture (HEIF)"),
         (b"ID3\x04\x00\x00", "it is an MP3"),
         (b"\n <HTML><head>", "it is a web page"),
+        (b"\xef\xbb\xbf<!DOCTYPE html>", "it is a web page"),
         (b"\x00\x00\x00 ftypisom\x00\x00\x02\x00", "an MP4 without a readable index (moov)"),
         (bytes(32), "it begins with zeros"),
         (b"", "it is empty"),

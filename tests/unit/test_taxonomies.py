@@ -44,6 +44,7 @@ LISTS = [
     ("calls_to_action", "[folow]\nen = ['x']", 'nothing reads the table "folow"; did you mean follow'),
     ("calls_to_action", "[tags]\ndisclosure = ['ad']", r"\[tags\]"),
     ("calls_to_action", "[tags]\ndisclosures = 'ad'", r'\[tags\]: nothing reads the kind "disclosures"'),
+    ("calls_to_action", "[negation]", r'\[negation\] is empty; .* write name = "words'),
     ("calls_to_action", "[reminder]\nen = 'forget'", r"\[reminder\]: nothing reads"),
     ("calls_to_action", "follow = 3", r"\[follow\]"),
     ("calls_to_action", "", "no table is in it"),

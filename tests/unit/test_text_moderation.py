@@ -81,6 +81,8 @@ FOUND = [
     ("look (dot) here (at) example (dot) org", ["email"]),
     ("look (at) example (dot) org", ["email"]),
     ("look(at)example.org", ["email"]),
+    ("our shop (at) example.org", ["email"]),
+    ("order (at) example.org", ["email"]),
     ("look (at) this.com", []),
     ("20% off (at) example.org", []),
     ("Everything is available [at] example.org", []),

@@ -70,13 +70,12 @@ _DOT = re.compile(r"\s{0,3}[\[({]\s{0,3}dot\s{0,3}[\])}]\s{0,3}", re.I)
 """jane (at) example [dot] org: spelled for people, not for collectors."""
 _LAST_WORD, _SPELLED_DOMAIN = re.compile(r"[\w.+-]+$"), re.compile(rf"[\w-]{{1,63}}(?:{_DOT.pattern})", re.I)
 _BEFORE_AT = frozenset({
-    "a", "all", "also", "and", "are", "arrive", "arrived", "available", "be", "been", "book", "buy", "everything",
-    "exclusively", "find", "found", "get", "got", "he", "her", "here", "him", "is", "it", "laugh", "laughing", "learn",
-    "look", "looked", "looking", "looks", "meet", "now", "off", "on", "only", "or", "order", "out", "sale", "see",
-    "she", "shop", "shopping", "sold", "stare", "staring", "stay", "that", "them", "there", "these", "they", "this",
-    "those", "up", "us", "visit", "was", "watch", "we", "were", "work", "working", "you",
+    "a", "all", "also", "and", "are", "arrive", "arrived", "available", "be", "been", "everything", "exclusively",
+    "find", "found", "get", "got", "he", "her", "here", "him", "is", "it", "laugh", "laughing", "look", "looked",
+    "looking", "looks", "now", "off", "on", "only", "or", "out", "see", "she", "sold", "stare", "staring", "that",
+    "them", "there", "these", "they", "this", "those", "up", "us", "was", "we", "were", "working", "you",
 })  # fmt: skip
-"""English words that "at" follows in a sentence; hardly anybody is called so, and "me" may be me@example.org."""
+"""English words that "at" follows in a sentence, without the usual names of mailboxes (shop, order, work, me)."""
 _SCAMS = {
     "guaranteed_money": r"(?:guaranteed|risk[- ]free)\s+(?:profits?|returns?|income)|(?:earn|make)\s+\$?\d[\d,.]*k?\s+(?:a|per|every)\s+(?:day|week|hour)\s+(?:from\s+home|easily|guaranteed)|double\s+your\s+(?:money|bitcoin|crypto)|garantiert\w*\s+(?:gewinn|verdienst)\w*|guadagn\w+\s+garantit\w+|gwarantowan\w+\s+(?:zysk|doch[óo]d)\w*|garantili\s+(?:kazanç|gelir)|гарантированн\w+\s+(?:доход|прибыл|заработ)\w*|ganancias?\s+garantizadas?|gains?\s+garantis?|lucro\s+garantido",  # noqa: E501
     "investment": r"(?:invest|deposit|send)\s+(?:only\s+|just\s+)?[$€£]?\d[\d,.]*\s*(?:and|to|,)\s+(?:get|receive|earn|make)\s+[$€£]?\d|(?:forex|crypto|bitcoin|trading)\s+(?:signals?\s+)?(?:dm|inbox|message|text)\s+me|(?:dm|message|text|inbox)\s+me\s+(?:to|for)\s+(?:invest|forex|crypto|bitcoin|trading)",  # noqa: E501

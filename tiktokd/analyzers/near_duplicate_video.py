@@ -9,8 +9,8 @@ least half of the frames of one must have their like in the other (a cosine of a
 Videos from before frames were kept are compared by their means alone, at least 0.95. The limits are not calibrated: two
 videos of one person in one room may reach them, and so may two that end on the same long card. A semantic match says
 "look at both", has no place in time and joins no cluster; where the hashes match too, theirs is the one that is listed.
-A cluster is one earliest video and those that match it: a copy of a copy that the earliest does not match names the
-copy.
+A cluster is one earliest video, the first to be finished, and those that match it: a copy of a copy that the earliest
+does not match names the copy.
 
 Bad at: without SigLIP2, crops over 12 %, stickers that cover a tenth of the picture, rotation, copies at another speed
 and parts of a moving picture that begin between two full seconds, where other moments are hashed (missed); with it, a

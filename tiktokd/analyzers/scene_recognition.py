@@ -124,5 +124,5 @@ ANALYZER = Analyzer(
     uses=("siglip2", "shots"),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="3",
+    version="4",
 )

@@ -47,8 +47,8 @@ class SoundFingerprintOutput(Output):
     landmarks: str
     """Spectral peaks, 4 bytes each in base64 (`tiktokd.sound_hashes.unpack`)."""
     sound_cluster_id: str | None
-    """Filled by the corpus: id of the earliest video with this sound, its own where this is the one, or the only one so
-    far. `None`: not compared."""
+    """Filled by the corpus: id of the first video with this sound to be finished, its own where this is the one, or the
+    only one so far. `None`: not compared."""
     reuse_count: int | None
     """Filled by the corpus: videos with this sound that were finished before this one, not counted again when later
     ones come; 0: none; `None`: not compared."""

@@ -46,8 +46,8 @@ CODED = frozenset({"label", "group", "category", "kind", "type", "id", "move", "
 _CODE = re.compile("[a-z0-9]+(_[a-z0-9]+)+")
 _SPAN = re.compile(r"_(\d+)_(\d+)$")
 """`cuts_0_3`: from second 0 to 3."""
-_OPAQUE = re.compile(r"[0-9a-f]{12,}|[A-Za-z0-9+/=_-]{60,}")
-"""Hashes and packed data: for programs."""
+_OPAQUE = re.compile(r"(?=\d*[a-f])[0-9a-f]{12,}|[A-Za-z0-9+/=_-]{60,}")
+"""Hashes and packed data: for programs. Digits alone are the id of a post or a sound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,9 +186,9 @@ def plain_words(name: str, value: str) -> str:
 
 
 def is_opaque(value: Any) -> bool:
-    """Return whether a value is for programs only: a hash, packed data, a list of things that hold some."""
-    if isinstance(value, list | tuple):
-        return any(isinstance(each, Mapping) and any(map(is_opaque, each.values())) for each in value)
+    """Return whether a value is for programs only: a hash, packed data, a list of things that all hold some."""
+    if isinstance(value, list | tuple) and value:
+        return all(isinstance(each, Mapping) and any(map(is_opaque, each.values())) for each in value)
     return isinstance(value, str) and _OPAQUE.fullmatch(value) is not None
 
 

@@ -3,11 +3,11 @@
 Every refusal names the file, the entry and what to write instead. Knows no single file.
 """
 
-import difflib
 from collections.abc import Collection, Iterable
 from typing import Any
 
 from tiktokd.errors import ConfigError
+from tiktokd.likeness import meant
 
 LANGUAGES = frozenset({
     "af", "als", "am", "an", "ar", "arz", "as", "ast", "av", "az", "azb", "ba", "bar", "bcl", "be", "bg",
@@ -30,18 +30,16 @@ def known(where: str, found: Iterable[str], able: Collection[str], *, what: str 
     """Refuse the first of `found` that nothing reads, with the nearest of `able`, or all where none is near."""
     for name in found:
         if name not in able:
-            near = difflib.get_close_matches(name, able, n=1)
-            meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(able))}"
-            raise ConfigError(f'{where}: nothing reads the {what} "{name}"; {meant}')
+            raise ConfigError(f'{where}: nothing reads the {what} "{name}"; {meant(name, sorted(able))}')
 
 
 def languages(where: str, codes: Iterable[str]) -> None:
-    """Refuse a code that no recognition ever gives, and so would never be used."""
+    """Refuse a code that no recognition gives: words under it would not be used, or be told of by another name."""
     for code in codes:
         if code not in LANGUAGES:
             base = code.replace("_", "-").partition("-")[0].lower()
-            meant = f"write {base}" if base in LANGUAGES else "write it as in ISO 639-1: en, de, pt"
-            raise ConfigError(f'{where}: "{code}" is the code of no language; {meant}')
+            instead = f"write {base}" if base in LANGUAGES else "write it as in ISO 639-1: en, de, pt"
+            raise ConfigError(f'{where}: "{code}" is the code of no language; {instead}')
 
 
 def texts(where: str, value: Any, form: str) -> list[str]:

@@ -33,7 +33,7 @@ SCRIPT = {
 IN_LATIN = frozenset({"de", "en", "es", "fr", "id", "it", "pl", "pt", "tr", "vi"})
 LATIN, ANY = "[A-Za-z]", r"[^\W\d_]"
 """A list is tried where there is a letter of its script; of a language that is not shipped, where there is any."""
-FORM = "language = ['pattern', …]"
+FORM, WORDS_FORM = "language = ['pattern', …]", 'name = "words with spaces between them"'
 BETWEEN_WORDS = re.compile(r"(?<![+*?}])~(?![\\?])")
 """A space between two known words; beside "any word" it must stay, or the search would try every way to cut a text."""
 END = re.compile(r"(?<!\\)\$(?![^\[\]]*\])")
@@ -45,6 +45,7 @@ LINKS = frozenset(
     {"and", "&", "+", "please", "pls", "plz", "und", "bitte", "et", "y", "e", "i", "и", "ve", "dan", "và"}
 )
 BEGINS = re.compile(rf"{PARTS[:-1]}.!?,…。！？]")
+WORD = re.compile(rf"[{IN_WORD}']+")
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -91,7 +92,8 @@ def _check_keys(path: Path, table: Mapping[str, Any], kinds: Collection[str]) ->
     known(str(path), table, kinds, what="table")
     for kind, lists in table.items():
         if not lists:
-            raise ConfigError(f"{path}: [{kind}] is empty; remove the line, or write {FORM}")
+            form = WORDS_FORM if kind in OTHER_TABLES else FORM
+            raise ConfigError(f"{path}: [{kind}] is empty; remove the line, or write {form}")
         if not isinstance(lists, dict):
             continue  # told where it is read
         if kind == "tags":
@@ -109,7 +111,7 @@ def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) ->
     for kind, lists in table.items():
         for code, told in lists.items() if isinstance(lists, dict) else [("", lists)]:
             if kind in OTHER_TABLES and not isinstance(told, str):
-                raise ConfigError(f'{file}: [{kind}] has lines name = "words with spaces between them" ({code})')
+                raise ConfigError(f"{file}: [{kind}] has lines {WORDS_FORM} ({code})")
             if kind not in OTHER_TABLES:
                 texts(f"{file}: [{kind}] {code}".rstrip(), told, "['pattern', …]" if code else FORM)
     try:
@@ -195,8 +197,11 @@ def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None
 
 
 def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
-    clause = re.split(r"[.!?,;:…。！？、\n]", text[:start])[-1].lower()
-    before = re.findall(rf"[{IN_WORD}']+", clause)[-LOOK_BACK_WORDS:]
+    clause = re.split(r"[.!?,;:…。！？、]", text[:start])[-1].lower()
+    above, _, line = clause.rpartition("\n")
+    # A line is a clause of its own, unless the one above ends with a negation: "Please Don't / Share This".
+    words = [*WORD.findall(above)[-1:], *WORD.findall(line)]
+    before = words[-LOOK_BACK_WORDS:]
     if any(word in model.reminders for word in before):
         return False
     return any(word in model.negations.get(lang, ()) for word in before)

@@ -15,8 +15,6 @@ MEAN = STD = 0.5
 """Of each channel, 0..1, in the preprocessors of both families."""
 PIXELS_MIN, PIXELS_MAX = 256 * 256, 384 * 384
 """Of one picture for Qwen3-VL: its preprocessor's least, and 144 tokens, half the sides of 576x1024."""
-LONGEST = 200.0
-"""Ratio of the sides from which on Qwen's own preprocessor refuses a picture; here it is stretched."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,7 +79,6 @@ def fitting(height: int, width: int, step: int) -> tuple[int, int]:
 
     Its shape stays as it is to a step; as Qwen's own preprocessor does it (`smart_resize`).
     """
-    height, width = min(height, int(width * LONGEST)), min(width, int(height * LONGEST))
     down, across = (max(step, round(side / step) * step) for side in (height, width))
     if down * across > PIXELS_MAX:
         shrink = math.sqrt(height * width / PIXELS_MAX)

@@ -38,7 +38,7 @@ from tiktokd.scheduler import (
 from tiktokd.scheduler import store_transition as moves
 from tiktokd.scheduler.corpus_form import POSTINGS, SKETCHES
 from tiktokd.scheduler.corpus_keeper import Keeper, Stopped
-from tiktokd.scheduler.corpus_kind import Candidate, Kind, Matched, Print
+from tiktokd.scheduler.corpus_kind import Candidate, Kind, Matched, Print, cluster_of
 from tiktokd.scheduler.corpus_latest import Latest, Standing, to_print
 from tiktokd.scheduler.database import Database
 
@@ -180,7 +180,7 @@ class Corpus:
         return envelope, [new]
 
     def _match(self, kind: Kind, given: Print, claim: Claim, also: Sequence[int]) -> tuple[Matched, int]:
-        """Return what matches, also among the videos `also`, and the `seq` of the earliest, this video included."""
+        """Return what matches, also among the videos `also`, and the `seq` of the video that names their cluster."""
         seq = seq_of(claim)
         candidates = kind.candidates(self._keeper.index(kind.name, POSTINGS), given)
         known = self._database.read_blocking(_known, kind.name, candidates, besides=seq, also=also)
@@ -188,13 +188,13 @@ class Corpus:
         rows = {row.revision: row for _, row in known}
         matches = [(rows[revision], facts) for revision, facts in found]
         ids = {seq: claim.id} | {row.seq: row.id for row, _ in matches}
-        earliest = min(ids)
-        size = self._database.read_blocking(store_corpus.cluster_size, kind.name, earliest, seq) if matches else 0
+        cluster = cluster_of(seq, [(row.seq, row.cluster) for row, _ in matches])
+        size = self._database.read_blocking(store_corpus.cluster_size, kind.name, cluster, seq) if matches else 0
         return Matched(
-            cluster_id=ids[earliest],
+            cluster_id=ids[cluster],
             matches=[(row.id, facts) for row, facts in matches],
             cluster_size=size,
-        ), earliest
+        ), cluster
 
     def _stand(
         self, standing: Standing, envelope: Envelope, claim: Claim, signals: Signals

@@ -25,6 +25,21 @@ def kind_of_space(prefix: str, space: str) -> str:
     return prefix + hashlib.blake2b(space.encode(), digest_size=NAME_BYTES).hexdigest()
 
 
+def cluster_of(seq: int, matches: Sequence[tuple[int, int]]) -> int:
+    """Return the `seq` of the video that names the cluster of video `seq`.
+
+    The one that is named already: it was the first to be finished, and what was stored of it is not written again. Of
+    two copies the one that was queued later may have been.
+
+    Args:
+        matches: `seq` and cluster of each video that matches.
+    """
+    if any(cluster == seq for _, cluster in matches):
+        return seq  # it is done again
+    heads = [other for other, cluster in matches if cluster == other]
+    return min(heads or [seq, *(other for other, _ in matches)])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Print:
     """What is kept of one video to find it again."""
@@ -50,11 +65,11 @@ class Matched:
     """What is written into the result."""
 
     cluster_id: str
-    """The earliest of the videos that match, this one included: its own id where none does."""
+    """The first to be finished of the videos that match, this one included: its own id where none does."""
     matches: Sequence[tuple[str, Mapping[str, JsonValue]]]
     """Video id and the kind's own facts, best first."""
     cluster_size: int
-    """Other videos that were filed under the same earliest video; more than `matches` where there are many."""
+    """Other videos that were filed under the same first video; more than `matches` where there are many."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

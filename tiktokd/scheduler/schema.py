@@ -183,7 +183,7 @@ corpus_prints = sa.Table(
     sqlite_autoincrement=True,
 )
 """What finds a finished video again: `entry` is filed in the index of its kind, `exact` is compared. A print that is
-written anew gets a new `revision`. `cluster` is the `seq` of the earliest video that it matched, or its own."""
+written anew gets a new `revision`. `cluster` is the `seq` of the video that names its cluster."""
 
 corpus_posts = sa.Table(
     "corpus_posts",

@@ -35,7 +35,7 @@ class NewPrint:
 
     kind: str
     cluster: int
-    """The `seq` of the earliest video that it matches, or its own."""
+    """The `seq` of the video that names its cluster: one that it matches, or itself."""
     entry: bytes
     """For the index."""
     exact: bytes
