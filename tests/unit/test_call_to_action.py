@@ -286,3 +286,15 @@ def test_the_users_own_phrases_replace_the_shipped_ones_and_broken_ones_are_refu
     own.write_text("[follow]\nen = ['(unclosed']\n")
     with pytest.raises(ConfigError, match=r"calls_to_action\.toml"):
         load(LoadContext(data_dir=tmp_path))
+
+
+def test_the_users_phrases_of_a_region_are_searched_like_those_of_its_language(tmp_path):
+    """A region has the script of its language, and its negations where it names none."""
+    (tmp_path / "calls_to_action.toml").write_text(
+        "[follow]\nzh-Hant = ['追蹤我']\npt-BR = ['segue~a~gente']\n[negation]\npt = 'nunca'\n"
+    )
+    own = load(LoadContext(data_dir=tmp_path))
+    told = [
+        search(own, Passage(kind="caption", text=text)) for text in ("請追蹤我", "segue a gente", "nunca segue a gente")
+    ]
+    assert [[match.lang for match in found] for found in told] == [["zh-Hant"], ["pt-BR"], []]

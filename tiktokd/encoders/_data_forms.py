@@ -33,13 +33,22 @@ def known(where: str, found: Iterable[str], able: Collection[str], *, what: str 
             raise ConfigError(f'{where}: nothing reads the {what} "{name}"; {meant(name, sorted(able))}')
 
 
-def languages(where: str, codes: Iterable[str]) -> None:
-    """Refuse a code that no recognition gives: words under it would not be used, or be told of by another name."""
+def languages(where: str, codes: Iterable[str], *, regions: bool = False) -> None:
+    """Refuse a code that no recognition gives: words under it would not be used, or be told of by another name.
+
+    Args:
+        regions: a region or script may stand behind it, as in pt-BR and zh-Hant (BCP 47).
+    """
     for code in codes:
-        if code not in LANGUAGES:
-            base = code.replace("_", "-").partition("-")[0].lower()
+        if (base_of(code) if regions else code) not in LANGUAGES:
+            base = base_of(code.replace("_", "-").lower())
             instead = f"write {base}" if base in LANGUAGES else "write it as in ISO 639-1: en, de, pt"
             raise ConfigError(f'{where}: "{code}" is the code of no language; {instead}')
+
+
+def base_of(code: str) -> str:
+    """Return the language of a code with a region or script."""
+    return code.partition("-")[0]
 
 
 def texts(where: str, value: Any, form: str) -> list[str]:

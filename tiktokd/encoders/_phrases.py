@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tiktokd import datafiles
-from tiktokd.encoders._data_forms import known, languages, texts
+from tiktokd.encoders._data_forms import base_of, known, languages, texts
 from tiktokd.errors import ConfigError
 from tiktokd.plugins import LoadContext
 from tiktokd.texts import IN_WORD, CallMatch, Passage, hashtags
@@ -101,7 +101,7 @@ def _check_keys(path: Path, table: Mapping[str, Any], kinds: Collection[str]) ->
         elif kind == "reminder":
             known(f"{path}: [reminder]", lists, ("all",))
         else:
-            languages(f"{path}: [{kind}]", lists)
+            languages(f"{path}: [{kind}]", lists, regions=True)
     if not table:
         raise ConfigError(f"{path}: no table is in it; write [kind] and below it {FORM}, or remove the file")
 
@@ -126,13 +126,17 @@ def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) ->
         return Phrases(
             patterns=patterns,
             read_patterns=_patterns(file, lists, glued=True) if glued else patterns,
-            scripts={lang: re.compile(SCRIPT.get(lang, LATIN if lang in IN_LATIN else ANY)) for lang in spoken},
+            scripts={lang: re.compile(_script(base_of(lang))) for lang in spoken},
             negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
             reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
             tags={kind: frozenset(words.split()) for kind, words in table.get("tags", {}).items()},
         )
     except (AttributeError, TypeError, re.error) as exc:
         raise ConfigError(f"{file}: every table is language = ['pattern', …]: {exc}") from exc
+
+
+def _script(lang: str) -> str:
+    return SCRIPT.get(lang, LATIN if lang in IN_LATIN else ANY)
 
 
 def search(model: Phrases, passage: Passage) -> list[CallMatch]:
@@ -204,14 +208,15 @@ def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
     before = words[-LOOK_BACK_WORDS:]
     if any(word in model.reminders for word in before):
         return False
-    return any(word in model.negations.get(lang, ()) for word in before)
+    negations = model.negations.get(lang, model.negations.get(base_of(lang), ()))
+    return any(word in negations for word in before)
 
 
 def _patterns(
     file: str | Path, lists: Iterable[tuple[str, str, Sequence[str]]], *, glued: bool = False
 ) -> tuple[Listed, ...]:
     return tuple(
-        Listed(kind, lang, *_pattern(f"{file}: [{kind}] {lang}", lang, phrases, glued=glued))
+        Listed(kind, lang, *_pattern(f"{file}: [{kind}] {lang}", base_of(lang), phrases, glued=glued))
         for kind, lang, phrases in lists
     )
 
