@@ -1,15 +1,14 @@
 """Write docs/analyzers.md and tiktokd/data/export.schema.json from the analyzers' own specifications: `make docs`."""
 
-import ast
 import importlib
 import inspect
 import json
 import sys
 from pathlib import Path
-from typing import TypeGuard
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from docs import fields
 from docs.schema import export_schema
 from tiktokd import graph
 from tiktokd.plugins import Analyzer, level
@@ -104,33 +103,21 @@ def _card(spec: Analyzer, catalogue: graph.Catalogue) -> str:
         lines.append(f"Encoders: {', '.join(encoders)}.")
     if spec.after:
         lines.append(f"Reads the results of {', '.join(spec.after)}.")
-    for kind, fields in _classes(module.__name__, spec):
+    for kind, rows in _classes(module.__name__, spec):
         lines += ["", f"*{kind}*\n", "| field | type | meaning |", "|---|---|---|"]
-        lines += [f"| `{n}` | {t} | {d} |" for n, t, d in fields]
+        lines += [f"| `{n}` | {t} | {d} |" for n, t, d in rows]
     return "\n".join(lines) + "\n"
 
 
 def _classes(module: str, spec: Analyzer) -> list[tuple[str, list[tuple[str, str, str]]]]:
     """Return the summary's class first, then the parts and segments of the file, each with its fields."""
-    tree = ast.parse(inspect.getsource(importlib.import_module(module)))
-    found = {n.name: _fields(n) for n in tree.body if _is_told(n) and _fields(n)}
+    found = {name: [_row(*row) for row in rows] for name, rows in fields.classes(module).items()}
     first = spec.output.__name__
-    return [(f"`summary` ({first})", found.pop(first, [])), *((f"{name}", fields) for name, fields in found.items())]
+    return [(f"`summary` ({first})", found.pop(first, [])), *found.items()]
 
 
-def _is_told(node: ast.stmt) -> TypeGuard[ast.ClassDef]:
-    return isinstance(node, ast.ClassDef) and not node.name.startswith("_")
-
-
-def _fields(node: ast.ClassDef) -> list[tuple[str, str, str]]:
-    rows = []
-    for here, following in zip(node.body, [*node.body[1:], None], strict=True):
-        if isinstance(here, ast.AnnAssign) and isinstance(here.target, ast.Name):
-            told = following.value if isinstance(following, ast.Expr) else None
-            text = str(told.value) if isinstance(told, ast.Constant) else ""
-            kind = ast.unparse(here.annotation).replace("|", "or")
-            rows.append((here.target.id, f"`{kind}`", " ".join(text.split()).replace("|", "\\|")))
-    return rows
+def _row(name: str, kind: str, meaning: str) -> tuple[str, str, str]:
+    return name, f"`{kind.replace('|', 'or')}`", meaning.replace("|", "\\|")
 
 
 def main() -> int:

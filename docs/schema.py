@@ -4,6 +4,7 @@ from typing import Any, get_args
 
 from pydantic import TypeAdapter
 
+from docs import fields
 from tiktokd import graph
 from tiktokd.errors import FailureClass
 from tiktokd.messages import AnalysisGroup
@@ -75,7 +76,9 @@ def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
     schema = Envelope.model_json_schema(ref_template="#/$defs/{model}")
     definitions |= schema.pop("$defs", {})
     summary = spec.output.model_json_schema(mode="serialization", ref_template=f"#/$defs/{spec.name}.{{model}}")
-    definitions |= {f"{spec.name}.{name}": part for name, part in summary.pop("$defs", {}).items()}
+    parts = summary.pop("$defs", {})
+    fields.describe({**parts, spec.output.__name__: summary}, spec.output.__module__)
+    definitions |= {f"{spec.name}.{name}": part for name, part in parts.items()}
     properties = schema["properties"]
     properties["analyzer"] = {"const": spec.name}
     properties["summary"] = {"anyOf": [{"type": "object", "maxProperties": 0}, summary]}
@@ -92,7 +95,9 @@ def _envelope(spec: Analyzer, definitions: dict[str, Any]) -> dict[str, Any]:
 def _segment(segment: type[Segment], analyzer: str, definitions: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of one stretch of an analyzer's timeline."""
     schema = segment.model_json_schema(mode="serialization", ref_template=f"#/$defs/{analyzer}.{{model}}")
-    definitions |= {f"{analyzer}.{name}": part for name, part in schema.pop("$defs", {}).items()}
+    parts = schema.pop("$defs", {})
+    fields.describe({**parts, segment.__name__: schema}, segment.__module__)
+    definitions |= {f"{analyzer}.{name}": part for name, part in parts.items()}
     for name in ("start_s", "end_s"):
         schema["properties"][name] |= {"minimum": 0}
     return schema

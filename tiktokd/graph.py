@@ -90,7 +90,8 @@ def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue
     weak = group in ("all", "fallback")
     runs = [a for a in mine if a.lightweight or not weak]
     fuse = {name for a in wanted for name in a.signals}
-    publish = {name for name in fuse if name in catalogue.encoders and _publishes(name, group, catalogue)}
+    publishers = _publishers(fuse, wanted, catalogue)
+    publish = {name for name, place in publishers.items() if group in ("all", *_serves(place))}
     needed = publish | {name for a in runs for name in (*a.uses, *a.optional)}
     if weak:
         # A light analyzer must not draw a heavy model into a CPU worker: Whisper on a CPU takes minutes per video.
@@ -204,8 +205,15 @@ def _serves(place: Literal["cpu", "gpu"]) -> tuple[AnalysisGroup, ...]:
     return ("gpu", "fallback") if place == "gpu" else ("cpu",)
 
 
-def _publishes(name: str, group: AnalysisGroup, catalogue: Catalogue) -> bool:
-    return group in ("all", *_serves("gpu" if on_gpu(catalogue.encoders[name]) else "cpu"))
+def _publishers(
+    fuse: Iterable[str], wanted: Iterable[Analyzer], catalogue: Catalogue
+) -> dict[str, Literal["cpu", "gpu"]]:
+    """Return which part of a video publishes each encoder's signals: that of the GPU where it computes it anyway."""
+    known = [name for name in fuse if name in catalogue.encoders]
+    gpus = [a for a in wanted if plugins.level(a) == 1 and home(a, catalogue) == "gpu"]
+    roots = {name for name in known if on_gpu(catalogue.encoders[name])}
+    there = {e.name for e in order(roots.union(*((*a.uses, *a.optional) for a in gpus)), catalogue)}
+    return {name: "gpu" if name in there else "cpu" for name in known}
 
 
 def _after_order(analyzers: Mapping[str, Analyzer]) -> list[Analyzer]:

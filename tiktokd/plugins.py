@@ -41,8 +41,8 @@ class Weights:
     revision: str | None
     """40 hex digits; `None`: the first `tiktokctl models pull` pins it in `models.lock`, a release here."""
     licence: str
-    size_mib: float
-    """Approximate download size."""
+    size_mib: float | None
+    """Approximate download size; `None`: of the user's own model, which only its hub knows."""
     has_config: bool = True
     """A `config.json` lies beside the tensors; False: the architecture is fixed and tensors are all there is."""
     by_hand: str | None = None

@@ -34,7 +34,7 @@ def chosen(weights: Weights, models: Mapping[str, str]) -> Weights:
     if wanted is None:
         return weights
     match = parse(wanted)
-    return replace(weights, hub_id=match[0], revision=match[1], licence="see its card", by_hand=None)
+    return replace(weights, hub_id=match[0], revision=match[1], licence="see its card", size_mib=None, by_hand=None)
 
 
 def parse(text: str) -> tuple[str, str | None]:
@@ -58,7 +58,8 @@ def locate(weights: Weights, models_dir: Path | None) -> Path:
     """
     path, form = _tensors(weights, models_dir), weights.conversion
     if path is None:
-        lacks = f"({weights.size_mib:.0f} MiB, {weights.licence}) is not on this machine"
+        size = "" if weights.size_mib is None else f"{weights.size_mib:.0f} MiB, "
+        lacks = f"({size}{weights.licence}) is not on this machine"
     elif form is None or (form.advice is None and _is_made(weights, models_dir)):
         return path
     else:

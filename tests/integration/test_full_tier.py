@@ -10,6 +10,7 @@ import pytest
 
 from tests import tiny_models
 from tests.contexts import odd_clips
+from tests.ranges import judge
 from tiktokd import graph
 from tiktokd.model import Metadata, Reason
 from tiktokd.plugins import Context, LoadContext
@@ -73,6 +74,7 @@ def test_with_all_weights_no_video_is_an_error_and_no_weights_are_asked_for(resu
         assert (envelope.reason is None) == (envelope.status == "ok"), envelope
         if envelope.status != "skipped":
             CATALOGUE.analyzers[name].output.model_validate(envelope.summary)
+        judge(envelope)
         for segment in envelope.segments:
             assert 0 <= segment["start_s"] <= segment["end_s"], (name, segment)
             CATALOGUE.analyzers[name].segment.model_validate(segment)

@@ -119,6 +119,19 @@ def test_list_says_what_is_here_and_what_for(hub, tmp_path):
     assert found["openai/whisper-large-v3-turbo"]["path"] is None
 
 
+def test_a_model_of_the_users_own_is_not_listed_with_the_size_of_the_one_it_replaces(tmp_path, monkeypatch):
+    shipped = models.pick(models.wanted(Config()), ["toxicity"])[0].weights
+    assert shipped.size_mib == 1061
+    monkeypatch.setenv("TIKTOKD_ANALYSIS__MODELS", '{ toxicity = "my/own" }')
+    (listed,) = json.loads(ctl(None, tmp_path, "models", "list", "toxicity", "--json").stdout)
+    assert (listed["id"], listed["download_mib"]) == ("my/own", None)
+    said = ctl(None, tmp_path, "models", "list", "toxicity").stdout
+    assert "(1 of unknown size): tiktokctl models pull toxicity" in said
+    assert "MiB" not in said
+    with pytest.raises(ModelMissing, match=r"^my/own \(see its card\) is not on this machine; run: "):
+        weights.locate(weights.chosen(shipped, {shipped.hub_id: "my/own"}), None)
+
+
 def test_a_hub_that_cannot_be_reached_is_one_clear_line(tmp_path):
     done = ctl(None, tmp_path, "models", "pull", "nsfw")
     assert done.returncode == 1

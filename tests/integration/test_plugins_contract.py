@@ -14,6 +14,7 @@ import pytest
 from tests import tiny_models
 from tests.analysis import analyze_arrays
 from tests.contexts import odd_clips, talk
+from tests.ranges import judge
 from tiktokd import graph, plugins, selection
 from tiktokd.model import Clip, Envelope, Metadata, Output, Reason
 from tiktokd.plugins import Analyzer, ClipArrays, Context, Encoder, LoadContext
@@ -100,6 +101,7 @@ def test_an_odd_video_gives_honest_results_everywhere(clip_name):
 
 def _check(envelope: Envelope) -> None:
     spec = CATALOGUE.analyzers[envelope.analyzer]
+    judge(envelope)
     json.loads(json.dumps(envelope.model_dump(mode="json"), allow_nan=False))
     if envelope.status == "ok":
         assert envelope.reason is None

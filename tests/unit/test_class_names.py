@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tiktokd.analyzers import _products, _sound_sources, audio_events, music_analysis, visual_moderation
-from tiktokd.encoders import ast, dfine
+from tiktokd.encoders import _prompts, ast, dfine
 
 TABLES = Path(__file__).resolve().parents[1] / "tables"
 
@@ -20,6 +20,20 @@ def lines(name):
 
 THINGS = frozenset(name.lower() for name in lines("objects365.txt")) - {dfine.NO_OBJECT}
 SOUNDS = frozenset(lines("audioset.txt"))
+PLAINER = {
+    "archaelogical_excavation": "archaeological_excavation", "balcony/exterior": "balcony",
+    "beauty_salon": "hair_salon", "carrousel": "carousel", "church/indoor": "church_interior",
+    "desert/sand": "desert", "discotheque": "nightclub", "field/wild": "field", "forest/broadleaf": "forest",
+    "garage/indoor": "garage", "gymnasium/indoor": "gym", "kindergarden_classroom": "kindergarten_classroom",
+    "lake/natural": "lake", "library/indoor": "library", "market/outdoor": "market_outdoors",
+    "museum/indoor": "museum", "music_studio": "recording_studio", "raceway": "racetrack",
+    "shopping_mall/indoor": "shopping_mall", "stage/indoor": "concert_stage",
+    "subway_station/platform": "subway_station", "temple/asia": "temple",
+    "train_station/platform": "train_station_platform",
+}  # fmt: skip
+"""Category of Places365 → id of ours, where it is not the same words."""
+UNDER_THE_SKY = {"archaelogical_excavation", "swimming_hole", "train_station/platform"}
+"""Places that its authors call indoors, and we do not."""
 
 
 def test_the_tables_are_whole():
@@ -54,3 +68,12 @@ def test_the_class_that_is_no_object_is_never_an_object():
 def test_every_class_that_judges_who_speaks_or_sings_counts_as_a_voice():
     voices = {name for name in SOUNDS if re.search("(?i)male|female|child", name) and re.search("(?i)spe|sing", name)}
     assert voices == set(ast.VOICES)
+
+
+def test_every_place_of_places365_is_among_the_scenes_and_on_its_side_of_the_wall():
+    groups = {label.id: label.group for label in _prompts.read("scenes", None).labels}
+    places = dict(line.rsplit(" ", 1) for line in lines("places365.txt"))
+    assert len(places) == 365
+    sides = {name: "outdoor" if side == "2" or name in UNDER_THE_SKY else "indoor" for name, side in places.items()}
+    assert {name: groups.get(PLAINER.get(name, name.replace("/", "_"))) for name in places} == sides
+    assert set(groups.values()) == {"indoor", "outdoor"}, "every place tells whether one is inside"

@@ -9,6 +9,7 @@ from tests.toy_daemon import NOW
 from tiktokd.cli._format import moment
 from tiktokd.cli._overview import overview, standing
 from tiktokd.cli._table import Column, fitting
+from tiktokd.cli.machine import _cost_note
 from tiktokd.cli.videos import without_name
 from tiktokd.model import State
 from tiktokd.protocol import LaneSnapshot, Rates, StatusAnswer, WorkerSnapshot
@@ -120,3 +121,8 @@ def test_times_of_today_need_no_date():
     now = datetime(2026, 1, 31, 12, tzinfo=UTC)
     assert moment("2026-01-31T03:04:05Z", now) == "03:04:05"
     assert moment("2026-01-30T23:59:59Z", now) == "2026-01-30"
+
+
+def test_costs_that_nobody_has_measured_yet_are_announced():
+    assert _cost_note([None, None]).endswith("shown once a video has been analyzed")
+    assert _cost_note([None, 3.0]).startswith("cost: mean time per video")

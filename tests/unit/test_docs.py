@@ -10,6 +10,8 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from docs import fields
+from tiktokd import graph
 from tiktokd.cli._parser import build, verbs
 from tiktokd.model import Envelope
 
@@ -31,6 +33,41 @@ def test_the_schema_of_the_export_holds_a_result_to_its_status():
         assert judge.is_valid(told), name
         assert not judge.is_valid(told | {"status": "ok", "reason": None}), f"{name}: complete, and empty"
         assert not judge.is_valid(told | {"summary": {"x": 1}}), f"{name}: skipped, and full"
+
+
+@pytest.mark.parametrize(
+    ("meaning", "limits"),
+    [
+        ("0..1, mean CIE lightness.", (0, 1)),
+        ("Share 0..0.2 of the picture's height.", (0, 0.2)),
+        ("x, y, w, h, shares 0..1 of the picture.", (0, 1)),
+        ("Cosine to the whole text, -1..1, unrelated phrases around 0.75.", (-1, 1)),
+        ("Group → 0..1 of the time.", (0, 1)),
+        ("Mean speed, short sides per second, 0 or more.", (0, None)),
+        ("Gated loudness, about -70..0.", None),
+        ("Spatial information, 0..about 250.", None),
+        ("Gaps of 0.25..5 s between stretches of speech.", None),
+        ("0: the likeliest words; 0.2..1: drawn with this much chance.", None),
+    ],
+)
+def test_a_range_that_holds_is_told_from_one_that_is_usual(meaning, limits):
+    found = fields.bounds(meaning)
+    assert (found.get("minimum"), found.get("maximum")) == (limits or (None, None))
+
+
+def test_the_schema_says_what_each_field_means_and_refuses_what_lies_outside_its_range():
+    schema = json.loads((ROOT / "tiktokd" / "data" / "export.schema.json").read_text())
+    for spec in graph.load().analyzers.values():
+        kinds = [schema["$defs"]["Video"]["properties"]["analysis"]["properties"][spec.name]["properties"]["summary"]]
+        kinds = [
+            kinds[0]["anyOf"][1],
+            *(part for name, part in schema["$defs"].items() if name.startswith(f"{spec.name}.")),
+        ]
+        silent = [f for kind in kinds for f, part in kind.get("properties", {}).items() if "description" not in part]
+        assert silent == [], spec.name
+    share = schema["$defs"]["color_palette.PaletteColour"]["properties"]["share"]
+    judge = jsonschema.Draft202012Validator(share)
+    assert (judge.is_valid(1.0), judge.is_valid(1.001)) == (True, False)
 
 
 def test_the_readme_names_only_targets_that_exist():

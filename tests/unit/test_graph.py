@@ -115,6 +115,31 @@ def test_an_encoder_whose_signals_are_wanted_runs_even_if_no_analyzer_of_the_gro
     assert graph.plan_level1(("hook",), "cpu", WORLD).publish == frozenset()
 
 
+def test_signals_come_from_the_part_of_a_video_that_computes_their_features_anyway():
+    """An encoder of the CPU that an analyzer of the GPU reads ran twice, once only to publish its signals."""
+    readers = [analyzer("move", uses=("pixels",), optional=("sound",)), analyzer("late", "fusion", signals=("sound",))]
+    world = catalogue(WORLD.encoders.values(), readers)
+    plans = {group: graph.plan_level1(("move", "late"), group, world) for group in ("cpu", "gpu", "fallback", "all")}
+    assert {group: plan.publish for group, plan in plans.items()} == {
+        "cpu": frozenset(), "gpu": {"sound"}, "fallback": {"sound"}, "all": {"sound"},
+    }  # fmt: skip
+    assert plans["cpu"].encoders == ()
+    alone = {group: graph.plan_level1(("late",), group, world).publish for group in ("cpu", "gpu")}
+    assert alone == {"cpu": {"sound"}, "gpu": frozenset()}
+
+
+def test_beside_a_gpu_only_what_analyzers_of_both_parts_read_is_computed_in_both():
+    everything = graph.load()
+    cpu, gpu = (graph.plan_level1(everything.analyzers, group, everything) for group in ("cpu", "gpu"))
+    assert {e.name for e in cpu.encoders} & {e.name for e in gpu.encoders} == {
+        "level",
+        "letterbox",
+        "shots",
+        "stillness",
+    }
+    assert not cpu.publish & gpu.publish
+
+
 def test_texts_publish_the_signals_that_they_have_for_the_corpus():
     told = encoder("told", input="text", signals=lambda _features: {})
     world = catalogue([told, encoder("silent", input="text")], [analyzer("late", "text", optional=("told", "silent"))])

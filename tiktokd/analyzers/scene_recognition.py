@@ -1,7 +1,7 @@
 """Where a video was filmed: places, indoors or outdoors, time of day, weather, over the clip and per shot.
 
-Zero-shot by SigLIP2 against place names (Places365's, Zhou et al. 2018). A place is named only where it stands out
-among the other places and beats prompts that describe nothing. Scores are shares, not probabilities.
+Zero-shot by SigLIP2 against the 365 places of Places365 (Zhou et al. 2018) and a few more. A place is named only where
+it stands out among the other places and beats prompts that describe nothing. Scores are shares, not probabilities.
 
 Bad at green screens, filters, close-ups of faces and things (no place is named), and drawn or rendered scenes.
 Source: SigLIP2 (arXiv 2502.14786, Apache-2.0); prompts in data/prompts/{scenes,time_of_day,weather}.toml.

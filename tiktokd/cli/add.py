@@ -189,7 +189,7 @@ def _analyzers_argument(parser: argparse.ArgumentParser) -> None:
         "--analyzers",
         type=names,
         metavar="A,B",
-        help="run these alone, by name or group; see `tiktokctl analyzers`",
+        help="run these and those that they read, by name or group; see `tiktokctl analyzers`",
     )
 
 

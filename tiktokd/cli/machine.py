@@ -3,6 +3,7 @@
 import argparse
 import json
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from tiktokd import paths
@@ -49,10 +50,7 @@ def _analyzers(session: Session, _args: argparse.Namespace) -> int:
         )
         rows.append((escape(each["name"]), tier, *map(escape, texts)))
     session.show(fitting(columns, rows, session.console.width))
-    if any(each["cost_ms"] is not None for each in found):
-        session.show(
-            "\ncost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
-        )
+    session.show(f"\n{_cost_note(each['cost_ms'] for each in found)}")
     if not all(each["enabled"] for each in found):
         session.show(
             "\noff: neither in analysis.analyzers nor read by one that is; `add-urls --analyzers NAME` runs it for the "
@@ -70,6 +68,13 @@ def _cost(ms: float | None) -> str:
     if ms is None:
         return ""
     return f"{ms:.0f} ms" if ms < 1000 else f"{ms / 1000:.1f} s"
+
+
+def _cost_note(costs: Iterable[float | None]) -> str:
+    """Return what the column of costs is, which is not there before the first video."""
+    if all(cost is None for cost in costs):
+        return "cost: measured on this machine, and shown once a video has been analyzed"
+    return "cost: mean time per video on this machine, with its encoders; shared ones run once, count for each"
 
 
 def _lacking(reason: str) -> str:

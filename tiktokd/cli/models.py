@@ -39,8 +39,8 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     )  # fmt: skip
     rows = []
     for model in found:
-        bytes_ = model.size_bytes / MIB if model.path else model.weights.size_mib
-        names = escape(model.weights.hub_id), "yes" if model.path else "no", f"{bytes_:,.0f} MiB", _note(model)
+        mib = model.size_bytes / MIB if model.path else model.weights.size_mib
+        names = escape(model.weights.hub_id), "yes" if model.path else "no", _size(mib), _note(model)
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
@@ -52,14 +52,18 @@ def _list(session: Session, args: argparse.Namespace) -> int:
             session.say(f"{model.weights.hub_id} {model.left_out}; only by its own name: {_how_to_get(session, model)}")
     missing = [m for m in found if m.path is None and not m.weights.by_hand and not m.left_out]
     if missing:
-        total = sum(m.weights.size_mib for m in missing)
+        total = sum(m.weights.size_mib or 0 for m in missing)
+        more = sum(m.weights.size_mib is None for m in missing)
+        sizes = [*([f"about {total:,.0f} MiB"] if total else []), *([f"{more} of unknown size"] if more else [])]
         which = " ".join(args.names) or "all"
-        session.say(
-            f"fetch all {len(missing)} that are missing (about {total:,.0f} MiB): tiktokctl models pull {which}"
-        )
+        session.say(f"fetch all {len(missing)} that are missing ({', '.join(sizes)}): tiktokctl models pull {which}")
     if idle := [m.weights.hub_id for m in found if m.idle]:
         session.say(f"this machine shows no GPU, so nothing here would run these: {', '.join(idle)}")
     return EXIT_OK
+
+
+def _size(mib: float | None) -> str:
+    return "" if mib is None else f"{mib:,.0f} MiB"
 
 
 def _note(model: "Model") -> str:
@@ -153,7 +157,8 @@ def _place(model: "Model", target: Path) -> Path:
 def _how_to_get(session: Session, model: "Model") -> str:
     from tiktokd import weights
 
-    return f"{weights.how_to_get(model.weights, session.config.models_dir)} ({model.weights.size_mib:,.0f} MiB)"
+    size = f" ({_size(model.weights.size_mib)})" if model.weights.size_mib else ""
+    return f"{weights.how_to_get(model.weights, session.config.models_dir)}{size}"
 
 
 def _convert(session: Session, args: argparse.Namespace) -> int:

@@ -122,7 +122,7 @@ def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
         "--analyzers",
         type=names,
         metavar="A,B",
-        help="run these alone, by name or group, and keep the results of the others",
+        help="run these and those that they read, by name or group, and keep the results of the others",
     )
 
 
