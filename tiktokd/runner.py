@@ -17,6 +17,8 @@ from tiktokd.model import Envelope, ModelUsed, Reason, Signals, Tier
 from tiktokd.plugins import ABSENT, MODELS, Analyzer, Context, Encoder, LoadContext, Result, skipped
 
 log = logging.getLogger(__name__)
+NEEDS_GPU = "it runs on a GPU alone, and none is at work here (gpu.devices)"
+"""Said with the command that fetches a model which would stay idle."""
 Report = Callable[[str], None]
 """Told the name of each plug-in before it runs."""
 
@@ -178,7 +180,7 @@ class Runner:
         if result is None:
             facts = graph.facts(analyzer, self.catalogue, self.load)
             if facts.tier == "none":
-                result = skipped("model_missing", facts.reason)
+                result = skipped("model_missing", f"{facts.reason}; {NEEDS_GPU}")
             else:
                 result = skipped("cpu_fallback", "too heavy for a CPU worker; it needs a GPU (gpu.devices)")
         return Envelope(
@@ -239,7 +241,7 @@ class Runner:
             if encoder.name not in features.values and encoder.name not in features.absent:
                 fetch = graph.missing(encoder.name, self.catalogue, self.load)
                 no_gpu: tuple[Reason, str] = ("cpu_fallback", f"{encoder.name} needs a GPU (gpu.devices)")
-                features.absent[encoder.name] = ("model_missing", fetch) if fetch else no_gpu
+                features.absent[encoder.name] = ("model_missing", f"{fetch}; {NEEDS_GPU}") if fetch else no_gpu
         return _told({name: features.absent[name] for name in lost if name in features.absent})
 
 

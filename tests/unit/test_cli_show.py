@@ -266,7 +266,8 @@ def test_analyses_stand_under_their_group_and_what_was_not_done_under_its_reason
 
 
 def test_an_analyzer_that_lacks_two_models_names_the_commands_for_both():
-    message = "a: x/y is not here; run: tiktokctl models pull x/y; b: z is not here; run: tiktokctl models pull z"
+    gpu = "; it runs on a GPU alone, and none is at work here (gpu.devices)"
+    message = f"a: x/y is not here; run: tiktokctl models pull x/y; b: z is not here; run: tiktokctl models pull z{gpu}"
     lines = [
         line.strip()
         for line in shown(
@@ -274,7 +275,7 @@ def test_an_analyzer_that_lacks_two_models_names_the_commands_for_both():
         ).splitlines()
     ]
     assert lines[lines.index("model missing  topic") + 1 :][:2] == [
-        "→ tiktokctl models pull x/y", "→ tiktokctl models pull z",
+        "→ tiktokctl models pull x/y", "→ tiktokctl models pull z; it runs on a GPU alone",
     ]  # fmt: skip
 
 

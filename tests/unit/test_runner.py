@@ -149,6 +149,8 @@ def test_without_a_gpu_too_a_video_with_nothing_for_a_model_is_not_asked_for_it(
 
     assert said(3) == ("no_speech", "nobody speaks")
     assert said(30)[0] == "model_missing"
+    assert "tiktokctl models pull" in said(30)[1]
+    assert said(30)[1].endswith("; it runs on a GPU alone, and none is at work here (gpu.devices)")
 
 
 def test_an_encoder_that_trips_while_it_is_looked_at_costs_no_other_result():
@@ -241,6 +243,9 @@ def test_without_a_gpu_level_two_hears_of_the_gpu_and_not_of_weights_that_are_th
     _signals, late = fused([encoder("x", "gpu", weights=HUB, items=lambda _c: [1], load=missing)], lacking)
     assert late.reason == "model_missing"
     assert "tiktokctl models pull" in late.message
+    assert late.message.endswith("it runs on a GPU alone, and none is at work here (gpu.devices)"), (
+        "fetching is not all"
+    )
 
 
 def test_a_result_names_the_weights_behind_the_signals_that_it_read():

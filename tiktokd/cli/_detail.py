@@ -35,7 +35,7 @@ GROUPS = {
     "": "analyses",
 }
 """An analyzer's group → heading, in the order of reading."""
-_COMMAND = re.compile(r"tiktokctl models pull [^\s;]+")
+_COMMAND = re.compile(r"tiktokctl models pull [^\s;]+(?:; it runs on a GPU alone)?")
 
 
 def detail(video: Mapping[str, Any], groups: Mapping[str, str], *, width: int, full: bool) -> RenderableType:
