@@ -146,8 +146,9 @@ def test_a_band_gives_the_lines_of_the_whole_picture_and_leaves_out_what_its_edg
 
 
 def test_a_short_word_is_not_filled_up_to_the_width_of_a_sentence(reader):
-    read = reader.recognizer.text_rec
     crop = write(backdrop((96, 48), 1), [("so", 2, 30)])
+    reader.read(crop)  # the library makes its recognizer at the first use
+    read = reader.recognizer.text_rec
     wide = read.resize_norm_img(crop, max(read.rec_image_shape[2] / read.rec_image_shape[1], 96 / 48))
     assert wide.shape == (3, 48, 96)
 
