@@ -69,6 +69,8 @@ class ImageEmbeddings:
     """Model and revision; vectors of different spaces must never be compared."""
     taxonomies: dict[str, LabelCosines]
     """By file name in `data/prompts`; empty where the model has no text tower."""
+    weight: Floats | None = None
+    """(N,) share of the video that each frame stands for; `None`: all alike."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +89,8 @@ class FrameDetections:
 
     pts_s: float
     found: tuple[Detection, ...]
+    share: float = 0.0
+    """0..1 of the video that this frame stands for; 0: nobody asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +165,20 @@ def shares(times_s: Sequence[float], duration_s: float) -> list[float]:
     lengths = holds(times_s, duration_s)
     total = sum(lengths)
     return [length / total if total > 0 else 1.0 / len(lengths) for length in lengths]
+
+
+def mean_over(values: Sequence[float], weights: Sequence[float]) -> float:
+    """Return the weighted mean of one value or more, the plain one where nothing weighs."""
+    return float(np.average(values, weights=weights if sum(weights) > 0 else None))
+
+
+def median_over(values: Sequence[float] | Floats, weights: Sequence[float] | Floats) -> float:
+    """Return the weighted median of one value or more: half of the weight lies below, the mean of two on a tie."""
+    order = np.argsort(values, kind="stable")
+    weighed = np.asarray(weights, np.float64)[order] if sum(weights) > 0 else np.ones(len(order))
+    reached = np.cumsum(weighed) / weighed.sum()
+    low, high = (int(np.searchsorted(reached, at)) for at in (0.5 - 1e-9, 0.5 + 1e-9))
+    return (float(values[order[low]]) + float(values[order[min(high, len(order) - 1)]])) / 2
 
 
 def iou(a: Box, b: Box) -> float:

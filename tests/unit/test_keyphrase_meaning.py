@@ -65,7 +65,7 @@ def test_the_phrase_nearest_to_the_whole_text_comes_first():
 
 
 def seen(**labels):
-    found = {name.replace("_", " "): {"frame_ratio": r, "score": s, "first_s": t} for name, (r, s, t) in labels.items()}
+    found = {name.replace("_", " "): {"time_ratio": r, "score": s, "first_s": t} for name, (r, s, t) in labels.items()}
     return {"dfine": {"labels": found, "people": []}}
 
 
@@ -82,13 +82,13 @@ def test_boxes_become_signals_with_first_moments_and_people_per_frame():
         return Detection(label=label, score=0.7, box=(0.1, 0.1, 0.2, 0.2))
 
     frames = (
-        FrameDetections(pts_s=0.0, found=(box("person"), box("person"))),
-        FrameDetections(pts_s=1.0, found=(box("watch"),)),
+        FrameDetections(pts_s=0.0, found=(box("person"), box("person")), share=0.75),
+        FrameDetections(pts_s=1.0, found=(box("watch"),), share=0.25),
     )
     assert dfine.signals(frames) == {
         "labels": {
-            "person": {"frame_ratio": 0.5, "score": 0.7, "first_s": 0.0},
-            "watch": {"frame_ratio": 0.5, "score": 0.7, "first_s": 1.0},
+            "person": {"time_ratio": 0.75, "score": 0.7, "first_s": 0.0},
+            "watch": {"time_ratio": 0.25, "score": 0.7, "first_s": 1.0},
         },
         "people": [[0.0, 0.04, 0.04], [1.0]],
     }

@@ -4,6 +4,7 @@ import pytest
 
 from tests.contexts import facts
 from tiktokd.analyzers import object_detection
+from tiktokd.encoders import dfine
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Context
 
@@ -61,3 +62,17 @@ def test_an_area_is_a_share_of_the_picture_and_never_more_than_all_of_it():
 
 def test_nothing_in_the_picture_is_an_empty_list():
     assert judged([], []).output.objects == []
+
+
+def test_an_area_is_a_mean_over_the_time_and_not_over_the_frames():
+    result = judged([box(0, size=0.5)], [box(0, size=1.0)], duration_s=5.0)
+    assert result.output.objects[0].area_ratio_mean == pytest.approx(0.25 * 0.1 + 1.0 * 0.9)
+
+
+def test_a_label_has_its_share_of_the_time_and_not_of_the_frames():
+    cup, bottle = box(0.1), box(0.1, label="bottle")
+    frames = [FrameDetections(pts_s=t, found=(what,)) for t, what in ((0.0, cup), (0.5, cup), (1.0, bottle))]
+    found = dfine.collect(Context(facts=facts(duration_s=5.0, frames=3, audio=False)), frames)
+    assert {label: one["time_ratio"] for label, one in dfine.signals(found)["labels"].items()} == {
+        "bottle": 0.8, "cup": 0.2
+    }  # fmt: skip

@@ -1,6 +1,7 @@
 """The first picture against the rest, and who faces the camera in the opening."""
 
 import json
+import math
 
 import numpy as np
 import pytest
@@ -14,6 +15,11 @@ from tiktokd.plugins import Context
 AXES = np.eye(4, dtype=np.float32)
 
 
+def ends(vectors, weight=None):
+    """Return what is special about the ends; every frame stands for the same time unless said."""
+    return siglip2.ends(vectors, np.ones(len(vectors), np.float32) if weight is None else weight)
+
+
 def around(axis, count, seed=0):
     """Return `count` vectors of length 1 that lie near one axis."""
     made = AXES[axis] + np.random.default_rng(seed).normal(0, 0.2, (count, 4))
@@ -22,21 +28,35 @@ def around(axis, count, seed=0):
 
 def test_a_first_frame_unlike_the_rest_is_new_and_a_usual_one_is_not():
     rest = around(0, 9)
-    strange = novelty({"ends": siglip2.ends(np.concatenate([AXES[1:2], rest]))})
-    usual = novelty({"ends": siglip2.ends(np.concatenate([around(0, 1, 5), rest]))})
+    strange = novelty({"ends": ends(np.concatenate([AXES[1:2], rest]))})
+    usual = novelty({"ends": ends(np.concatenate([around(0, 1, 5), rest]))})
     assert strange > 3.0 > usual > 0.0
 
 
 def test_a_still_picture_and_two_frames_have_no_new_frame():
-    assert novelty({"ends": siglip2.ends(np.repeat(AXES[:1], 5, axis=0))}) is None
-    assert siglip2.ends(AXES[:2]) is None
+    assert novelty({"ends": ends(np.repeat(AXES[:1], 5, axis=0))}) is None
+    assert ends(AXES[:2]) is None
     assert novelty({"ends": None}) is None
     assert novelty({}) is None
 
 
 def test_the_seam_is_the_cosine_of_the_last_and_the_first_frame():
-    loop = siglip2.ends(np.stack([AXES[0], AXES[1], AXES[2], AXES[0]]))
+    loop = ends(np.stack([AXES[0], AXES[1], AXES[2], AXES[0]]))
     assert (loop["seam_cosine"], loop["usual_cosine"]) == (1.0, 0.0)
+
+
+def test_frames_of_a_dense_opening_count_by_their_time():
+    opening, rest = np.repeat(AXES[:1], 6, axis=0), np.repeat(AXES[1:2], 5, axis=0)
+    weight = np.array([0.5] * 6 + [2.0] * 5, np.float32) / 13.0
+    told = ends(np.concatenate([opening, rest]), weight)
+    # The others of the first: 2.5 s of the opening and 10 s of the rest.
+    assert told["first_apart"] == pytest.approx(1.0 - 2.5 / math.hypot(2.5, 10.0), abs=1e-4)
+    assert told["usual_apart"] == pytest.approx(1.0 - 8.0 / math.hypot(8.0, 3.0), abs=1e-4)
+    images = ImageEmbeddings(
+        vectors=np.concatenate([opening, rest]), pts_s=np.arange(11.0), space="a@1", taxonomies={}, weight=weight
+    )
+    mean = siglip2.signals(images)["mean"]
+    assert mean[:2] == pytest.approx([3 / math.hypot(3, 10), 10 / math.hypot(3, 10)], abs=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,24 @@ def test_time_on_screen_is_time_and_not_frames():
     assert found.person_screen_ratio == pytest.approx(0.1)
 
 
+def test_joints_and_heads_count_by_the_time_of_their_frames_too():
+    seen = {"people": [[0.0, 0.4, 0.4], [0.5, 0.4, 0.4], [1.0, 0.4], [5.0]]}
+    poses = [skeleton(hide=("nose",)), skeleton(hide=("nose",), pts_s=0.5), zoomed(0.4, pts_s=1.0)]
+    media = facts(duration_s=10.0, frames=300, audio=True)
+    signals = {"dfine": seen, "vitpose": vitpose.signals(poses)}
+    found = people_framing.analyze(Context(facts=media, signals=signals)).output
+    assert (found.people_max, found.people_median) == (2, 1.0)
+    assert found.facing_ratio == pytest.approx(0.8)
+    assert (found.framing.close, found.framing.medium, found.framing.full) == (0.8, 0.0, 0.2)
+
+
+def test_movement_is_over_the_time_between_samples():
+    # 0.4 body heights in half a second, then nothing for two: 0.16 per second, and not the mean 0.4 of both steps.
+    poses = [skeleton(), skeleton(box=(0.2, 0.1 + 0.4 * 0.8, 0.6, 0.8), pts_s=0.5)]
+    moved = people_framing.movement([*poses, skeleton(box=poses[1].box, pts_s=2.5)])
+    assert moved == pytest.approx(0.4 / 2.5, abs=1e-3)
+
+
 def test_without_keypoints_nothing_is_said_of_bodies_and_the_reason_is_the_true_one():
     for why in ("model_missing", "cpu_fallback"):
         result = judged([1, 1], why)

@@ -101,5 +101,5 @@ ANALYZER = Analyzer(
     signals=("picture_labels", "siglip2", "dfine", "person_motion", "beats", "videoprism"),
     needs_signals=("siglip2", "picture_labels"),
     needs=frozenset({"video"}),
-    version="5",
+    version="6",
 )

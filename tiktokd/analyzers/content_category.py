@@ -243,5 +243,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "picture_labels", "ast"),
     needs_model=True,
-    version="4",
+    version="5",
 )

@@ -288,5 +288,5 @@ ANALYZER = Analyzer(
     optional=("e5", "siglip2_text"),
     after=("on_screen_text", "speech_transcription"),
     signals=("siglip2", "dfine", "ast"),
-    version="5",
+    version="6",
 )

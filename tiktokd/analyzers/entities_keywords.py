@@ -39,7 +39,7 @@ Source = Literal["caption", "ocr", "speech"]
 Shown = Literal["caption", "ocr", "speech", "picture"]
 PHRASES_PER_SOURCE = 5
 PRODUCTS_MAX, PRODUCT_RATIO, PRODUCT_SCORE = 5, 0.25, 0.5
-"""Kinds of products listed; share of the sampled frames, and best box score (the model card's threshold) of each."""
+"""Kinds of products listed; share of the time, and best box score (the model card's threshold) of each."""
 NAME_SCORE = 0.8
 """Least mean score of a name; below it the tagger takes capitals for names."""
 
@@ -184,9 +184,9 @@ def _products(signal: Mapping[str, Any]) -> list[Entity]:
     seen = [
         (label, one)
         for label, one in signal.get("labels", {}).items()
-        if label in PRODUCTS and one["frame_ratio"] >= PRODUCT_RATIO and one["score"] >= PRODUCT_SCORE
+        if label in PRODUCTS and one["time_ratio"] >= PRODUCT_RATIO and one["score"] >= PRODUCT_SCORE
     ]
-    seen.sort(key=lambda pair: (-pair[1]["frame_ratio"], pair[0]))
+    seen.sort(key=lambda pair: (-pair[1]["time_ratio"], pair[0]))
     return [
         Entity(text=label, type="product", source="picture", t_s=one["first_s"]) for label, one in seen[:PRODUCTS_MAX]
     ]
@@ -265,5 +265,5 @@ ANALYZER = Analyzer(
     optional=("ner", "e5"),
     signals=("dfine", "logos", "owlv2"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
-    version="6",
+    version="7",
 )

@@ -262,5 +262,5 @@ ANALYZER = Analyzer(
         "on_screen_text", "speech_transcription", "vocal_delivery", "shot_boundaries", "loudness",
     ),
     signals=("flow", "siglip2", "dfine", "vitpose"),
-    version="5",
+    version="6",
 )  # fmt: skip

@@ -165,5 +165,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("seam", "siglip2"),
     needs=frozenset({"video"}),
-    version="7",
+    version="8",
 )

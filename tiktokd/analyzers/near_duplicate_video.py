@@ -116,5 +116,5 @@ ANALYZER = Analyzer(
     uses=("frame_hashes",),
     signals=("siglip2",),
     needs=frozenset({"video"}),
-    version="5",
+    version="6",
 )

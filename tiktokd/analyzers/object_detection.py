@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from tiktokd.model import Output, Segment
-from tiktokd.pictures import Box, Detection, FrameDetections, holds, iou
+from tiktokd.pictures import Box, Detection, FrameDetections, holds, iou, mean_over
 from tiktokd.plugins import Analyzer, Context, Result, ok
 
 IOU_MIN = 0.3
@@ -29,7 +29,7 @@ class SeenObject(Output):
     screen_time_s: float
     """Seconds in which at least one is visible, to the sampling step."""
     area_ratio_mean: float
-    """0..1 of the picture, mean over the frames that show it, boxes added up and capped at 1."""
+    """0..1 of the picture, mean over the time in which it is seen, boxes added up and capped at 1."""
     score_max: float
     """0..1, the detector's best score; not calibrated on short video."""
 
@@ -80,7 +80,7 @@ def _summary(label: str, frames: Sequence[FrameDetections], durations: Sequence[
         label=label,
         count_max=max(len(found) for found in boxes),
         screen_time_s=round(sum(hold for _f, hold in shown), 3),
-        area_ratio_mean=round(sum(areas) / len(areas), 4),
+        area_ratio_mean=round(mean_over(areas, [hold for _f, hold in shown]), 4),
         score_max=round(max(d.score for found in boxes for d in found), 4),
     )
 
@@ -132,5 +132,5 @@ ANALYZER = Analyzer(
     uses=("dfine",),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="2",
+    version="3",
 )

@@ -22,7 +22,18 @@ import numpy as np
 
 from tiktokd.analyzers import _dance
 from tiktokd.model import Output, Reason, Segment
-from tiktokd.pictures import COCO_KEYPOINTS, SEEN, Pose, facing, iou, shares, told_poses, visible
+from tiktokd.pictures import (
+    COCO_KEYPOINTS,
+    SEEN,
+    Pose,
+    facing,
+    iou,
+    mean_over,
+    median_over,
+    shares,
+    told_poses,
+    visible,
+)
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 
 OF_POSES = ("framing", "facing_ratio", "hands_raised_ratio", "movement_energy")
@@ -34,7 +45,7 @@ CLOSE_HEIGHT, FULL_HEIGHT = 0.85, 0.5
 
 
 class Framing(Output):
-    """Shares of the person samples; they add up to 1."""
+    """Shares of the time of the people whose joints were looked at; they add up to 1."""
 
     close: float
     """0..1: head and shoulders."""
@@ -50,17 +61,17 @@ class PeopleFraming(Output):
     people_max: int
     """Most people in one sampled frame."""
     people_median: float
-    """Median over the frames that show anybody."""
+    """Median over the time in which anybody is seen."""
     person_screen_ratio: float
     """0..1 of the time, to the sampling step, in which anybody is seen."""
     framing: Framing | None
     """`None` without keypoints."""
     facing_ratio: float | None
-    """0..1 of the person samples with nose and both eyes visible; `None` without keypoints."""
+    """0..1 of the same time with nose and both eyes visible; `None` without keypoints."""
     hands_raised_ratio: float | None
-    """0..1 of the person samples with a wrist above its shoulder; `None` without keypoints."""
+    """0..1 of the same time with a wrist above its shoulder; `None` without keypoints."""
     movement_energy: float | None
-    """Mean travel of visible joints per second in body heights, between neighbouring samples that show one person;
+    """Travel of visible joints per second in body heights, between neighbouring samples that show one person;
     `None`: no two do."""
     dance_sync: float | None
     """0..1, how much of the movement keeps to the beat beyond chance; `None`: see `unknown`."""
@@ -90,8 +101,7 @@ def analyze(context: Context) -> Result:
     lack = context.lack("vitpose")
     if lack:
         unknown |= dict.fromkeys(OF_POSES, lack[0])
-    screen = _screen_ratio(times, counts, context.facts.duration_s)
-    output = _output(counts, screen, poses, sync, unknown)
+    output = _output(times, counts, context.facts.duration_s, poses, unknown, sync=sync)
     segments = _segments(times, counts, context.facts.duration_s)
     if lack:
         return partial(
@@ -109,31 +119,35 @@ def by_faces(context: Context) -> Result:
         looked = "no frontal face was seen, which is not nobody; " if frames else ""
         return skipped(reason, f"{looked}people: {needs}")
     unknown: dict[str, str] = dict.fromkeys((*OF_POSES, "dance_sync"), reason)
-    output = _output(counts, _screen_ratio(times, counts, context.facts.duration_s), [], None, unknown)
+    output = _output(times, counts, context.facts.duration_s, [], unknown)
     message = f"frontal faces alone, so these are lower bounds; bodies: {needs}"
     segments = _segments(times, counts, context.facts.duration_s)
     return partial(output, reason, message, segments, calibrated=False, tier="lite")
 
 
-def _screen_ratio(times_s: Sequence[float], counts: Sequence[int], duration_s: float) -> float:
-    shown = zip(shares(times_s, duration_s), counts, strict=True)
-    return round(sum(share for share, count in shown if count), 4)
-
-
 def _output(
-    counts: Sequence[int], screen_ratio: float, poses: Sequence[Pose], sync: float | None, unknown: dict[str, str]
+    times_s: Sequence[float],
+    counts: Sequence[int],
+    duration_s: float,
+    poses: Sequence[Pose],
+    unknown: dict[str, str],
+    *,
+    sync: float | None = None,
 ) -> PeopleFraming:
+    of_frame = dict(zip(times_s, shares(times_s, duration_s), strict=True))
+    shown = [(count, share) for count, share in zip(counts, of_frame.values(), strict=True) if count]
+    weights = [of_frame[pose.pts_s] for pose in poses]
     energy = movement(poses)
     if energy is None:
         too_few: Reason = "too_short"
         unknown = {"movement_energy": too_few} | unknown
     return PeopleFraming(
         people_max=max(counts),
-        people_median=float(np.median([c for c in counts if c])),
-        person_screen_ratio=screen_ratio,
-        framing=_framing([framing(p) for p in poses]) if poses else None,
-        facing_ratio=_share([facing(p) for p in poses]),
-        hands_raised_ratio=_share([hands_raised(p) for p in poses]),
+        people_median=median_over([count for count, _share in shown], [share for _count, share in shown]),
+        person_screen_ratio=round(sum(share for _count, share in shown), 4),
+        framing=_framing([framing(p) for p in poses], weights) if poses else None,
+        facing_ratio=_share([facing(p) for p in poses], weights),
+        hands_raised_ratio=_share([hands_raised(p) for p in poses], weights),
         movement_energy=energy,
         dance_sync=sync,
         unknown=unknown,
@@ -162,34 +176,37 @@ def hands_raised(pose: Pose) -> bool:
 
 
 def movement(poses: Sequence[Pose]) -> float | None:
-    """Return the mean travel of joints per second in body heights, between neighbouring samples of one person.
+    """Return the travel of joints per second in body heights, between neighbouring samples of one person.
 
     The largest person of a sample is followed to the next one; where no box there overlaps, after a cut for instance,
     nothing is known of how they moved.
     """
     samples = [list(group) for _t, group in itertools.groupby(sorted(poses, key=_time), key=_time)]
-    travels = []
+    travelled = seconds = 0.0
     for before, after in itertools.pairwise(samples):
         a = max(before, key=lambda pose: pose.box[2] * pose.box[3])
         b = max(after, key=lambda pose: iou(a.box, pose.box))
         both = (a.points[:, 2] >= SEEN) & (b.points[:, 2] >= SEEN)
         if iou(a.box, b.box) >= SAME_PERSON and both.any():
             travel = np.linalg.norm(a.points[both, :2] - b.points[both, :2], axis=1).mean()
-            travels.append(float(travel) / max(a.box[3], b.box[3]) / (b.pts_s - a.pts_s))
-    return round(sum(travels) / len(travels), 4) if travels else None
+            travelled += float(travel) / max(a.box[3], b.box[3])
+            seconds += b.pts_s - a.pts_s
+    return round(travelled / seconds, 4) if seconds > 0 else None
 
 
 def _time(pose: Pose) -> float:
     return pose.pts_s
 
 
-def _framing(shares: Sequence[str]) -> Framing:
-    close, medium, full = (round(shares.count(kind) / len(shares), 4) for kind in ("close", "medium", "full"))
+def _framing(kinds: Sequence[str], weights: Sequence[float]) -> Framing:
+    close, medium, full = (
+        round(mean_over([float(one == kind) for one in kinds], weights), 4) for kind in ("close", "medium", "full")
+    )
     return Framing(close=close, medium=medium, full=full)
 
 
-def _share(flags: Sequence[bool]) -> float | None:
-    return round(sum(flags) / len(flags), 4) if flags else None
+def _share(flags: Sequence[bool], weights: Sequence[float]) -> float | None:
+    return round(mean_over([float(flag) for flag in flags], weights), 4) if flags else None
 
 
 def _segments(times: Sequence[float], counts: Sequence[int], duration_s: float) -> list[PeopleSegment]:
@@ -215,5 +232,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),
-    version="6",
+    version="7",
 )

@@ -223,5 +223,5 @@ ANALYZER = Analyzer(
     after=("on_screen_text",),
     signals=("staging", "letterbox", "luma_statistics", "siglip2", "dfine", "vitpose", "vad", "ast"),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

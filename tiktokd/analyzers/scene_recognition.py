@@ -124,5 +124,5 @@ ANALYZER = Analyzer(
     uses=("siglip2", "shots"),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="4",
+    version="5",
 )

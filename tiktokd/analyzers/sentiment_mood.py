@@ -259,5 +259,5 @@ ANALYZER = Analyzer(
     optional=("vader", "sentiment"),
     after=("on_screen_text", "speech_transcription", "language_identification"),
     signals=("siglip2", "ast"),
-    version="5",
+    version="6",
 )

@@ -195,5 +195,5 @@ ANALYZER = Analyzer(
     needs_model=True,
     needs=frozenset({"video"}),
     lightweight=False,
-    version="3",
+    version="4",
 )

@@ -208,5 +208,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     signals=("luma_statistics", "letterbox", "siglip2"),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

@@ -7,12 +7,12 @@ Source: Peng et al. 2024, "D-FINE", arXiv 2410.13842; ustc-community/dfine-small
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tiktokd.encoders import _hub, _pixels
 from tiktokd.model import ModelUsed
-from tiktokd.pictures import Detection, FrameDetections
+from tiktokd.pictures import Detection, FrameDetections, shares
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 
 WEIGHTS = Weights(
@@ -102,30 +102,30 @@ def corner(box: Array) -> tuple[float, float, float, float]:
     return left, top, max(right - left, 0.0), max(bottom - top, 0.0)
 
 
-def collect(_context: Context, results: Sequence[FrameDetections]) -> tuple[FrameDetections, ...]:
-    """Return the boxes frame by frame."""
-    return tuple(results)
+def collect(context: Context, results: Sequence[FrameDetections]) -> tuple[FrameDetections, ...]:
+    """Return the boxes frame by frame, with the time that each frame stands for."""
+    weights = shares([frame.pts_s for frame in results], context.facts.duration_s)
+    return tuple(replace(frame, share=share) for frame, share in zip(results, weights, strict=True))
 
 
 def signals(features: tuple[FrameDetections, ...]) -> dict[str, Any]:
-    """Return per label the share of frames it is in, its best score and when it is first seen, the 40 most frequent.
+    """Return per label its share of the time, its best score and when it is first seen, the 40 seen longest.
 
     `people` has one entry per frame: its time, then the share of the picture that each person takes.
     """
-    count: dict[str, int] = {}
+    time: dict[str, float] = {}
     best: dict[str, float] = {}
     first: dict[str, float] = {}
     for frame in features:
         for label in {d.label for d in frame.found}:
-            count[label] = count.get(label, 0) + 1
+            time[label] = time.get(label, 0.0) + frame.share
             first.setdefault(label, round(frame.pts_s, 3))
         for found in frame.found:
             best[found.label] = max(best.get(found.label, 0.0), round(found.score, 3))
-    top = sorted(count, key=lambda label: (-count[label], label))[:40]
+    top = sorted(time, key=lambda label: (-time[label], label))[:40]
     return {
         "labels": {
-            label: {"frame_ratio": count[label] / len(features), "score": best[label], "first_s": first[label]}
-            for label in top
+            label: {"time_ratio": round(time[label], 4), "score": best[label], "first_s": first[label]} for label in top
         },
         "people": [[round(frame.pts_s, 3), *_people(frame)] for frame in features],
     }

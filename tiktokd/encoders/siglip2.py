@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_image, _siglip_text
 from tiktokd.model import ModelUsed
-from tiktokd.pictures import ImageEmbeddings, LabelCosines, shares
+from tiktokd.pictures import ImageEmbeddings, LabelCosines, median_over, shares
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
 from tiktokd.sketches import sketches
 
@@ -29,7 +29,7 @@ WEIGHTS = Weights(
     size_mib=1500,
 )
 FRAMES = 32
-"""Frames per video: one a second for a 30 s clip."""
+"""Frames per video: for a 30 s clip one a second, and two in the opening."""
 ENDS_MIN = 3
 """With fewer frames there is no rest to compare the first one with."""
 FUSED = ("content_categories", "formats", "moods")
@@ -100,6 +100,7 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
     return ImageEmbeddings(
         vectors=vectors,
         pts_s=pts,
+        weight=weight,
         space=model.space,
         taxonomies={
             p.taxonomy.name: LabelCosines(
@@ -116,13 +117,14 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
 
 
 def signals(features: ImageEmbeddings) -> dict[str, Any]:
-    """Return the clip's mean vector (length 1) and, per taxonomy that fusion reads, the mean cosines.
+    """Return the clip's mean vector over the time (length 1) and, per taxonomy that fusion reads, the mean cosines.
 
     `{"space", "mean": [D], "frames": base64 of 64 bytes per frame (`tiktokd.sketches`, for the corpus),
     "labels": {taxonomy: {"cosine": {label id: cosine}, "floor": best background cosine}},
     "aesthetic": {"pts_s": [N], "score": [N], 0..1} or null, "ends": see `ends`}`
     """
-    mean = features.vectors.mean(axis=0)
+    weight = np.ones(len(features.vectors), np.float32) if features.weight is None else features.weight
+    mean = weight @ features.vectors
     mean /= max(float(np.linalg.norm(mean)), 1e-9)
     return {
         "space": features.space,
@@ -130,26 +132,31 @@ def signals(features: ImageEmbeddings) -> dict[str, Any]:
         "frames": base64.b64encode(b"".join(sketches(features.vectors))).decode("ascii"),
         "labels": {name: _mean(features.taxonomies[name]) for name in FUSED if name in features.taxonomies},
         "aesthetic": _aesthetic(features),
-        "ends": ends(features.vectors),
+        "ends": ends(features.vectors, weight),
     }
 
 
-def ends(vectors: NDArray[np.float32]) -> dict[str, float] | None:
+def ends(vectors: NDArray[np.float32], weight: NDArray[np.float32]) -> dict[str, float] | None:
     """Return what is special about the first and the last of (N, D) vectors; `None` for fewer than three.
 
     `first_apart`: 1 - cosine of the first frame and the mean of the others, 0..2; `usual_apart`: the median of the same
     over all frames; `seam_cosine`: cosine of the last and the first frame; `usual_cosine`: median over neighbours.
+    Means and medians are over the time.
+
+    Args:
+        weight: (N,) share of the video that each frame stands for.
     """
     if len(vectors) < ENDS_MIN:
         return None
-    others = vectors.sum(axis=0) - vectors
+    weighed = vectors * weight[:, None]
+    others = weighed.sum(axis=0) - weighed
     others /= np.maximum(np.linalg.norm(others, axis=1, keepdims=True), 1e-9)
     apart = 1.0 - (vectors * others).sum(axis=1)
     return {
         "first_apart": round(float(apart[0]), 4),
-        "usual_apart": round(float(np.median(apart)), 4),
+        "usual_apart": round(median_over(apart, weight), 4),
         "seam_cosine": round(float(vectors[-1] @ vectors[0]), 4),
-        "usual_cosine": round(float(np.median((vectors[1:] * vectors[:-1]).sum(axis=1))), 4),
+        "usual_cosine": round(median_over((vectors[1:] * vectors[:-1]).sum(axis=1), weight[:-1]), 4),
     }
 
 
