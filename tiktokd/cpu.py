@@ -59,7 +59,9 @@ class CpuHandler:
         context = Context(
             facts=request.facts, metadata=request.metadata, outputs=request.outputs, signals=request.signals
         )
-        done = self._runner.level2(request.analyzers, context, lambda name: self._setup.report(detail=name))
+        done = self._runner.level2(
+            request.analyzers, context, lambda name: self._setup.report(detail=name), kept=request.kept
+        )
         return analyzed(request.ticket, done, clock)
 
 

@@ -9,6 +9,8 @@ from tiktokd.errors import ConfigError, ModelMissing
 from tiktokd.messages import AnalysisGroup, AnalyzerFacts
 from tiktokd.plugins import Analyzer, Encoder, LoadContext
 
+NONE_KEPT: Mapping[str, str] = {}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
@@ -54,9 +56,15 @@ def without_gpu(catalogue: Catalogue) -> Catalogue:
     return replace(here, analyzers=analyzers)
 
 
-def with_read(names: Iterable[str], catalogue: Catalogue) -> tuple[str, ...]:
-    """Return the names and those of the analyzers whose outputs they read: `hook` alone would find nothing to judge."""
-    return selection.with_read(names, {analyzer.name: analyzer.after for analyzer in catalogue.analyzers.values()})
+def with_read(names: Iterable[str], catalogue: Catalogue, kept: Mapping[str, str] = NONE_KEPT) -> tuple[str, ...]:
+    """Return the names and those of the analyzers whose outputs they read: `hook` alone would find nothing to judge.
+
+    Args:
+        kept: analyzer → version of an earlier result that may be read as it is. One of another version may not.
+    """
+    there = {name for name, analyzer in catalogue.analyzers.items() if kept.get(name) == analyzer.version}
+    reads = {analyzer.name: analyzer.after for analyzer in catalogue.analyzers.values()}
+    return selection.with_read(names, reads, there)
 
 
 def on_gpu(encoder: Encoder) -> bool:
@@ -83,9 +91,11 @@ class Plan:
     """Encoders whose signals level 2 or the corpus wants."""
 
 
-def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue) -> Plan:
-    """Return what a worker of `group` runs over the slot."""
-    wanted = [catalogue.analyzers[name] for name in with_read(names, catalogue)]
+def plan_level1(
+    names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue, kept: Mapping[str, str] = NONE_KEPT
+) -> Plan:
+    """Return what a worker of `group` runs over the slot; `kept` as in `with_read`."""
+    wanted = [catalogue.analyzers[name] for name in with_read(names, catalogue, kept)]
     mine = [a for a in wanted if plugins.level(a) == 1 and group in ("all", *_serves(home(a, catalogue)))]
     weak = group in ("all", "fallback")
     runs = [a for a in mine if a.lightweight or not weak]
@@ -104,9 +114,9 @@ def plan_level1(names: Iterable[str], group: AnalysisGroup, catalogue: Catalogue
     )
 
 
-def plan_level2(names: Iterable[str], catalogue: Catalogue) -> Plan:
-    """Return what runs over outputs, signals and text, analyzers in the order of their `after`."""
-    wanted = [catalogue.analyzers[n] for n in with_read(names, catalogue)]
+def plan_level2(names: Iterable[str], catalogue: Catalogue, kept: Mapping[str, str] = NONE_KEPT) -> Plan:
+    """Return what runs over outputs, signals and text, analyzers in the order of their `after`; `kept` as above."""
+    wanted = [catalogue.analyzers[n] for n in with_read(names, catalogue, kept)]
     second = {a.name: a for a in wanted if plugins.level(a) == 2}
     encoders = order({name for a in second.values() for name in (*a.uses, *a.optional)}, catalogue)
     return Plan(

@@ -48,6 +48,8 @@ class Analyze:
     analyzers: tuple[str, ...]
     """All names that this video wants; the worker picks those of its group."""
     metadata: Metadata
+    kept: dict[str, str] = field(default_factory=dict)
+    """Analyzer → version of results of an earlier run that others may read instead of having them made anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +60,12 @@ class Fuse:
     id: str
     facts: MediaFacts
     outputs: dict[str, Envelope]
+    """Of level 1, and those of an earlier run."""
     signals: Signals
     metadata: Metadata
     analyzers: tuple[str, ...]
+    kept: dict[str, str] = field(default_factory=dict)
+    """As in `Analyze`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

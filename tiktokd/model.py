@@ -4,6 +4,7 @@ Times are seconds from the start of the video unless a name says otherwise; boxe
 as shares (0..1) of the displayed picture, origin at the top left.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal
@@ -247,4 +248,6 @@ class Claim:
     """Names that this video asks for; `None`: what the configuration says."""
     media_path: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
+    kept: Mapping[str, Envelope] = field(default_factory=dict)
+    """Where single analyzers are asked for again: the results of the others, which they may read as they are."""
     last_failure: Failure | None = None

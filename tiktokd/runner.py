@@ -15,6 +15,7 @@ from tiktokd.finite import as_json
 from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Envelope, ModelUsed, Reason, Signals, Tier
 from tiktokd.plugins import ABSENT, MODELS, Analyzer, Context, Encoder, LoadContext, Result, skipped
+from tiktokd.unfit import lacking, unfit
 
 log = logging.getLogger(__name__)
 NEEDS_GPU = "it runs on a GPU alone, and none is at work here (gpu.devices)"
@@ -52,13 +53,33 @@ class Runner:
         self._models: dict[str, Any] = {}
         self._missing: dict[str, ModelMissing] = {}
 
-    def level1(self, names: Iterable[str], group: AnalysisGroup, context: Context, report: Report) -> Analysis:
-        """Run one group of level-1 analyzers over the arrays in `context`."""
-        return self._run(graph.plan_level1(names, group, self.catalogue), context, report)
+    def level1(
+        self,
+        names: Iterable[str],
+        group: AnalysisGroup,
+        context: Context,
+        report: Report,
+        *,
+        kept: Mapping[str, str] = graph.NONE_KEPT,
+    ) -> Analysis:
+        """Run one group of level-1 analyzers over the arrays in `context`; `kept` as in `graph.with_read`."""
+        return self._run(graph.plan_level1(names, group, self.catalogue, kept), context, report)
 
-    def level2(self, names: Iterable[str], context: Context, report: Report) -> Analysis:
-        """Run text, fusion and metadata analyzers over the outputs and signals in `context`."""
-        return self._run(graph.plan_level2(names, self.catalogue), context, report)
+    def level2(
+        self, names: Iterable[str], context: Context, report: Report, *, kept: Mapping[str, str] = graph.NONE_KEPT
+    ) -> Analysis:
+        """Run text, fusion and metadata analyzers over the outputs and signals in `context`.
+
+        Args:
+            kept: those of the outputs that an earlier run made. Of another version they are not read, and neither are
+                those that are about to be made anew.
+        """
+        plan = graph.plan_level2(names, self.catalogue, kept)
+        made = {name: analyzer.version for name, analyzer in self.catalogue.analyzers.items()}
+        for analyzer in plan.analyzers:
+            made.pop(analyzer.name)
+        read = {n: e for n, e in context.outputs.items() if n not in kept or e.version == made.get(n)}
+        return self._run(plan, replace(context, outputs=read), report)
 
     def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
         features = _Features()
@@ -129,7 +150,7 @@ class Runner:
     def _analyze(self, analyzer: Analyzer, context: Context, features: _Features) -> Envelope:
         started = time.perf_counter()
         try:
-            result = _unfit(analyzer, context, features) or analyzer.analyze(context)
+            result = unfit(analyzer, context, features.values, features.absent) or analyzer.analyze(context)
             summary, segments = as_json(result)
         except Exception as exc:  # isolation: the video still completes with the other analyzers
             _raise_if_out_of_memory(exc)
@@ -176,7 +197,7 @@ class Runner:
 
         In this order, because nobody should fetch gigabytes to transcribe a video in which nobody speaks.
         """
-        result = _lacking(analyzer, context) or self._nothing(analyzer, context, features, report)
+        result = lacking(analyzer, context) or self._nothing(analyzer, context, features, report)
         if result is None:
             facts = graph.facts(analyzer, self.catalogue, self.load)
             if facts.tier == "none":
@@ -262,33 +283,6 @@ def _told(absent: Mapping[str, tuple[Reason | None, str]]) -> Signals:
 def _with(context: Context, features: _Features, outputs: Mapping[str, Envelope]) -> Context:
     signals = context.signals | _told(features.absent)
     return replace(context, features=features.values, outputs=outputs, signals=signals)
-
-
-def _lacking(analyzer: Analyzer, context: Context) -> Result | None:
-    """Return what the video has not and the analyzer needs, or `None`."""
-    if "video" in analyzer.needs and not context.facts.has_video:
-        return skipped("no_video", "the file has no picture")
-    if "audio" in analyzer.needs and not context.facts.has_audio:
-        return skipped("no_audio", "the file has no sound track")
-    if "metadata" in analyzer.needs and context.metadata.fetched_at_s is None:
-        return skipped("no_metadata", "nothing is known about the post (a local file has no metadata)")
-    return None
-
-
-def _unfit(analyzer: Analyzer, context: Context, features: _Features) -> Result | None:
-    """Return why the analyzer cannot run on this video on this machine, or `None`."""
-    if lacking := _lacking(analyzer, context):
-        return lacking
-    for name in analyzer.uses:
-        if name in features.absent:
-            reason, message = features.absent[name]
-            return Result(status="error", message=message) if reason is None else skipped(reason, message)
-        if name not in features.values:
-            return skipped("model_missing", f"encoder {name} is not part of this version")
-    for name in analyzer.needs_signals:
-        if lack := context.lack(name):
-            return skipped(*lack)
-    return None
 
 
 def _raise_if_out_of_memory(exc: Exception) -> None:

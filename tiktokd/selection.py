@@ -1,6 +1,6 @@
 """Which analyzers are meant by words: their names, their groups, or all. Imports a plug-in only where a group asks."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from tiktokd import plugins
 from tiktokd.errors import ConfigError
@@ -41,22 +41,24 @@ def select(words: Iterable[str], groups: Mapping[str, str]) -> tuple[str, ...]:
     return tuple(sorted(name for name, group in groups.items() if chosen & {ALL, name, group}))
 
 
-def with_read(names: Iterable[str], reads: Mapping[str, Sequence[str]]) -> tuple[str, ...]:
+def with_read(names: Iterable[str], reads: Mapping[str, Sequence[str]], there: Collection[str] = ()) -> tuple[str, ...]:
     """Return the names and those of the analyzers whose outputs they read, each after what it reads.
 
     Args:
         names: what is asked for; a name that is not in `reads` is left out.
         reads: analyzer → those that it reads.
+        there: those whose outputs can be read as they are; they are among the names or left out.
     """
-    found: dict[str, None] = {}
+    asked, found = tuple(names), dict[str, None]()
 
     def visit(name: str) -> None:
         if name in found or name not in reads:
             return
         for earlier in reads[name]:
-            visit(earlier)
+            if earlier in asked or earlier not in there:
+                visit(earlier)
         found[name] = None
 
-    for name in names:
+    for name in asked:
         visit(name)
     return tuple(found)

@@ -37,7 +37,9 @@ def analyze(runner: Runner, region: Region, request: Analyze, setup: WorkerSetup
     """Run the request's group of level-1 analyzers over its slot."""
     clock = Clock()
     context = context_of(region, request)
-    done = runner.level1(request.analyzers, request.group, context, lambda name: setup.report(detail=name))
+    done = runner.level1(
+        request.analyzers, request.group, context, lambda name: setup.report(detail=name), kept=request.kept
+    )
     return analyzed(request.ticket, done, clock)
 
 

@@ -25,6 +25,7 @@ from tiktokd.cli._session import socket_path
 from tiktokd.config import load
 from tiktokd.errors import ConfigError, Failure
 from tiktokd.log import LineFormatter
+from tiktokd.messages import AnalyzerFacts
 from tiktokd.scheduler import store
 
 ID = "7212345678901234567"
@@ -352,6 +353,33 @@ def test_a_failed_video_tells_why_and_is_queued_again(ctl, daemon):
     assert ctl("requeue", "--failed").stdout.splitlines() == [f"{ID}: requeued, now pending", "1 requeued"]
     assert ctl("requeue", "--failed").stdout == "nothing to do\n"
     assert ctl("requeue").returncode == 2
+
+
+def test_who_reads_what_is_made_anew_is_named(ctl, daemon, monkeypatch):
+    def fact(name, group, reads=(), *, enabled=True):
+        return AnalyzerFacts(
+            name=name, title=name, group=group, level=1, tier="full", reason=None, encoders=(), lightweight=True,
+            reads=reads, enabled=enabled,
+        )  # fmt: skip
+
+    facts = (
+        fact("loudness", "audio"),
+        fact("hook", "fusion", ("loudness",)),
+        fact("virality_features", "metadata", ("hook",)),
+        fact("pacing", "fusion", ("loudness",), enabled=False),
+        fact("motion", "video"),
+    )
+    monkeypatch.setattr(daemon.runtime, "analyzers", lambda: facts)
+
+    def again(*words):
+        daemon.client.add([URL], priority=5)
+        daemon.client.cancel([ID])
+        return ctl("requeue", ID, *words).stderr
+
+    note = "what reads these keeps its results; to do it again too, add: hook,virality_features\n"
+    assert again("--analyzers", "loudness") == again("--analyzers", "audio") == note
+    assert again("--analyzers", "loudness,hook").endswith("add: virality_features\n")
+    assert again("--analyzers", "loudness", "--json") == again("--analyzers", "motion") == again() == ""
 
 
 def test_ids_that_were_not_changed_are_named_and_end_with_1(ctl, daemon):

@@ -66,6 +66,14 @@ def test_files_go_in_and_analyses_come_out_over_a_restart(tmp_path):
         assert "completed" in ctl("logs", "tiktokd")
         assert "to be analyzed again" in ctl("requeue", rows["completed"]["id"], "--analyzers", "loudness")
         ctl("wait", "--timeout", "60")
+        before = json.loads(ctl("show", rows["completed"]["id"], "--json"))["analysis"]
+        ctl("requeue", rows["completed"]["id"], "--analyzers", "pacing")
+        ctl("wait", "--timeout", "60")
+        after = json.loads(ctl("show", rows["completed"]["id"], "--json"))["analysis"]
+        read = {"motion", "music_analysis", "vocal_delivery", "speech_transcription"}
+        assert set(after) == {*before, "pacing", *read}, "what it reads and was never there runs with it"
+        assert before["shot_boundaries"] == after["shot_boundaries"], "to the time that it took: it did not run again"
+        assert after["pacing"]["reason"] == "too_short"
         assert json.loads(ctl("doctor", "--json"))[-1]["name"] in ("models", "daemon")
     finally:
         live.kill()

@@ -1,5 +1,6 @@
 """The queue's statements on a real database: adding, claiming, finishing, and what stale actors may not do."""
 
+import json
 import math
 
 import pytest
@@ -336,14 +337,26 @@ def test_analyzers_that_are_asked_for_again_replace_their_results_and_leave_the_
     queue.requeue(ids=["1"], analyzers=["motion", "entities"], now=NOW)
     claim = queue.process()
     assert claim.analyzers == ("motion", "entities")
+    assert {name: each.summary["text"] for name, each in claim.kept.items()} == {"loudness": "old", "motion": "old"}
     queue.has_completed(claim, motion="new", entities="new")
     texts = {name: result["summary"]["text"] for name, result in queue.get("1").outputs.items()}
     assert texts == {"loudness": "old", "motion": "new", "entities": "new"}
     queue.requeue(ids=["1"], now=NOW)
     claim = queue.process()
     assert claim.analyzers == ("entities", "loudness", "motion"), "everything anew means all that was asked for"
+    assert claim.kept == {}
     queue.has_completed(claim, loudness="newer", motion="newer", entities="newer")
     assert set(queue.get("1").outputs) == {"loudness", "motion", "entities"}
+
+
+def test_a_stored_result_that_cannot_be_read_is_no_result(queue: Queue):
+    queue.put_files("1")
+    queue.has_completed(queue.process(), loudness="old", motion="old")
+    stored = queue.get("1").outputs
+    del stored["motion"]["tier"]
+    damage(queue, "video_analysis", "outputs", json.dumps(stored), "1")
+    queue.requeue(ids=["1"], analyzers=["pacing"], now=NOW)
+    assert set(queue.process().kept) == {"loudness"}
 
 
 def test_a_cancelled_requeue_keeps_the_earlier_results_and_says_so(queue: Queue):

@@ -1,5 +1,7 @@
 """The dispatcher: lists of events in, commands out."""
 
+from typing import Literal
+
 from tiktokd.errors import Failure
 from tiktokd.messages import Analyze, Analyzed, Decode, Decoded, Download, Downloaded, Failed, Fuse
 from tiktokd.model import Claim, Clip, Envelope, MediaFacts, Metadata, VideoRef
@@ -26,6 +28,11 @@ FACTS = MediaFacts(
     rotation_deg=0, video_codec="h264", audio_codec=None, audio_rate_hz=None, audio_channels=None,
 )  # fmt: skip
 DEATH = Failure(failure_class="transient", stage="analyze", message="killed by signal 9")
+
+
+def envelope(name: str, *, version: str = "1", status: Literal["ok", "error"] = "ok") -> Envelope:
+    """Return a result without content."""
+    return Envelope(analyzer=name, version=version, status=status, tier="lite")
 
 
 class Bench:
@@ -60,9 +67,9 @@ class Bench:
         return self.answer(send, Decoded(ticket=send.request.ticket, clip=clip, wall_ms=1, cpu_ms=1))
 
     def analyzed(self, send: Send, name: str = "a") -> list[Command]:
-        envelope = Envelope(analyzer=name, version="1", status="ok", tier="lite")
+        outputs = {name: envelope(name)}
         ticket = send.request.ticket
-        return self.answer(send, Analyzed(ticket=ticket, outputs={name: envelope}, signals={}, wall_ms=1, cpu_ms=1))
+        return self.answer(send, Analyzed(ticket=ticket, outputs=outputs, signals={}, wall_ms=1, cpu_ms=1))
 
     def answer(self, send: Send, answer: object, *, crashed: bool = False) -> list[Command]:
         return self(Answered(worker=send.worker, answer=answer, crashed=crashed))  # type: ignore[arg-type]
@@ -105,6 +112,25 @@ def test_a_video_goes_from_decode_over_both_groups_and_fusion_to_its_last_write(
     assert done.facts == FACTS
     bench(Stored(token=done.claim.token))
     assert not bench.state.jobs
+
+
+def test_where_single_analyzers_are_asked_for_the_kept_results_are_read_and_not_written_again() -> None:
+    kept = {"a": envelope("a", version="3"), "b": envelope("b", status="error")}
+    bench = Bench(gpus=0)
+    bench.claim("1", analyzers=("c",), kept=kept)
+    bench.decoded(bench.sent(Decode)[0])
+    sent = bench.sent(Analyze)[0]
+    assert isinstance(sent.request, Analyze)
+    assert (sent.request.analyzers, sent.request.kept) == (("c",), {"a": "3"}), "an error is no result"
+    bench.analyzed(sent, "b")
+    fuse = bench.sent(Fuse)[0]
+    assert isinstance(fuse.request, Fuse)
+    assert {name: each.status for name, each in fuse.request.outputs.items()} == {"a": "ok", "b": "ok"}
+    assert fuse.request.kept == {"a": "3"}
+    bench.analyzed(fuse, "c")
+    done = only(bench.out, Complete)
+    assert isinstance(done, Complete)
+    assert sorted(done.outputs) == ["b", "c"]
 
 
 def test_a_download_ends_with_its_file_in_the_spool() -> None:

@@ -152,6 +152,18 @@ def test_what_an_analyzer_reads_runs_with_it():
     assert names(graph.plan_level1(["hook"], "cpu", WORLD)) == ["loud"]
 
 
+def test_what_it_reads_does_not_run_again_where_its_result_is_there_and_of_this_version():
+    kept = {"text": "1", "loud": "1", "move": "1", "hook": "1"}
+    assert graph.with_read(["hook"], WORLD, kept) == ("hook",)
+    assert names(graph.plan_level2(["hook"], WORLD, kept)) == ["hook"]
+    level1 = graph.plan_level1(["hook"], "all", WORLD, kept)
+    assert names(level1) == []
+    assert level1.publish == {"image"}, "signals are not kept: the encoders run for them"
+    assert set(graph.with_read(["hook"], WORLD, kept | {"text": "0"})) == {"hook", "text"}
+    assert set(graph.with_read(["hook"], WORLD, {"loud": "1"})) == {"hook", "text", "move"}
+    assert graph.with_read(["hook", "text"], WORLD, kept) == ("text", "hook"), "both were asked for, in their order"
+
+
 def test_encoders_come_after_those_they_use():
     assert [e.name for e in graph.order(["pose"], WORLD)] == ["image", "pose"]
 

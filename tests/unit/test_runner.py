@@ -9,7 +9,7 @@ from tests.contexts import facts
 from tests.unit.test_graph import HUB, analyzer, catalogue, encoder
 from tiktokd import graph
 from tiktokd.errors import GpuOutOfMemory, ModelMissing
-from tiktokd.model import Metadata, ModelUsed, Output, Segment
+from tiktokd.model import Envelope, Metadata, ModelUsed, Output, Segment
 from tiktokd.plugins import Context, LoadContext, ok, skipped
 from tiktokd.runner import Runner
 
@@ -49,6 +49,40 @@ def test_an_analyzer_that_raises_leaves_the_others_alone():
     out = run([], [spec("a"), spec("b", analyze=fail), spec("c")]).outputs
     assert [out[n].status for n in "abc"] == ["ok", "error", "ok"]
     assert "RuntimeError: broken" in out["b"].message
+
+
+def test_a_kept_result_is_read_unless_it_is_of_another_version_or_made_anew():
+    read = {}
+
+    def reads(context):
+        read.update({name: one.version for name, one in context.outputs.items()})
+        return good(context)
+
+    world = catalogue(
+        [],
+        [
+            spec("first", version="2"),
+            spec("second", group="fusion", after=("first",), version="2"),
+            spec("third", group="fusion", after=("first", "second"), analyze=reads),
+        ],
+    )
+    runner = Runner(LoadContext(), world)
+
+    def again(names, **versions):
+        kept = {
+            name: Envelope(analyzer=name, version=v, status="ok", tier="full", summary={"value": 5.0})
+            for name, v in versions.items()
+        }
+        seen = Context(facts=facts(duration_s=3, frames=3, audio=True), outputs=kept)
+        read.clear()
+        return set(runner.level2(names, seen, lambda _n: None, kept=versions).outputs)
+
+    assert again(["third"], first="2", second="2", third="1", gone="1") == {"third"}
+    assert read == {"first": "2", "second": "2"}, "neither its own old result nor one of no analyzer"
+    assert again(["third"], first="2", second="1", third="1") == {"second", "third"}
+    assert read == {"first": "2", "second": "2"}
+    assert again(["third"], first="1", second="2") == {"third"}, "level 1 was to make the first anew and did not"
+    assert read == {"second": "2"}
 
 
 def test_an_encoder_that_raises_costs_only_those_that_need_it():

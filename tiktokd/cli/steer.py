@@ -25,8 +25,28 @@ def _requeue(session: Session, args: argparse.Namespace) -> int:
         session.complain("tiktokctl requeue: give ids, or --failed for all failed videos")
         return EXIT_USAGE
     if args.failed:
-        return _report(session, [session.client.requeue(failed=True, analyzers=args.analyzers)])
-    return _report(session, [session.client.requeue(ids, analyzers=args.analyzers) for ids in _batches(args.ids)])
+        parts = [session.client.requeue(failed=True, analyzers=args.analyzers)]
+    else:
+        parts = [session.client.requeue(ids, analyzers=args.analyzers) for ids in _batches(args.ids)]
+    code = _report(session, parts)
+    again = any(item.outcome in ("requeued", "reanalyzed") for part in parts for item in part.items)
+    if args.analyzers and again and not session.json:
+        _say_who_reads(session, args.analyzers)
+    return code
+
+
+def _say_who_reads(session: Session, words: list[str]) -> None:
+    """Name the analyzers that are on, read what is made anew, and stay as they are."""
+    from tiktokd.selection import select
+
+    facts = session.client.analyzers()
+    anew = set(select(words, {each["name"]: each["group"] for each in facts}))
+    stay: list[str] = []
+    while more := [f["name"] for f in facts if f["enabled"] and f["name"] not in anew and anew & set(f["reads"])]:
+        stay += more
+        anew |= set(more)
+    if stay:
+        session.complain(f"what reads these keeps its results; to do it again too, add: {','.join(sorted(stay))}")
 
 
 def _cancel(session: Session, args: argparse.Namespace) -> int:
@@ -122,7 +142,8 @@ def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
         "--analyzers",
         type=names,
         metavar="A,B",
-        help="run these and those that they read, by name or group, and keep the results of the others",
+        help="run only these, by name or group, and keep the results of the others; what they read is not run again "
+        "unless its result is missing, failed or made by another version",
     )
 
 

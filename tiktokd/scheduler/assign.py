@@ -61,13 +61,27 @@ def _request(state: State, job: Job, todo: Step) -> Work:
             ticket=ticket,
             id=claim.id,
             facts=clip.facts,
-            outputs=job.outputs,
+            outputs={**claim.kept, **job.outputs},
             signals=job.signals,
             metadata=claim.metadata,
             analyzers=wanted,
+            kept=_kept(claim),
         )
     group = next(name for name in GROUPS if name == todo.kind)
-    return Analyze(ticket=ticket, id=claim.id, clip=clip, group=group, analyzers=wanted, metadata=claim.metadata)
+    return Analyze(
+        ticket=ticket,
+        id=claim.id,
+        clip=clip,
+        group=group,
+        analyzers=wanted,
+        metadata=claim.metadata,
+        kept=_kept(claim),
+    )
+
+
+def _kept(claim: Claim) -> dict[str, str]:
+    """Return analyzer → version of the results that need not be made anew; what ran into an error is no result."""
+    return {name: envelope.version for name, envelope in claim.kept.items() if envelope.status != "error"}
 
 
 def _wanted(state: State, claim: Claim) -> tuple[str, ...]:

@@ -127,7 +127,7 @@ class Corpus:
                 prints += new
         post = None
         if (envelope := _usable(outputs, corpus_reach.ANALYZER)) is not None:
-            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, filled)
+            filled[corpus_reach.ANALYZER], post = self._rank(envelope, claim, {**claim.kept, **filled})
         return store_corpus.Compared(outputs=filled, prints=prints, done=_done(outputs, signals), post=post)
 
     def _compare_pictures(

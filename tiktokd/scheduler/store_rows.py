@@ -1,14 +1,16 @@
 """What the store takes and gives: rows as values. Knows tables only to name their columns."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Literal, TypeVar
 
+from pydantic import ValidationError
 from sqlalchemy.engine import Row
 
 from tiktokd.errors import Failure
-from tiktokd.model import PRIORITY_DEFAULT, Claim, Metadata, State
+from tiktokd.model import PRIORITY_DEFAULT, Claim, Envelope, Metadata, State
 from tiktokd.scheduler.stored_json import DamagedColumn
 
 Json = Mapping[str, Any]
@@ -231,6 +233,15 @@ def _metadata(value: Any) -> Metadata | None:
 def mapping(value: Any) -> Json:
     """Return a stored object; nothing of a damaged one can be shown."""
     return value if isinstance(value, dict) else {}
+
+
+def envelopes(value: Any) -> dict[str, Envelope]:
+    """Return the stored results that can be read; what a far older version wrote may not."""
+    found = {}
+    for name, stored in mapping(value).items():
+        with suppress(ValidationError):
+            found[name] = Envelope.model_validate(stored)
+    return found
 
 
 def _if_readable(read: Callable[[Any], T], value: Any) -> T | None:

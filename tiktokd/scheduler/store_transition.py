@@ -7,6 +7,7 @@ says in which state it is valid, so that a report on a claim needs no read first
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -14,11 +15,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from tiktokd.errors import Failure
-from tiktokd.model import FINAL, IN_FLIGHT, Claim, State
+from tiktokd.model import FINAL, IN_FLIGHT, Claim, Envelope, State
 from tiktokd.scheduler import ledger, schema
 from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.states import TRANSITIONS, WAITING, Event, target
-from tiktokd.scheduler.store_rows import claim_from
+from tiktokd.scheduler.store_rows import claim_from, envelopes
 from tiktokd.scheduler.stored_json import DamagedColumn
 
 _queue = schema.processing_queue
@@ -45,10 +46,17 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
         _record(conn, [(row.seq, event, before, after, worker)], now)
         _count(conn, {before: -1, after: 1})
         try:
-            return claim_from(row)
+            given = claim_from(row)
+            single = row.rerun is not None and event is Event.CLAIM_PROCESSING
+            return replace(given, kept=_results(conn, row.seq)) if single else given
         except DamagedColumn as exc:
             _fail_damaged(conn, row.claim_token, exc, now)
     return None
+
+
+def _results(conn: Connection, seq: int) -> dict[str, Envelope]:
+    """Return the results of a video's last run."""
+    return envelopes(conn.scalar(sa.select(_analysis.c.outputs).where(_analysis.c.seq == seq)))
 
 
 def _fail_damaged(conn: Connection, token: str, damaged: DamagedColumn, now: float) -> None:

@@ -77,7 +77,7 @@ def requeue(
     Args:
         ids: which; `None` with `failed`: all failed ones.
         failed: only failed ones.
-        analyzers: run these and those that they read, and keep the other results; `None`: everything anew.
+        analyzers: run these and keep the other results; `None`: everything anew.
     """
     values = {
         "download_attempts": 0,
