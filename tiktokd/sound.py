@@ -48,8 +48,6 @@ class Loudness:
 
     power: NDArray[np.float64]
     """(n,) K-weighted mean square of each whole 0.1 s, summed over channels (BS.1770-4)."""
-    level_db: NDArray[np.float64]
-    """(m,) unweighted RMS of the louder channel per 20 ms, dBFS, -120 where there is nothing."""
     true_peak_dbtp: float | None
     """`None` where all samples are zero."""
     clip_ratio: float
@@ -57,6 +55,18 @@ class Loudness:
     correlation: float | None
     """-1..1, Pearson's between left and right; `None` for mono and where a channel is constant."""
     silent: bool
+
+
+LEVEL_STEP_S = 0.02
+"""Resolution of `SoundLevel`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SoundLevel:
+    """Features of encoder `sound_level`, from 48 kHz stereo (one channel where the file is mono)."""
+
+    db: NDArray[np.float64]
+    """(n,) unweighted RMS of the louder channel per 20 ms, dBFS, -120 where there is nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

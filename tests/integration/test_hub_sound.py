@@ -10,7 +10,7 @@ from tests.analysis import analyze_arrays
 from tests.contexts import clip_of, facts, odd_clips, sound
 from tests.sounds import context_of
 from tiktokd.analyzers import audio_events, speech_transcription, vocal_delivery
-from tiktokd.encoders import _transcript, _whisper_fallback, ast, level, whisper
+from tiktokd.encoders import _transcript, _whisper_fallback, ast, sound_level, whisper
 from tiktokd.errors import ModelMissing
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.runner import Runner
@@ -83,9 +83,8 @@ def test_silence_is_that_of_the_loudness_meter_and_not_a_guess():
         labels=("Speech", "Silence"), windows_s=((0.0, 6.0),), scores=np.array([[0.1, 0.9]], np.float32)
     )
     clip = context_of(audio48=sound48)
-    model = level.load(LoadContext())
-    measured = level.encode(model, level.items(clip))[0]
-    result = audio_events.analyze(Context(facts=clip.facts, features={"ast": scores, "level": measured}))
+    measured = sound_level.encode(None, sound_level.items(clip))[0]
+    result = audio_events.analyze(Context(facts=clip.facts, features={"ast": scores, "sound_level": measured}))
     assert [(s.group, round(s.start_s, 1), round(s.end_s, 1), s.score) for s in result.segments] == [
         ("silence", 0.0, 1.0, None),
         ("silence", 4.0, 6.0, None),

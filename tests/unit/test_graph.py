@@ -132,9 +132,9 @@ def test_beside_a_gpu_only_what_analyzers_of_both_parts_read_is_computed_in_both
     everything = graph.load()
     cpu, gpu = (graph.plan_level1(everything.analyzers, group, everything) for group in ("cpu", "gpu"))
     assert {e.name for e in cpu.encoders} & {e.name for e in gpu.encoders} == {
-        "level",
         "letterbox",
         "shots",
+        "sound_level",
         "stillness",
     }
     assert not cpu.publish & gpu.publish

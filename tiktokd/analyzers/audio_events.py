@@ -12,10 +12,10 @@ from typing import Literal, cast
 
 import numpy as np
 
-from tiktokd.analyzers.loudness import LEVEL_STEP_S, silences
+from tiktokd.analyzers.loudness import silences
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import Loudness, SoundScores, cut_off_at
+from tiktokd.sound import LEVEL_STEP_S, SoundLevel, SoundScores, cut_off_at
 
 EVENT_MIN = 0.1
 """Score from which a class is listed; AST's top class of a clear sound scores 0.3 to 0.9."""
@@ -93,11 +93,11 @@ def analyze(context: Context) -> Result:
     ]
     best = {group: group_scores(sound, group) for group in GROUPS}
     heard = {group: round(float(weights[scores >= PRESENT_MIN].sum()), 4) for group, scores in best.items()}
-    level: Loudness | None = context.features.get("level")
-    quiet = silences(level.level_db) if level else []
-    if level and len(level.level_db):
+    level: SoundLevel | None = context.features.get("sound_level")
+    quiet = silences(level.db) if level else []
+    if level and len(level.db):
         silent_s = sum(one.end_s - one.start_s for one in quiet)
-        heard["silence"] = round(min(1.0, silent_s / (len(level.level_db) * LEVEL_STEP_S)), 4)
+        heard["silence"] = round(min(1.0, silent_s / (len(level.db) * LEVEL_STEP_S)), 4)
     output = AudioEvents(
         events=events,
         music_ratio=heard["music"],
@@ -146,7 +146,7 @@ ANALYZER = Analyzer(
     segment=SoundSegment,
     analyze=analyze,
     uses=("ast",),
-    optional=("level",),
+    optional=("sound_level",),
     needs=frozenset({"audio"}),
     lightweight=False,
     version="3",

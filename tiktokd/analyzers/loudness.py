@@ -20,7 +20,7 @@ from pydantic import Field
 
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
-from tiktokd.sound import ONLY_SILENCE, Loudness, cut_off_at, spans_of
+from tiktokd.sound import LEVEL_STEP_S, ONLY_SILENCE, Loudness, SoundLevel, cut_off_at, spans_of
 
 OFFSET_LUFS = -0.691
 """So that a 1 kHz sine at full scale in one channel reads -3.01 LUFS (BS.1770-4, equation 2)."""
@@ -32,7 +32,6 @@ RANGE_GATE_LU = -20.0
 MOMENTARY, SHORT_TERM = 4, 30
 """Blocks of 0.1 s in a gating block and in a short-term window."""
 BLOCK_S = 0.1
-LEVEL_STEP_S = 0.02
 SILENCE_DBFS, SILENCE_S = -60.0, 0.3
 """Quieter for at least as long is silence (the level is ffmpeg silencedetect's default)."""
 MEASURED_CHANNELS = 2
@@ -159,7 +158,7 @@ def _rounded(value: float | None, digits: int = 2) -> float | None:
     return None if value is None else round(value, digits)
 
 
-def _summary(level: Loudness, quiet: list[LoudnessSegment]) -> LoudnessOutput:
+def _summary(level: Loudness, quiet: list[LoudnessSegment], sound_s: float) -> LoudnessOutput:
     short_term = windows_lufs(level.power, SHORT_TERM)
     loudest = float(short_term.max()) if len(short_term) else None
     silent_s = sum(s.end_s - s.start_s for s in quiet)
@@ -169,7 +168,7 @@ def _summary(level: Loudness, quiet: list[LoudnessSegment]) -> LoudnessOutput:
         true_peak_dbtp=_rounded(level.true_peak_dbtp),
         max_short_term_lufs=_gated(loudest),
         clip_ratio=round(level.clip_ratio, 6),
-        silence_ratio=round(min(1.0, silent_s / max(LEVEL_STEP_S, len(level.level_db) * LEVEL_STEP_S)), 4),
+        silence_ratio=round(min(1.0, silent_s / max(LEVEL_STEP_S, sound_s)), 4),
         stereo_correlation=_rounded(level.correlation, 3),
         opening_jump_lu=_rounded(opening_jump_lu(level.power)),
     )
@@ -182,8 +181,9 @@ def analyze(context: Context) -> Result:
         return skipped("no_audio", ONLY_SILENCE)
     if len(level.power) < MOMENTARY:
         return skipped("too_short", "loudness needs 0.4 s of sound")
-    quiet = silences(level.level_db)
-    output = _summary(level, quiet)
+    steps: SoundLevel = context.features["sound_level"]
+    quiet = silences(steps.db)
+    output = _summary(level, quiet, len(steps.db) * LEVEL_STEP_S)
     segments = [*quiet, *curve(level.power)]
     cut_s = cut_off_at(context.audio48_covers_s, context.audio16_covers_s, context.facts.duration_s)
     if cut_s is not None:
@@ -206,7 +206,7 @@ ANALYZER = Analyzer(
     output=LoudnessOutput,
     segment=LoudnessSegment,
     analyze=analyze,
-    uses=("level",),
+    uses=("level", "sound_level"),
     needs=frozenset({"audio"}),
     version="3",
 )

@@ -1,4 +1,4 @@
-"""How loud the sound is over time: K-weighted power, plain level, true peak, clipping, stereo correlation.
+"""How loud the sound is over time: K-weighted power, true peak, clipping, stereo correlation.
 
 Works at 48 kHz, where the filters of the standard are defined; at 16 kHz the error of the loudness doubles. A mono file
 counts as one channel, as BS.1770-4 has it: played on two loudspeakers it is 3 dB louder than the number says.
@@ -22,8 +22,6 @@ from tiktokd.sound import SOUND_FULL_SCALE, Loudness, is_silent
 RATE_HZ = 48_000
 BLOCK = 4_800
 """Samples per 0.1 s: the hop of both gating blocks (0.4 s, 75 % overlap) and short-term windows (3 s)."""
-STEP = 960
-"""Samples per 20 ms."""
 CHUNK = 100 * BLOCK
 """10 s at a time: a long clip needs no more memory than a short one."""
 K_WEIGHTING = (
@@ -48,7 +46,6 @@ PEAK_BLOCK = 48
 """Samples (1 ms) that are interpolated or left out together."""
 CLIPPED = 10 ** (-0.1 / 20)
 """-0.1 dBFS: codecs move clipped tops by about that much."""
-FLOOR_DB = -120.0
 
 
 def _peak_kernel() -> NDArray[np.float32]:
@@ -67,11 +64,6 @@ class Track:
     """One item: int16 samples `(n, channels)`, channels 1 or 2."""
 
     samples: NDArray[np.int16]
-
-
-def decibels(power: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return 10 log10 of mean squares, at least -120."""
-    return 10.0 * np.log10(np.maximum(power, 10 ** (FLOOR_DB / 10)))
 
 
 def oversampled_peak(signal: NDArray[np.float32], known: float = 0.0) -> float:
@@ -102,15 +94,13 @@ class _Meter:
         self._tail = np.zeros((channels, TAPS - 1), np.float32)
         self._moments = np.zeros(5)
         self.power: list[NDArray[np.float64]] = []
-        self.level: list[NDArray[np.float64]] = []
         self.peak = 0.0
         self.clipped = 0
 
     def add(self, chunk: NDArray[np.float32]) -> None:
         """Take the next samples `(channels, n)`; all chunks but the last are whole blocks long."""
         weighted, self._state = self._sosfilt(self._sections, chunk, axis=1, zi=self._state)
-        self.power.append(_mean_squares(weighted, BLOCK).sum(axis=0))
-        self.level.append(_mean_squares(chunk, STEP).max(axis=0))
+        self.power.append(_mean_squares(weighted).sum(axis=0))
         self.clipped += int(np.count_nonzero(np.abs(chunk) >= CLIPPED))
         self._between(chunk)
         if len(chunk) == 2:
@@ -137,11 +127,11 @@ class _Meter:
         return float(np.clip((both - left * right) / np.sqrt(spread), -1.0, 1.0))
 
 
-def _mean_squares(values: NDArray[Any], length: int) -> NDArray[np.float64]:
-    """Return the mean square of each whole `length` of columns, `(channels, n // length)`."""
-    whole = values.shape[1] // length
-    blocks = values[:, : whole * length].reshape(len(values), whole, length)
-    return np.asarray(np.einsum("cbk,cbk->cb", blocks, blocks) / length, np.float64)
+def _mean_squares(values: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean square of each whole block of columns, `(channels, n // BLOCK)`."""
+    whole = values.shape[1] // BLOCK
+    blocks = values[:, : whole * BLOCK].reshape(len(values), whole, BLOCK)
+    return np.asarray(np.einsum("cbk,cbk->cb", blocks, blocks) / BLOCK, np.float64)
 
 
 def _measure(track: Track, sosfilt: Any) -> Loudness:
@@ -153,7 +143,6 @@ def _measure(track: Track, sosfilt: Any) -> Loudness:
     meter.finish()
     return Loudness(
         power=np.concatenate(meter.power),
-        level_db=decibels(np.concatenate(meter.level)),
         true_peak_dbtp=None if meter.peak == 0.0 else float(20.0 * np.log10(meter.peak)),
         clip_ratio=meter.clipped / samples.size,
         correlation=meter.correlation(len(samples)) if samples.shape[1] == 2 else None,
@@ -183,7 +172,7 @@ def encode(model: Any, batch: Sequence[Track]) -> list[Loudness]:
 
 ENCODER = Encoder(
     name="level",
-    title="K-weighted power per 0.1 s, level per 20 ms, true peak, clipping, stereo correlation",
+    title="K-weighted power per 0.1 s, true peak, clipping, stereo correlation",
     input="audio48",
     place="cpu",
     load=load,
