@@ -142,6 +142,13 @@ def test_joints_and_heads_count_by_the_time_of_their_frames_too():
     assert (found.framing.close, found.framing.medium, found.framing.full) == (0.8, 0.0, 0.2)
 
 
+def test_samples_whose_times_round_to_the_same_are_all_counted():
+    seen = {"people": [[0.0, 0.4], [1.0, 0.4, 0.3], [1.0, 0.4]]}
+    media = facts(duration_s=4.0, frames=120, audio=True)
+    found = people_framing.analyze(Context(facts=media, signals={"dfine": seen})).output
+    assert (found.people_max, found.person_screen_ratio) == (2, 1.0)
+
+
 def test_movement_is_over_the_time_between_samples():
     # 0.4 body heights in half a second, then nothing for two: 0.16 per second, and not the mean 0.4 of both steps.
     poses = [skeleton(), skeleton(box=(0.2, 0.1 + 0.4 * 0.8, 0.6, 0.8), pts_s=0.5)]

@@ -117,5 +117,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("colours",),
     needs=frozenset({"video"}),
-    version="3",
+    version="4",
 )

@@ -122,7 +122,7 @@ class EntitiesKeywords(Output):
     """Up to five per source, best first."""
     entities: list[Entity]
     """E-mail addresses and ticker symbols; in the full tier names of people, organizations and places, and up to five
-    kinds of products that are seen in a quarter of the sampled frames."""
+    kinds of products that are seen in a quarter of the time."""
     brands: list[Brand]
     """By count, then name."""
 

@@ -134,8 +134,9 @@ def _output(
     *,
     sync: float | None = None,
 ) -> PeopleFraming:
-    of_frame = dict(zip(times_s, shares(times_s, duration_s), strict=True))
-    shown = [(count, share) for count, share in zip(counts, of_frame.values(), strict=True) if count]
+    of_frames = shares(times_s, duration_s)
+    of_frame = dict(zip(times_s, of_frames, strict=True))
+    shown = [(count, share) for count, share in zip(counts, of_frames, strict=True) if count]
     weights = [of_frame[pose.pts_s] for pose in poses]
     energy = movement(poses)
     if energy is None:

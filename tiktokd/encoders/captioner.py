@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tiktokd.encoders import _hub, _pixels
+from tiktokd.encoders import _frame_choice, _hub
 from tiktokd.encoders._vision_chats import CHATS, Chat
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import WrittenCaption
@@ -93,7 +93,7 @@ def load(context: LoadContext) -> Captioner:
 
 def items(context: Context) -> Sequence[Footage]:
     """Return one item: up to eight frames of all scenes, what is said and what the picture says, each line once."""
-    frames, _pts = _pixels.seen(context, FRAMES)
+    frames, _pts = _frame_choice.seen(context, FRAMES)
     said: Transcript | None = context.features.get("whisper")
     heard = quotable(" ".join(sentence.text for sentence in said.sentences), HEARD_MAX) if said else ""
     read: OcrFeatures | None = context.features.get("ocr")
@@ -192,7 +192,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     optional=("whisper", "ocr"),
     weights=WEIGHTS,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.colour import lab_from_rgb
+from tiktokd.encoders._frame_choice import spread
 from tiktokd.footage import Bars, Colour, Colours, Floats, Shots
 from tiktokd.plugins import Array, Context, Encoder
 
@@ -141,7 +142,7 @@ def _items(context: Context) -> list[Pictures]:
     if frames is None or not len(frames):
         return []
     pts, shots = context.arrays["frames_pts"], context.features["shots"]
-    chosen = set(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int).tolist())
+    chosen = set(spread(pts, FRAMES).tolist())
     for shot in shots.shots:
         inside = np.flatnonzero((pts >= shot.start_s - 1e-6) & (pts < shot.end_s))
         missing = FRAMES_PER_SHOT - len(chosen.intersection(inside.tolist()))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tiktokd.encoders import _hub, _pixels
+from tiktokd.encoders import _frame_choice, _hub, _pixels
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import Detection, FrameDetections, shares
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -57,7 +57,7 @@ def load(context: LoadContext) -> Dfine:
 
 def items(context: Context) -> Sequence[tuple[float, Array]]:
     """Return up to `FRAMES` pairs of time and picture."""
-    frames, pts = _pixels.seen(context, FRAMES)
+    frames, pts = _frame_choice.seen(context, FRAMES)
     return list(zip(pts, frames, strict=True))
 
 
@@ -144,7 +144,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     collect=collect,
     signals=signals,

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tiktokd.encoders import _pixels
+from tiktokd.encoders import _frame_choice
 from tiktokd.errors import ModelMissing
 from tiktokd.pictures import Detection, FrameDetections
 from tiktokd.plugins import Array, Context, Encoder, LoadContext
@@ -48,7 +48,7 @@ def items(context: Context) -> Sequence[tuple[float, Array]]:
     """Return up to 8 pairs of time and luma (H, W); none where D-FINE has found the people already."""
     if "dfine" in context.features:
         return []
-    frames, pts = _pixels.seen(context, FRAMES)
+    frames, pts = _frame_choice.seen(context, FRAMES)
     return [(at, frame[: len(frame) * 2 // 3]) for at, frame in zip(pts, frames, strict=True)]
 
 
@@ -99,7 +99,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=f"{_pixels.BLANK}, or a person detector has looked",
+    nothing_said=f"{_frame_choice.BLANK}, or a person detector has looked",
     encode=encode,
     collect=collect,
     signals=signals,

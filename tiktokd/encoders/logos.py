@@ -26,7 +26,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _gallery, _hub, _pixels, _sightings, _siglip_image
+from tiktokd.encoders import _frame_choice, _gallery, _hub, _pixels, _sightings, _siglip_image
 from tiktokd.encoders._sightings import LogoSeen
 from tiktokd.encoders.siglip2 import WEIGHTS
 from tiktokd.model import ModelUsed
@@ -100,8 +100,8 @@ def _resized(pictures: Any, size_px: int) -> Any:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to four pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
-    return _pixels.seen(context, FRAMES)[0]
+    """Return up to four pictures (H*3/2, W) uint8, as `_frame_choice.chosen` picks them."""
+    return _frame_choice.seen(context, FRAMES)[0]
 
 
 def encode(model: Logos, batch: Sequence[Array]) -> Sequence[Likeness]:
@@ -136,7 +136,7 @@ def windows(luma: Array) -> list[Window]:
         for y in _starts(luma.shape[0], side):
             for x in _starts(luma.shape[1], side):
                 contrast = float(luma[y : y + side : step, x : x + side : step].std())
-                if contrast >= _pixels.FLAT_STD:
+                if contrast >= _frame_choice.FLAT_STD:
                     found.append((-share, -contrast, (y, x, side)))
     return [window for _share, _contrast, window in sorted(found)[:WINDOWS_MAX]]
 
@@ -153,7 +153,7 @@ def collect(context: Context, results: Sequence[Likeness]) -> tuple[LogoSeen, ..
     if gallery is None:
         return ()
     pts = context.arrays["frames_pts"]
-    of_frame = np.repeat(pts[_pixels.chosen(context.arrays, FRAMES)], [len(one.boxes) for one in results])
+    of_frame = np.repeat(pts[_frame_choice.chosen(context.arrays, FRAMES)], [len(one.boxes) for one in results])
     cosine, boxes = np.concatenate([one.cosine for one in results]), np.concatenate([one.boxes for one in results])
     near, z = per_brand(cosine, gallery)
     return _sightings.by_brand(
@@ -203,7 +203,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     collect=collect,
     signals=_sightings.signals,

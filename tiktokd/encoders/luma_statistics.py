@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.encoders._frame_choice import spread
 from tiktokd.footage import Bars, Floats, LumaStatistics, Shots, Stillness
 from tiktokd.plugins import Array, Context, Encoder
 
@@ -149,7 +150,7 @@ def _items(context: Context) -> list[Item]:
     if not all(name in arrays and len(arrays[name]) for name in ("frames", "low")):
         return []
     frames, height = arrays["frames"], arrays["frames"].shape[1] * 2 // 3
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).round().astype(int))
+    chosen = spread(arrays["frames_pts"], FRAMES)
     return [
         Item(
             frames=[frames[i, :height] for i in chosen],

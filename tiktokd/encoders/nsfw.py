@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tiktokd.encoders import _hub, _pixels
+from tiktokd.encoders import _frame_choice, _hub, _pixels
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import FrameScores
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -51,8 +51,8 @@ def load(context: LoadContext) -> Nsfw:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to `FRAMES` pictures, as `_pixels.chosen` picks them."""
-    return _pixels.seen(context, FRAMES)[0]
+    """Return up to `FRAMES` pictures, as `_frame_choice.chosen` picks them."""
+    return _frame_choice.seen(context, FRAMES)[0]
 
 
 def encode(model: Nsfw, batch: Sequence[Array]) -> Sequence[_Scores]:
@@ -69,7 +69,7 @@ def collect(context: Context, results: Sequence[_Scores]) -> FrameScores:
     """Return the scores frame by frame."""
     pts = context.arrays["frames_pts"]
     return FrameScores(
-        pts_s=pts[_pixels.chosen(context.arrays, FRAMES)],
+        pts_s=pts[_frame_choice.chosen(context.arrays, FRAMES)],
         labels=results[0].labels,
         scores=np.stack([row.values for row in results]).astype(np.float32),
     )
@@ -83,7 +83,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     collect=collect,
     weights=WEIGHTS,

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import datafiles
-from tiktokd.encoders import _hub, _pixels, _prompts, _sightings, brands
+from tiktokd.encoders import _frame_choice, _hub, _pixels, _prompts, _sightings, brands
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import Label
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -108,8 +108,8 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> Floats:
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to four pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
-    return _pixels.seen(context, FRAMES)[0]
+    """Return up to four pictures (H*3/2, W) uint8, as `_frame_choice.chosen` picks them."""
+    return _frame_choice.seen(context, FRAMES)[0]
 
 
 def encode(model: Owl, batch: Sequence[Array]) -> Sequence[tuple[Found, ...]]:
@@ -184,7 +184,7 @@ def best(brand: Floats, background: Floats) -> list[tuple[int, int, float, float
 def collect(context: Context, results: Sequence[tuple[Found, ...]]) -> tuple[_sightings.LogoSeen, ...]:
     """Return the brands of the whole clip, the surest first."""
     pts = context.arrays["frames_pts"]
-    times = pts[_pixels.chosen(context.arrays, FRAMES)]
+    times = pts[_frame_choice.chosen(context.arrays, FRAMES)]
     return _sightings.by_brand(
         _sightings.Sighting(brand=one.brand, pts_s=float(at), score=one.score, z=one.z, box=one.box)
         for at, found in zip(times, results, strict=True)
@@ -200,7 +200,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     collect=collect,
     signals=_sightings.signals,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _pixels, _prompts, _siglip_image, _siglip_text
+from tiktokd.encoders import _frame_choice, _hub, _pixels, _prompts, _siglip_image, _siglip_text
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import ImageEmbeddings, LabelCosines, median_over, shares
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -80,8 +80,8 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> NDArray[np.float32
 
 
 def items(context: Context) -> Sequence[Array]:
-    """Return up to `FRAMES` pictures (H*3/2, W) uint8, as `_pixels.chosen` picks them."""
-    return _pixels.seen(context, FRAMES)[0]
+    """Return up to `FRAMES` pictures (H*3/2, W) uint8, as `_frame_choice.chosen` picks them."""
+    return _frame_choice.seen(context, FRAMES)[0]
 
 
 def encode(model: Siglip, batch: Sequence[Array]) -> Sequence[_Frame]:
@@ -94,7 +94,7 @@ def collect(context: Context, results: Sequence[_Frame]) -> ImageEmbeddings:
     """Return the clip's vectors with their nearness to every label."""
     model = results[0].model
     every = context.arrays["frames_pts"]
-    pts = every[_pixels.chosen(context.arrays, FRAMES)]
+    pts = every[_frame_choice.chosen(context.arrays, FRAMES)]
     weight = np.array(shares(pts.tolist(), context.facts.duration_s), np.float32)
     vectors = np.stack([frame.vector for frame in results])
     return ImageEmbeddings(
@@ -191,7 +191,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     collect=collect,
     signals=signals,

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders import _hub, _pixels, _prompts
+from tiktokd.encoders import _frame_choice, _hub, _pixels, _prompts
 from tiktokd.model import ModelUsed
 from tiktokd.pictures import LabelCosines, Ranked, rank
 from tiktokd.plugins import Array, Context, Encoder, LoadContext, Weights
@@ -96,7 +96,7 @@ def _embed_texts(hub: _hub.HubModel, texts: Sequence[str]) -> Floats:
 
 def items(context: Context) -> Sequence[tuple[Array, ...]]:
     """Return one item: up to 16 frames in order, spread evenly."""
-    frames, _pts = _pixels.seen(context, FRAMES, evenly=True)
+    frames, _pts = _frame_choice.seen(context, FRAMES, evenly=True)
     return [tuple(frames)] if frames else []
 
 
@@ -149,7 +149,7 @@ ENCODER = Encoder(
     load=load,
     items=items,
     nothing="low_quality",
-    nothing_said=_pixels.BLANK,
+    nothing_said=_frame_choice.BLANK,
     encode=encode,
     signals=signals,
     weights=WEIGHTS,
