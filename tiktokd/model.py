@@ -222,6 +222,10 @@ class Envelope(BaseModel):
     summary: dict[str, JsonValue] = {}
     segments: list[dict[str, JsonValue]] = []
 
+    def was_impossible(self) -> bool:
+        """Return whether nothing came of it for want of a model or a GPU: on another day it may."""
+        return self.status == "skipped" and self.reason in ("model_missing", "cpu_fallback")
+
 
 Signals = dict[str, dict[str, Any]]
 """Per encoder, a few small JSON-serialisable values (at most 16 KiB per encoder and video) that level 2 may read."""

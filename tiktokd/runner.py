@@ -182,7 +182,7 @@ class Runner:
         if result.reason in ("model_missing", "cpu_fallback") or any(e and e.stands_for for e in used):
             return "lite"
         read = [context.outputs[name] for name in analyzer.after if name in context.outputs]
-        if any(one.status == "skipped" and one.reason in ("model_missing", "cpu_fallback") for one in read):
+        if any(one.was_impossible() for one in read):
             return "lite"
         due = [n for n in analyzer.optional if n not in features.values and not self._left_out(n, features)]
         return "lite" if any(features.absent.get(n, (None, ""))[0] in (None, "model_missing") for n in due) else "full"

@@ -47,15 +47,19 @@ def with_read(names: Iterable[str], reads: Mapping[str, Sequence[str]], there: C
     Args:
         names: what is asked for; a name that is not in `reads` is left out.
         reads: analyzer → those that it reads.
-        there: those whose outputs can be read as they are; they are among the names or left out.
+        there: those whose outputs can be read as they are. They are left out unless somebody asks for them, or they
+            read one that is neither asked for nor there.
     """
     asked, found = tuple(names), dict[str, None]()
+
+    def lacks(name: str) -> bool:
+        return name not in there or any(lacks(earlier) for earlier in reads.get(name, ()) if earlier not in asked)
 
     def visit(name: str) -> None:
         if name in found or name not in reads:
             return
         for earlier in reads[name]:
-            if earlier in asked or earlier not in there:
+            if earlier in asked or lacks(earlier):
                 visit(earlier)
         found[name] = None
 

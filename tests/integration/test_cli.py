@@ -367,6 +367,7 @@ def test_who_reads_what_is_made_anew_is_named(ctl, daemon, monkeypatch):
         fact("hook", "fusion", ("loudness",)),
         fact("virality_features", "metadata", ("hook",)),
         fact("pacing", "fusion", ("loudness",), enabled=False),
+        fact("sentiment_mood", "text", ("pacing",)),
         fact("motion", "video"),
     )
     monkeypatch.setattr(daemon.runtime, "analyzers", lambda: facts)
@@ -376,9 +377,9 @@ def test_who_reads_what_is_made_anew_is_named(ctl, daemon, monkeypatch):
         daemon.client.cancel([ID])
         return ctl("requeue", ID, *words).stderr
 
-    note = "what reads these keeps its results; to do it again too, add: hook,virality_features\n"
+    note = "what reads these keeps its results; to do it again too, add: hook,sentiment_mood,virality_features\n"
     assert again("--analyzers", "loudness") == again("--analyzers", "audio") == note
-    assert again("--analyzers", "loudness,hook").endswith("add: virality_features\n")
+    assert again("--analyzers", "loudness,hook").endswith("add: sentiment_mood,virality_features\n")
     assert again("--analyzers", "loudness", "--json") == again("--analyzers", "motion") == again() == ""
 
 

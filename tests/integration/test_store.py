@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from tests.store_fixtures import NOW, TRANSIENT, Queue, envelope
 from tests.store_fixtures import queue as queue  # noqa: PLC0414  a fixture
 from tiktokd.errors import Failure
-from tiktokd.model import MediaFacts, Metadata, State, VideoRef
+from tiktokd.model import Envelope, MediaFacts, Metadata, State, VideoRef
 from tiktokd.protocol import WorkerSnapshot
-from tiktokd.scheduler import schema, store, store_mishaps
+from tiktokd.scheduler import schema, store, store_mishaps, store_transition
 from tiktokd.scheduler.records import outcome_of
 from tiktokd.scheduler.store import NewVideo, Sample
 
@@ -347,6 +347,27 @@ def test_analyzers_that_are_asked_for_again_replace_their_results_and_leave_the_
     assert claim.kept == {}
     queue.has_completed(claim, loudness="newer", motion="newer", entities="newer")
     assert set(queue.get("1").outputs) == {"loudness", "motion", "entities"}
+
+
+def test_what_ran_only_to_be_read_does_not_replace_a_result_by_a_missing_model(queue: Queue):
+    queue.put_files("1", analyzers=("speech", "words", "hook"))
+    queue.has_completed(queue.process(), speech="old", words="old", hook="old")
+    queue.requeue(ids=["1"], analyzers=["hook", "words"], now=NOW)
+    claim = queue.process()
+    gone = {"status": "skipped", "tier": "lite", "reason": "model_missing", "version": "2"}
+    outputs = {name: Envelope(analyzer=name, **gone) for name in ("speech", "words")}
+    outputs["hook"] = Envelope(analyzer="hook", version="2", status="ok", tier="lite")
+    assert queue.complete(claim.token, outputs=outputs, signals={}, facts=None, timings={}, now=NOW)
+    found = {name: (each["status"], each["version"]) for name, each in queue.get("1").outputs.items()}
+    assert found == {"speech": ("ok", "1"), "words": ("skipped", "2"), "hook": ("ok", "2")}, "words were asked for"
+
+
+def test_results_far_larger_than_any_run_makes_are_not_told_to_workers(queue: Queue, monkeypatch):
+    queue.put_files("1")
+    queue.has_completed(queue.process(), loudness="old")
+    queue.requeue(ids=["1"], analyzers=["hook"], now=NOW)
+    monkeypatch.setattr(store_transition, "KEPT_CHARS_MAX", 10)
+    assert queue.process().kept == {}
 
 
 def test_a_stored_result_that_cannot_be_read_is_no_result(queue: Queue):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from tiktokd.errors import Failure
 from tiktokd.messages import Analyze, Analyzed, Decode, Decoded, Download, Downloaded, Failed, Fuse
-from tiktokd.model import Claim, Clip, Envelope, MediaFacts, Metadata, VideoRef
+from tiktokd.model import Claim, Clip, Envelope, MediaFacts, Metadata, Reason, VideoRef
 from tiktokd.scheduler.commands import AskClaim, Command, Complete, Dropped, Keep, Kill, NoteCrash, Send, Settle
 from tiktokd.scheduler.dispatch import step
 from tiktokd.scheduler.events import (
@@ -30,9 +30,11 @@ FACTS = MediaFacts(
 DEATH = Failure(failure_class="transient", stage="analyze", message="killed by signal 9")
 
 
-def envelope(name: str, *, version: str = "1", status: Literal["ok", "error"] = "ok") -> Envelope:
+def envelope(
+    name: str, *, version: str = "1", status: Literal["ok", "error", "skipped"] = "ok", reason: Reason | None = None
+) -> Envelope:
     """Return a result without content."""
-    return Envelope(analyzer=name, version=version, status=status, tier="lite")
+    return Envelope(analyzer=name, version=version, status=status, tier="lite", reason=reason)
 
 
 class Bench:
@@ -115,18 +117,24 @@ def test_a_video_goes_from_decode_over_both_groups_and_fusion_to_its_last_write(
 
 
 def test_where_single_analyzers_are_asked_for_the_kept_results_are_read_and_not_written_again() -> None:
-    kept = {"a": envelope("a", version="3"), "b": envelope("b", status="error")}
+    kept = {
+        "a": envelope("a", version="3"),
+        "b": envelope("b", status="error"),
+        "d": envelope("d", status="skipped", reason="model_missing"),
+        "e": envelope("e", status="skipped", reason="no_audio"),
+    }
     bench = Bench(gpus=0)
     bench.claim("1", analyzers=("c",), kept=kept)
     bench.decoded(bench.sent(Decode)[0])
     sent = bench.sent(Analyze)[0]
     assert isinstance(sent.request, Analyze)
-    assert (sent.request.analyzers, sent.request.kept) == (("c",), {"a": "3"}), "an error is no result"
+    assert sent.request.analyzers == ("c",)
+    assert sent.request.kept == {"a": "3", "e": "1"}, "an error is no result, and a model may have come"
     bench.analyzed(sent, "b")
     fuse = bench.sent(Fuse)[0]
     assert isinstance(fuse.request, Fuse)
-    assert {name: each.status for name, each in fuse.request.outputs.items()} == {"a": "ok", "b": "ok"}
-    assert fuse.request.kept == {"a": "3"}
+    assert {name: fuse.request.outputs[name].status for name in "abe"} == {"a": "ok", "b": "ok", "e": "skipped"}
+    assert fuse.request.kept == {"a": "3", "e": "1"}
     bench.analyzed(fuse, "c")
     done = only(bench.out, Complete)
     assert isinstance(done, Complete)

@@ -161,6 +161,8 @@ def test_what_it_reads_does_not_run_again_where_its_result_is_there_and_of_this_
     assert level1.publish == {"image"}, "signals are not kept: the encoders run for them"
     assert set(graph.with_read(["hook"], WORLD, kept | {"text": "0"})) == {"hook", "text"}
     assert set(graph.with_read(["hook"], WORLD, {"loud": "1"})) == {"hook", "text", "move"}
+    assert set(graph.with_read(["hook"], WORLD, kept | {"move": "0"})) == {"hook", "text", "move"}, "text rests on move"
+    assert graph.with_read(["hook", "move"], WORLD, kept) == ("hook", "move"), "nobody asked for what lies between"
     assert graph.with_read(["hook", "text"], WORLD, kept) == ("text", "hook"), "both were asked for, in their order"
 
 

@@ -81,7 +81,7 @@ def test_a_kept_result_is_read_unless_it_is_of_another_version_or_made_anew():
     assert read == {"first": "2", "second": "2"}, "neither its own old result nor one of no analyzer"
     assert again(["third"], first="2", second="1", third="1") == {"second", "third"}
     assert read == {"first": "2", "second": "2"}
-    assert again(["third"], first="1", second="2") == {"third"}, "level 1 was to make the first anew and did not"
+    assert again(["third"], first="1", second="2") == {"second", "third"}, "what rests on an old one is old"
     assert read == {"second": "2"}
 
 

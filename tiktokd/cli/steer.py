@@ -36,17 +36,17 @@ def _requeue(session: Session, args: argparse.Namespace) -> int:
 
 
 def _say_who_reads(session: Session, words: list[str]) -> None:
-    """Name the analyzers that are on, read what is made anew, and stay as they are."""
+    """Name the analyzers that are on, read what was named, and stay as they are."""
     from tiktokd.selection import select
 
     facts = session.client.analyzers()
-    anew = set(select(words, {each["name"]: each["group"] for each in facts}))
-    stay: list[str] = []
-    while more := [f["name"] for f in facts if f["enabled"] and f["name"] not in anew and anew & set(f["reads"])]:
-        stay += more
-        anew |= set(more)
+    named = set(select(words, {each["name"]: each["group"] for each in facts}))
+    touched = set(named)
+    while more := {f["name"] for f in facts if touched & set(f["reads"])} - touched:
+        touched |= more
+    stay = sorted(f["name"] for f in facts if f["enabled"] and f["name"] in touched - named)
     if stay:
-        session.complain(f"what reads these keeps its results; to do it again too, add: {','.join(sorted(stay))}")
+        session.complain(f"what reads these keeps its results; to do it again too, add: {','.join(stay)}")
 
 
 def _cancel(session: Session, args: argparse.Namespace) -> int:
@@ -143,7 +143,7 @@ def _requeue_arguments(parser: argparse.ArgumentParser) -> None:
         type=names,
         metavar="A,B",
         help="run only these, by name or group, and keep the results of the others; what they read is not run again "
-        "unless its result is missing, failed or made by another version",
+        "unless its result is missing, failed, lacked a model or a GPU, or is of another version",
     )
 
 

@@ -80,8 +80,11 @@ def _request(state: State, job: Job, todo: Step) -> Work:
 
 
 def _kept(claim: Claim) -> dict[str, str]:
-    """Return analyzer → version of the results that need not be made anew; what ran into an error is no result."""
-    return {name: envelope.version for name, envelope in claim.kept.items() if envelope.status != "error"}
+    """Return analyzer → version of the results that need not be made anew.
+
+    An error is none, and neither is one for which a model or a GPU was missing: either may be here now.
+    """
+    return {name: e.version for name, e in claim.kept.items() if e.status != "error" and not e.was_impossible()}
 
 
 def _wanted(state: State, claim: Claim) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ False means that nothing was written: the token is stale, the report belongs to 
 Knows no policy: whether a failure is retried, when and at whose charge, comes in as arguments.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cache
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ from tiktokd.scheduler import store_transition as moves
 from tiktokd.scheduler.prepared import Prepared
 from tiktokd.scheduler.rank import rank
 from tiktokd.scheduler.states import Event
-from tiktokd.scheduler.store_rows import mapping
+from tiktokd.scheduler.store_rows import Json, mapping
 
 _queue = schema.processing_queue
 _analysis = schema.video_analysis
@@ -97,7 +97,7 @@ def complete(
         return False
     results: dict[str, Any] = {"outputs": dict(outputs), "signals": dict(signals), "timings": dict(timings)}
     if moved.rerun is not None:
-        results = _merged(conn, moved.seq, results)
+        results = _merged(conn, moved.seq, results, asked=moved.rerun)
     if facts is not None:
         results["facts"] = facts
     _save(conn, moved.seq, {**results, "updated_at": now})
@@ -196,18 +196,26 @@ _RESULTS = sa.select(_analysis.c.outputs, _analysis.c.signals, _analysis.c.timin
 )
 
 
-def _merged(conn: Connection, seq: int, results: Mapping[str, Any]) -> dict[str, Any]:
+def _merged(conn: Connection, seq: int, results: Mapping[str, Any], *, asked: Collection[str]) -> dict[str, Any]:
     """Return the results of single analyzers among those that are stored; the row is no rerun any more.
 
-    What was asked for once more belongs to the video from now on: doing everything anew must not lose it.
+    What was asked for once more belongs to the video from now on: doing everything anew must not lose it. One that ran
+    only because another reads it does not replace a result by the message that its model or a GPU is missing.
     """
     values: dict[str, Any] = {"rerun": None}
-    asked = conn.scalar(sa.select(_queue.c.analyzers).where(_queue.c.seq == seq))
-    if isinstance(asked, list):
-        values["analyzers"] = sorted({*map(str, asked), *results["outputs"]})
+    wanted = conn.scalar(sa.select(_queue.c.analyzers).where(_queue.c.seq == seq))
+    if isinstance(wanted, list):
+        values["analyzers"] = sorted({*map(str, wanted), *results["outputs"]})
     conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(values))
-    kept = conn.execute(_RESULTS, {"of": seq}).first()
-    return {name: {**(mapping(getattr(kept, name)) if kept else {}), **new} for name, new in results.items()}
+    row = conn.execute(_RESULTS, {"of": seq}).first()
+    stored: dict[str, Json] = {name: mapping(getattr(row, name)) if row else {} for name in results}
+    vain = {n for n, e in results["outputs"].items() if n not in asked and e.was_impossible()} & _usable(stored)
+    new = {**results, "outputs": {n: e for n, e in results["outputs"].items() if n not in vain}}
+    return {name: {**stored[name], **new[name]} for name in results}
+
+
+def _usable(stored: Mapping[str, Json]) -> set[str]:
+    return {name for name, each in stored["outputs"].items() if mapping(each).get("status") in ("ok", "partial")}
 
 
 @cache

@@ -26,6 +26,8 @@ _queue = schema.processing_queue
 _events = schema.job_events
 _analysis = schema.video_analysis
 
+KEPT_CHARS_MAX = 8 * 2**20
+"""Of stored results that a worker is to be told: half of a message. A run over ten minutes stays below 2 MiB."""
 _NO_CLAIM = {"claim_token": None, "worker": None, "incarnation": None}
 _RETURNED = (
     *("seq", "id", "url", "priority", "claim_token", "analyzers", "rerun"),
@@ -55,8 +57,9 @@ def claim(conn: Connection, event: Event, *, worker: str, incarnation: str, now:
 
 
 def _results(conn: Connection, seq: int) -> dict[str, Envelope]:
-    """Return the results of a video's last run."""
-    return envelopes(conn.scalar(sa.select(_analysis.c.outputs).where(_analysis.c.seq == seq)))
+    """Return the results of a video's last run; none where they are far larger than any run makes them."""
+    size = sa.func.length(sa.cast(_analysis.c.outputs, sa.String)) <= KEPT_CHARS_MAX
+    return envelopes(conn.scalar(sa.select(_analysis.c.outputs).where(_analysis.c.seq == seq, size)))
 
 
 def _fail_damaged(conn: Connection, token: str, damaged: DamagedColumn, now: float) -> None:
