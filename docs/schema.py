@@ -13,7 +13,7 @@ from tiktokd.plugins import Analyzer
 
 ATTEMPTS = ("download", "processing", "crashes")
 STAGES = ("decode", *(f"analyze_{group}" for group in get_args(AnalysisGroup)), "fuse")
-TIMINGS = (*(f"{stage}{of}_s" for stage in STAGES for of in ("", "_cpu")), "total_s")
+TIMINGS = (*(f"{stage}{of}_s" for stage in STAGES for of in ("", "_cpu")), "shared_s", "total_s")
 TIME = {"type": "string", "format": "date-time", "description": "ISO 8601, UTC"}
 
 

@@ -181,6 +181,15 @@ class Live:
         """Wait until every worker is idle or busy."""
         until(lambda: all(w["state"] in ("idle", "busy") for w in self.workers().values()), "workers that are up")
 
+    def finished(self, id_: str) -> dict[str, Any]:
+        """Return a video once it is completed."""
+
+        def video() -> dict[str, Any]:
+            found: dict[str, Any] = self.ask("GET", f"/api/videos/{id_}")
+            return found
+
+        return until(lambda: (found := video())["state"] == "completed" and found, "completed", timeout_s=60)
+
     def children(self) -> list[int]:
         """Return the pids of the daemon's children, the resource tracker included."""
         assert self.process is not None

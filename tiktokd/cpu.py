@@ -4,12 +4,14 @@ Knows nothing of the queue; a request names the slot, the answer carries the res
 """
 
 from pathlib import Path
+from typing import Any
 
-from tiktokd import decode
+from tiktokd import decode, portable
 from tiktokd.errors import ProtocolError
 from tiktokd.messages import Analyze, Analyzed, Answer, Decode, Decoded, Fuse, Ready, Request
+from tiktokd.model import Clip, Metadata
 from tiktokd.plugins import Context
-from tiktokd.turns import Clock, analyze, analyzed, greeting, runner_for
+from tiktokd.turns import Clock, analyze, analyzed, context_of, greeting, runner_for
 from tiktokd.worker import Handler, WorkerSetup
 
 
@@ -52,7 +54,19 @@ class CpuHandler:
             generation=request.generation,
             progress=lambda ratio: self._setup.report(progress_ratio=ratio, detail="decode"),
         )
-        return Decoded(ticket=request.ticket, clip=clip, wall_ms=clock.wall_ms(), cpu_ms=clock.cpu_ms())
+        wall_ms, cpu_ms = clock.wall_ms(), clock.cpu_ms()
+        features, encoder_ms = self._shared(request, clip) if request.halves else ({}, {})
+        return Decoded(
+            ticket=request.ticket, clip=clip, wall_ms=wall_ms, cpu_ms=cpu_ms, features=features, encoder_ms=encoder_ms
+        )
+
+    def _shared(self, request: Decode, clip: Clip) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return, packed, the features that both halves of the video read; what fails here fails again there."""
+        context = context_of(self._region, clip, Metadata())
+        found, spent_ms = self._runner.shared(
+            request.analyzers, context, lambda name: self._setup.report(detail=name), kept=request.kept
+        )
+        return {name: portable.pack(value) for name, value in found.items()}, spent_ms
 
     def _fuse(self, request: Fuse) -> Analyzed:
         clock = Clock()

@@ -66,6 +66,14 @@ class GpuOutOfMemory(TransientError):
     failure_class: FailureClass = "resource"
 
 
+def raise_if_out_of_memory(exc: Exception) -> None:
+    """Let the queue see a full GPU (torch.OutOfMemoryError, by name: torch may not be loaded)."""
+    if isinstance(exc, GpuOutOfMemory):
+        raise exc
+    if type(exc).__name__ == "OutOfMemoryError":
+        raise GpuOutOfMemory(str(exc)[:500]) from exc
+
+
 class LocalError(TransientError):
     """This machine is the trouble (disk full, no network); pausing helps, retrying does not."""
 

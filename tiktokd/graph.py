@@ -10,6 +10,8 @@ from tiktokd.messages import AnalysisGroup, AnalyzerFacts
 from tiktokd.plugins import Analyzer, Encoder, LoadContext
 
 NONE_KEPT: Mapping[str, str] = {}
+CPU_HALF: AnalysisGroup = "cpu"
+GPU_HALF: AnalysisGroup = "gpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,6 +114,14 @@ def plan_level1(
         encoders=order(needed, catalogue),
         publish=frozenset(publish),
     )
+
+
+def shared(names: Iterable[str], catalogue: Catalogue, kept: Mapping[str, str] = NONE_KEPT) -> tuple[Encoder, ...]:
+    """Return the encoders that both halves of a video read, and whose features may travel to both."""
+    wanted = tuple(names)
+    cpu, gpu = (plan_level1(wanted, group, catalogue, kept).encoders for group in (CPU_HALF, GPU_HALF))
+    there = {encoder.name for encoder in gpu}
+    return tuple(encoder for encoder in cpu if encoder.portable and encoder.name in there)
 
 
 def plan_level2(names: Iterable[str], catalogue: Catalogue, kept: Mapping[str, str] = NONE_KEPT) -> Plan:

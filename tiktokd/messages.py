@@ -5,7 +5,7 @@ with the same ticket: by the child, or by the supervisor on behalf of a child th
 """
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from tiktokd.errors import Failure
 from tiktokd.model import Clip, Envelope, MediaFacts, Metadata, Signals, VideoRef
@@ -35,6 +35,12 @@ class Decode:
     path: str
     slot: int
     generation: int
+    analyzers: tuple[str, ...] = ()
+    """All names that this video wants."""
+    kept: dict[str, str] = field(default_factory=dict)
+    """As in `Analyze`."""
+    halves: bool = False
+    """A GPU and a CPU worker will analyze it: compute what both of them read."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,8 @@ class Analyze:
     metadata: Metadata
     kept: dict[str, str] = field(default_factory=dict)
     """Analyzer → version of results of an earlier run that others may read instead of having them made anew."""
+    features: dict[str, Any] = field(default_factory=dict)
+    """As in `Decoded`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +159,10 @@ class Decoded:
     clip: Clip
     wall_ms: float
     cpu_ms: float
+    features: dict[str, Any] = field(default_factory=dict)
+    """Encoder → its features as `portable.pack` makes them, of those that both halves of the video read."""
+    encoder_ms: dict[str, float] = field(default_factory=dict)
+    """Wall time of each of those encoders; not part of `wall_ms`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

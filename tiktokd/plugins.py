@@ -168,6 +168,9 @@ class Encoder:
     is on the GPU and one of them is not, it goes without."""
     after: tuple[str, ...] = ()
     """Analyzers whose outputs `items` reads; only for `input="text"`."""
+    portable: type[Any] | None = None
+    """Class of its features where they are small and it uses no other encoder: beside a GPU, what both halves of a
+    video read is computed once, after decoding, and travels to both (`tiktokd.portable`)."""
     weights: Weights | None = None
     models: tuple[ModelUsed, ...] = ()
     """Weights that ship inside packages; hub weights are added by the loader."""

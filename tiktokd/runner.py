@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tiktokd import graph
-from tiktokd.errors import GpuOutOfMemory, ModelMissing
+from tiktokd.errors import ModelMissing, raise_if_out_of_memory
 from tiktokd.finite import as_json
 from tiktokd.messages import AnalysisGroup
 from tiktokd.model import Envelope, ModelUsed, Reason, Signals, Tier
@@ -62,8 +62,21 @@ class Runner:
         *,
         kept: Mapping[str, str] = graph.NONE_KEPT,
     ) -> Analysis:
-        """Run one group of level-1 analyzers over the arrays in `context`; `kept` as in `graph.with_read`."""
+        """Run one group of level-1 analyzers over the arrays in `context`, whose features need not be computed again.
+
+        Args:
+            kept: as in `graph.with_read`.
+        """
         return self._run(graph.plan_level1(names, group, self.catalogue, kept), context, report)
+
+    def shared(
+        self, names: Iterable[str], context: Context, report: Report, *, kept: Mapping[str, str] = graph.NONE_KEPT
+    ) -> tuple[dict[str, Any], dict[str, float]]:
+        """Return the features that both halves of the video read, and the milliseconds that each took."""
+        features = _Features()
+        for encoder in graph.shared(names, self.catalogue, kept):
+            self._encode(encoder, context, features, report)
+        return features.values, features.ms
 
     def level2(
         self, names: Iterable[str], context: Context, report: Report, *, kept: Mapping[str, str] = graph.NONE_KEPT
@@ -82,7 +95,7 @@ class Runner:
         return self._run(plan, replace(context, outputs=read), report)
 
     def _run(self, plan: graph.Plan, context: Context, report: Report) -> Analysis:
-        features = _Features()
+        features = _Features(values=dict(context.features))
         outputs = dict(context.outputs)
         for encoder in (e for e in plan.encoders if not e.after):
             self._encode(encoder, context, features, report)
@@ -130,7 +143,7 @@ class Runner:
         except ModelMissing as exc:
             features.absent[encoder.name] = ("model_missing", str(exc))
         except Exception as exc:  # isolation: one model that fails must not cost the other results
-            _raise_if_out_of_memory(exc)
+            raise_if_out_of_memory(exc)
             log.exception("encoder %s failed", encoder.name)
             features.absent[encoder.name] = (None, f"encoder {encoder.name}: {type(exc).__name__}: {exc}")
 
@@ -153,7 +166,7 @@ class Runner:
             result = unfit(analyzer, context, features.values, features.absent) or analyzer.analyze(context)
             summary, segments = as_json(result)
         except Exception as exc:  # isolation: the video still completes with the other analyzers
-            _raise_if_out_of_memory(exc)
+            raise_if_out_of_memory(exc)
             log.exception("analyzer %s failed", analyzer.name)
             result = Result(status="error", message=f"{type(exc).__name__}: {exc}"[:500])
             summary, segments = {}, []
@@ -241,7 +254,7 @@ class Runner:
         used: list[ModelUsed] = []
         for encoder in graph.order(names, self.catalogue):
             if encoder.name in features:
-                used += [*encoder.models, *getattr(self._models[encoder.name], "used", ())]
+                used += [*encoder.models, *getattr(self._models.get(encoder.name), "used", ())]
         return used
 
     def _signals(self, plan: graph.Plan, features: _Features) -> Signals:
@@ -283,11 +296,3 @@ def _told(absent: Mapping[str, tuple[Reason | None, str]]) -> Signals:
 def _with(context: Context, features: _Features, outputs: Mapping[str, Envelope]) -> Context:
     signals = context.signals | _told(features.absent)
     return replace(context, features=features.values, outputs=outputs, signals=signals)
-
-
-def _raise_if_out_of_memory(exc: Exception) -> None:
-    """Let the queue see a full GPU (torch.OutOfMemoryError, by name: torch may not be loaded)."""
-    if isinstance(exc, GpuOutOfMemory):
-        raise exc
-    if type(exc).__name__ == "OutOfMemoryError":
-        raise GpuOutOfMemory(str(exc)[:500]) from exc

@@ -2,10 +2,12 @@
 
 import os
 import time
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-from tiktokd import graph, selection
+from tiktokd import graph, portable, selection
 from tiktokd.messages import Analyze, Analyzed, Ready
-from tiktokd.model import Clip
+from tiktokd.model import Clip, Metadata
 from tiktokd.plugins import ClipArrays, Context, LoadContext
 from tiktokd.runner import Analysis, Runner
 from tiktokd.slots import Region
@@ -36,7 +38,8 @@ class Clock:
 def analyze(runner: Runner, region: Region, request: Analyze, setup: WorkerSetup) -> Analyzed:
     """Run the request's group of level-1 analyzers over its slot."""
     clock = Clock()
-    context = context_of(region, request)
+    given = {name: portable.unpack(kind, request.features[name]) for name, kind in _portable(runner, request.features)}
+    context = context_of(region, request.clip, request.metadata, given)
     done = runner.level1(
         request.analyzers, request.group, context, lambda name: setup.report(detail=name), kept=request.kept
     )
@@ -55,9 +58,14 @@ def analyzed(ticket: str, done: Analysis, clock: Clock) -> Analyzed:
     )
 
 
-def context_of(region: Region, request: Analyze) -> Context:
-    """Return what plug-ins see of the request's clip: views into the slot that nobody can write through."""
-    clip: Clip = request.clip
+def _portable(runner: Runner, names: Iterable[str]) -> list[tuple[str, type[Any]]]:
+    """Return those of the names that are encoders here whose features travel, with the class of the features."""
+    known = [(name, runner.catalogue.encoders.get(name)) for name in names]
+    return [(name, encoder.portable) for name, encoder in known if encoder is not None and encoder.portable]
+
+
+def context_of(region: Region, clip: Clip, metadata: Metadata, features: Mapping[str, Any] | None = None) -> Context:
+    """Return what plug-ins see of a clip: views into the slot that nobody can write through."""
     arrays = region.arrays(clip.slot, clip.blocks)
     for array in arrays.values():
         array.flags.writeable = False
@@ -66,7 +74,8 @@ def context_of(region: Region, request: Analyze) -> Context:
         arrays=ClipArrays(arrays),
         audio48_covers_s=clip.audio48_covers_s,
         audio16_covers_s=clip.audio16_covers_s,
-        metadata=request.metadata,
+        metadata=metadata,
+        features=features or {},
     )
 
 

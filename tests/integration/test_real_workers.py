@@ -70,3 +70,26 @@ def test_a_local_file_is_decoded_and_analyzed_although_its_worker_is_killed_on_t
     }  # fmt: skip
     assert video["timings"]["decode_s"] > 0
     assert clip.exists(), "a person's own file stays where it is"
+
+
+@pytest.mark.slow
+def test_beside_a_gpu_what_both_halves_read_is_computed_once_after_decoding(tmp_path: Path) -> None:
+    clip = tmp_path / "clip.mp4"
+    make_clip(clip)
+    names = '["shot_boundaries", "color_palette", "motion", "loudness"]'
+    found = {}
+    for devices in ("[]", '["cpu"]'):
+        home = tmp_path / f"devices{len(devices)}"
+        live = Live(home, module="tiktokd.daemon", devices=devices, more=f"analyzers = {names}\n")
+        try:
+            live.start()
+            live.all_up()
+            added = live.ask("POST", "/api/queue/add", {"paths": [str(clip)]})["items"][0]["id"]
+            found[devices] = live.finished(added)
+        finally:
+            live.kill()
+    alone, beside = found.values()
+    assert {"analyze_cpu_s", "analyze_gpu_s", "shared_s"} <= beside["timings"].keys()
+    assert "shared_s" not in alone["timings"]
+    for name in ("shot_boundaries", "color_palette", "loudness"):
+        assert beside["analysis"][name]["summary"] == alone["analysis"][name]["summary"]

@@ -116,6 +116,29 @@ def test_a_video_goes_from_decode_over_both_groups_and_fusion_to_its_last_write(
     assert not bench.state.jobs
 
 
+def test_what_both_halves_read_is_computed_after_decoding_and_goes_to_both() -> None:
+    bench = Bench()
+    bench.claim("1", analyzers=("a",))
+    asked = bench.sent(Decode)[0].request
+    assert isinstance(asked, Decode)
+    assert (asked.analyzers, asked.halves) == (("a",), True)
+    clip = Clip(slot=0, generation=1, blocks={}, facts=FACTS, audio16_covers_s=0.0, audio48_covers_s=0.0)
+    answer = Decoded(
+        ticket=asked.ticket, clip=clip, wall_ms=1, cpu_ms=1, features={"shots": {"n": 1}}, encoder_ms={"shots": 250.0}
+    )
+    bench.answer(bench.sent(Decode)[0], answer)
+    requests = [sent.request for sent in bench.sent(Analyze)]
+    assert len(requests) == 2
+    assert all(isinstance(each, Analyze) and each.features == {"shots": {"n": 1}} for each in requests)
+    assert bench.state.costs.encoders["shots"].ms == 250.0
+    assert bench.state.jobs["processing.1.1"].timings["shared_s"] == 0.25
+    alone = Bench(gpus=0)
+    alone.claim("1")
+    request = alone.sent(Decode)[0].request
+    assert isinstance(request, Decode)
+    assert not request.halves
+
+
 def test_where_single_analyzers_are_asked_for_the_kept_results_are_read_and_not_written_again() -> None:
     kept = {
         "a": envelope("a", version="3"),

@@ -235,4 +235,5 @@ ENCODER = Encoder(
     encode=_encode,
     items=_items,
     signals=signals,
+    portable=Bars,
 )

@@ -268,4 +268,5 @@ ENCODER = Encoder(
     place="cpu",
     encode=_encode,
     items=_items,
+    portable=Shots,
 )

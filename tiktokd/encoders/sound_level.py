@@ -50,4 +50,5 @@ ENCODER = Encoder(
     load=load,
     encode=encode,
     items=items,
+    portable=SoundLevel,
 )

@@ -144,4 +144,5 @@ ENCODER = Encoder(
     place="cpu",
     encode=_encode,
     items=_items,
+    portable=Stillness,
 )

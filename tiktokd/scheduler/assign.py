@@ -45,17 +45,25 @@ def _urgency(job: Job, todo: Step, *, hungry: bool) -> tuple[int, bool, float]:
 
 
 def _request(state: State, job: Job, todo: Step) -> Work:
-    claim, ticket, clip = job.claim, todo.ticket, job.clip
+    claim, ticket, clip, wanted = job.claim, todo.ticket, job.clip, _wanted(state, job.claim)
     if todo.kind == "download":
         return Download(
             ticket=ticket, id=claim.id, url=claim.url, attempt_dir=f"{state.limits.attempts_dir}/{claim.token}"
         )
     if todo.kind == "decode" and job.slot is not None:
         slot, generation = job.slot
-        return Decode(ticket=ticket, id=claim.id, path=claim.media_path or "", slot=slot, generation=generation)
+        return Decode(
+            ticket=ticket,
+            id=claim.id,
+            path=claim.media_path or "",
+            slot=slot,
+            generation=generation,
+            analyzers=wanted,
+            kept=_kept(claim),
+            halves=state.gpu_serves(),
+        )
     if clip is None:
         raise AssertionError(f"{claim.id}: {todo.kind} before decode")
-    wanted = _wanted(state, claim)
     if todo.kind == "fuse":
         return Fuse(
             ticket=ticket,
@@ -76,6 +84,7 @@ def _request(state: State, job: Job, todo: Step) -> Work:
         analyzers=wanted,
         metadata=claim.metadata,
         kept=_kept(claim),
+        features=job.features,
     )
 
 

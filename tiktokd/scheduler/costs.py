@@ -36,11 +36,15 @@ class Costs:
 
     def note(self, answer: Analyzed) -> None:
         """Take in what a worker measured; results that were skipped or failed say nothing about the cost."""
-        for name, ms in answer.encoder_ms.items():
-            _add(self.encoders, name, ms)
+        self.note_encoders(answer.encoder_ms)
         for name, envelope in answer.outputs.items():
             if envelope.status in ("ok", "partial"):
                 _add(self.analyzers, name, envelope.wall_ms)
+
+    def note_encoders(self, encoder_ms: Mapping[str, float]) -> None:
+        """Take in what encoders took for one video."""
+        for name, ms in encoder_ms.items():
+            _add(self.encoders, name, ms)
 
     def of(self, facts: AnalyzerFacts) -> AnalyzerFacts:
         """Return the facts with the measured cost of the analyzer and all encoders that work for it."""

@@ -151,7 +151,10 @@ def _downloaded(job: Job, done: Step, answer: Downloaded, now: float) -> list[Co
 def _decoded(state: State, job: Job, done: Step, answer: Decoded) -> list[Command]:
     job.steps.remove(done)
     _time(job, "decode", answer.wall_ms, answer.cpu_ms)
-    job.clip = answer.clip
+    job.clip, job.features = answer.clip, answer.features
+    state.costs.note_encoders(answer.encoder_ms)
+    if answer.encoder_ms:
+        job.timings["shared_s"] = round(sum(answer.encoder_ms.values()) / 1000, 4)
     if job.slot is not None:
         state.slots.ready(*job.slot)
     if job.goes_on():

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from math import inf
+from typing import Any
 
 from tiktokd.errors import Failure
 from tiktokd.messages import AnalysisGroup
@@ -52,6 +53,8 @@ class Job:
     """`(slot, generation)` while it holds one."""
     clip: Clip | None = None
     """What lies in the slot; stays known after the slot is given back, for its facts."""
+    features: dict[str, Any] = field(default_factory=dict)
+    """As in `messages.Decoded`."""
     outputs: dict[str, Envelope] = field(default_factory=dict)
     signals: Signals = field(default_factory=dict)
     timings: dict[str, float] = field(default_factory=dict)
