@@ -40,11 +40,25 @@ def analyze_file(path: Path, names: Sequence[str], metadata: Metadata | None = N
     return analyze_arrays(clip, arrays, names, metadata)
 
 
+def cpu_runner() -> Runner:
+    """Return what a CPU worker runs analyses with where there is no GPU."""
+    return Runner(LoadContext(threads=2), graph.without_gpu(graph.load()))
+
+
 def analyze_arrays(
-    clip: Clip, arrays: ClipArrays, names: Sequence[str], metadata: Metadata | None = None
+    clip: Clip,
+    arrays: ClipArrays,
+    names: Sequence[str],
+    metadata: Metadata | None = None,
+    *,
+    runner: Runner | None = None,
 ) -> dict[str, Envelope]:
-    """Return the envelopes for arrays that are decoded already, or made up."""
-    runner = Runner(LoadContext(threads=2), graph.without_gpu(graph.load()))
+    """Return the envelopes for arrays that are decoded already, or made up.
+
+    Args:
+        runner: one that has analyzed others before; `None`: a fresh one.
+    """
+    runner = runner or cpu_runner()
     assert set(names) <= runner.catalogue.analyzers.keys(), "there is no such analyzer"
     context = Context(
         facts=clip.facts,

@@ -120,6 +120,7 @@ def pair_flow(engine: Any, before: Array, after: Array) -> Floats:
     """Return (H, W, 2) float32 pixels: where each pixel of `before` went."""
     if np.array_equal(before, after):  # a frozen picture
         return np.zeros((*before.shape, 2), np.float32)
+    engine.setFinestScale(FINEST_SCALE)  # a picture of 40 px or less lowers it, for all that come after it too
     return np.asarray(engine.calc(np.ascontiguousarray(before), np.ascontiguousarray(after), None), np.float32)
 
 
@@ -236,9 +237,7 @@ def _load(context: LoadContext) -> Any:
         return on_device(context.device)
     import cv2
 
-    engine = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
-    engine.setFinestScale(FINEST_SCALE)
-    return engine
+    return cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
 
 
 def _encode(engine: Any, batch: Sequence[Pairs]) -> list[Flow]:
