@@ -34,6 +34,8 @@ class Model:
     """Nothing on this machine runs it: it needs a GPU, and there is none."""
     left_out: str | None
     """Why it is fetched by its own name alone; `None`: with everything that names an analyzer of it, or all."""
+    damaged: str | None = None
+    """What is wrong with the files that are here, where `path` is `None` for that."""
 
 
 def wanted(config: Config) -> list[Model]:
@@ -86,10 +88,11 @@ def _model(
 ) -> Model:
     served = {*encoders, *(catalogue.encoders[name].stands_for for name in encoders)}
     users = [a.name for a in catalogue.analyzers.values() if served & {*a.uses, *a.optional, *a.signals}]
+    path, damaged = None, None
     try:
         path = weights.locate(spec, config.models_dir)
-    except ModelMissing:
-        path = None
+    except ModelMissing as exc:
+        damaged = str(exc) if weights.is_damaged(spec, config.models_dir) else None
     size = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path else 0
     return Model(
         weights=spec,
@@ -99,6 +102,7 @@ def _model(
         size_bytes=size,
         idle=not gpu and all(catalogue.encoders[name].place == "gpu" for name in encoders),
         left_out=left_out,
+        damaged=damaged,
     )
 
 
@@ -136,6 +140,8 @@ def _of_others(name: str, catalogue: graph.Catalogue, models: Iterable[Model]) -
 
 def verify(model: Model, models_dir: Path) -> tuple[Health, str]:
     """Return the health of a model, and what is wrong with it in words; reads every byte."""
+    if model.damaged:
+        return "damaged", model.damaged
     if model.path is None:
         return "missing", weights.how_to_get(model.weights, models_dir)
     also = ""

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,9 @@ LOCK_NAME = "models.lock"
 """JSON beside the models: hub id → revision, licence, files with size and sha256; `tiktokctl models pull` writes it.
 What was made of a model stands under `made_key`."""
 CHUNK_BYTES = 2**20
+INDEX_OF = "model.safetensors"
+HEADER_BYTES_MAX = 100_000_000
+"""What the safetensors library itself takes at most."""
 _HUB_ID = re.compile(r"(?P<id>[\w.-]+/[\w.-]+)(?:@(?P<revision>[0-9a-f]{40}))?")
 
 
@@ -60,11 +64,54 @@ def locate(weights: Weights, models_dir: Path | None) -> Path:
     if path is None:
         size = "" if weights.size_mib is None else f"{weights.size_mib:.0f} MiB, "
         lacks = f"({size}{weights.licence}) is not on this machine"
+    elif wrong := torn(path):
+        lacks = f"in {path} is damaged: {wrong}"
     elif form is None or (form.advice is None and _is_made(weights, models_dir)):
         return path
     else:
         lacks = "is here, but not ready to run"
     raise ModelMissing(f"{weights.hub_id} {lacks}; {how_to_get(weights, models_dir)}")
+
+
+def is_damaged(weights: Weights, models_dir: Path | None) -> bool:
+    """Return whether there are tensors, but not whole."""
+    path = _tensors(weights, models_dir)
+    return path is not None and torn(path) is not None
+
+
+def torn(directory: Path) -> str | None:
+    """Return which tensors are cut short or not there, in words; `None`: all files are as long as they say.
+
+    Looks at headers and sizes alone: whether every byte is right is for `tiktokctl models verify`.
+    """
+    files = {file.name: file for file in sorted(directory.glob("*.safetensors"))}
+    for file in files.values():
+        about = file.stat()
+        if told := _length_told(file, about.st_size, about.st_mtime_ns):
+            return f"{file.name} has {about.st_size:,} bytes, {told}"
+    index = directory / f"{INDEX_OF}.index.json"
+    try:
+        parts = set(json.loads(index.read_text())["weight_map"].values()) if index.is_file() else set()
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return f"{index.name} cannot be read"
+    lost = sorted(str(part) for part in parts if part not in files)
+    return f"{', '.join(lost)} missing" if lost else None
+
+
+@cache
+def _length_told(file: Path, size: int, _changed_ns: int) -> str | None:
+    """Return what the header of a safetensors file says of its length where that is not `size`."""
+    try:
+        with file.open("rb") as opened:
+            length = int.from_bytes(opened.read(8), "little")
+            header = json.loads(opened.read(length)) if length <= min(size, HEADER_BYTES_MAX) else None
+        if header is None:
+            return "and no header that fits"
+        ends = [entry["data_offsets"][1] for name, entry in header.items() if name != "__metadata__"]
+        told = 8 + length + max(ends, default=0)
+    except (OSError, ValueError, LookupError, AttributeError, TypeError):
+        return "and no header"
+    return None if told == size else f"its header says {told:,}"
 
 
 def how_to_get(weights: Weights, models_dir: Path | None = None) -> str:

@@ -1,5 +1,7 @@
 """Picture encoders that need a hub model, through the real loader with tiny random weights."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -63,8 +65,25 @@ def test_a_pickled_checkpoint_is_never_loaded(tmp_path):
 
 def test_a_damaged_checkpoint_is_refused_with_its_path(tmp_path):
     directory = tiny_models.write("nsfw", tmp_path)
-    (directory / "model.safetensors").write_bytes(b"not tensors")
-    with pytest.raises(ModelMissing, match="does not load"):
+    file = directory / "model.safetensors"
+    whole = file.read_bytes()
+    header = json.dumps({"a": {"dtype": "F99", "shape": [1], "data_offsets": [0, 4]}}).encode()
+    strange = len(header).to_bytes(8, "little") + header + b"    "
+    for data, told in (
+        (b"not tensors", "no header"),
+        (b"", "has 0 bytes"),
+        (whole[:-1], f"has {len(whole) - 1:,} bytes, its header says {len(whole):,}"),
+        (strange, "does not load"),
+    ):
+        file.write_bytes(data)
+        with pytest.raises(ModelMissing, match=told) as refused:
+            nsfw.load(LoadContext(models_dir=tmp_path))
+        assert str(directory) in str(refused.value)
+    file.unlink()
+    (directory / "model-00001-of-00002.safetensors").write_bytes(whole)
+    parts = {"a": "model-00001-of-00002.safetensors", "b": "model-00002-of-00002.safetensors"}
+    (directory / "model.safetensors.index.json").write_text(json.dumps({"weight_map": parts}))
+    with pytest.raises(ModelMissing, match=r"model-00002-of-00002\.safetensors missing"):
         nsfw.load(LoadContext(models_dir=tmp_path))
 
 

@@ -78,6 +78,26 @@ def test_verify_finds_a_changed_byte(hub, tmp_path):
     assert "sha256 differs" in bad.stdout
 
 
+def test_files_that_are_cut_short_are_damaged_whoever_put_them_there(hub, tmp_path):
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    models = tmp_path / "state" / "models"
+    (models / "models.lock").unlink()
+    file = models / "Falconsai--nsfw_image_detection" / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-100])
+    bad = ctl(hub, tmp_path, "models", "verify", "nsfw")
+    assert (bad.returncode, bad.stdout.split()[:2]) == (1, ["✗", "damaged"])
+    assert "1 damaged" in bad.stdout
+    listed = ctl(hub, tmp_path, "models", "list", "nsfw").stdout
+    assert "its header says" in listed
+    assert f"tiktokctl models pull {REPO}" in listed
+    (found,) = json.loads(ctl(hub, tmp_path, "models", "list", "nsfw", "--json").stdout)
+    assert (found["path"], "is damaged" in found["damaged"]) == (None, True)
+    checks = {c["name"]: c["found"] for c in json.loads(ctl(hub, tmp_path, "doctor", "--json").stdout)}
+    assert f"(damaged: {REPO})" in checks["models"]
+    ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert ctl(hub, tmp_path, "models", "verify", "nsfw").returncode == 0
+
+
 def test_verify_fails_for_a_model_that_was_named_and_is_missing(tmp_path):
     for names in ([REPO], ["nsfw"], ["visual_moderation"], ["nsfw", "vitpose"]):
         done = ctl(None, tmp_path, "models", "verify", *names)

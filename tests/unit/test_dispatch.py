@@ -139,6 +139,19 @@ def test_what_both_halves_read_is_computed_after_decoding_and_goes_to_both() -> 
     assert not request.halves
 
 
+def test_a_model_that_would_not_load_is_remembered_until_a_worker_starts() -> None:
+    bench = Bench(gpus=0)
+    bench.claim("1")
+    bench.decoded(bench.sent(Decode)[0])
+    sent = bench.sent(Analyze)[0]
+    outputs = {"a": envelope("a", status="skipped", reason="model_missing")}
+    ticket = sent.request.ticket
+    bench.answer(sent, Analyzed(ticket=ticket, outputs=outputs, signals={}, wall_ms=1, cpu_ms=1))
+    assert bench.state.refusals.said.keys() == {"a"}
+    bench(WorkerUp(worker="cpu_worker_1", kind="cpu", analyzers=("a", "b")))
+    assert not bench.state.refusals.said
+
+
 def test_where_single_analyzers_are_asked_for_the_kept_results_are_read_and_not_written_again() -> None:
     kept = {
         "a": envelope("a", version="3"),

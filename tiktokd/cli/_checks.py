@@ -159,11 +159,13 @@ def analyzers_and_models(config: Config) -> Iterator[Check]:
     yield switched_on(sorted(on), len(catalogue.analyzers))
     due = [m for m in wanted if not m.left_out and not m.weights.by_hand and set(on) & set(m.analyzers)]
     missing = [m.weights.hub_id for m in due if m.path is None]
+    torn = [m.weights.hub_id for m in due if m.damaged]
     if not missing:
         here = f"all {len(due)} that these analyzers use are in {config.models_dir}" if due else "these need none"
         yield Check("models", "ok", here)
         return
     found = f"{len(missing)} of {len(due)} are not on this machine: {', '.join(missing)}"
+    found += f" (damaged: {', '.join(torn)})" if torn else ""
     names = "all" if len(on) == len(catalogue.analyzers) else " ".join(missing)
     yield Check(
         "models", "warn", found, f"analyzers do less without; tiktokctl models list, tiktokctl models pull {names}"

@@ -40,12 +40,15 @@ def _list(session: Session, args: argparse.Namespace) -> int:
     rows = []
     for model in found:
         mib = model.size_bytes / MIB if model.path else model.weights.size_mib
-        names = escape(model.weights.hub_id), "yes" if model.path else "no", _size(mib), _note(model)
+        here = "yes" if model.path else "damaged" if model.damaged else "no"
+        names = escape(model.weights.hub_id), here, _size(mib), _note(model)
         rows.append((*names, escape(model.weights.licence), ", ".join(model.analyzers)))
     session.show(fitting(columns, rows, session.console.width))
     session.say(f"models directory: {session.config.models_dir}")
     for model in found:
-        if model.path is None and model.weights.by_hand:
+        if model.damaged:
+            session.say(model.damaged)
+        elif model.path is None and model.weights.by_hand:
             session.say(f"{model.weights.hub_id} cannot be pulled: {model.weights.by_hand}")
     for model in found:
         if model.path is None and model.left_out:
@@ -77,6 +80,7 @@ def _as_dict(model: "Model") -> dict[str, object]:
         "revision": model.weights.revision,
         "licence": model.weights.licence,
         "path": str(model.path) if model.path else None,
+        "damaged": model.damaged,
         "size_bytes": model.size_bytes,
         "download_mib": model.weights.size_mib,
         "by_hand": model.weights.by_hand,

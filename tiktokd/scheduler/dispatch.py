@@ -38,6 +38,7 @@ def step(state: State, event: Event, now: float) -> list[Command]:
         case WorkerUp():
             state.workers[event.worker] = WorkerView(kind=event.kind)
             state.retired_gpus.discard(event.worker)
+            state.refusals.said.clear()  # it may have found other files; the next video tells
             state.analyzers = event.analyzers or state.analyzers
         case WorkerDown():
             _worker_down(state, event)
@@ -166,6 +167,7 @@ def _analyzed(state: State, job: Job, done: Step, answer: Analyzed, now: float) 
     job.steps.remove(done)
     _time(job, "fuse" if done.kind == "fuse" else f"analyze_{done.kind}", answer.wall_ms, answer.cpu_ms)
     state.costs.note(answer)
+    state.refusals.note(answer.outputs)
     job.outputs |= answer.outputs
     job.signals |= answer.signals
     if not job.goes_on() or job.steps or job.clip is None:

@@ -10,6 +10,7 @@ from tiktokd.model import Claim, Clip, Envelope, Signals, VideoRef
 from tiktokd.protocol import Lane
 from tiktokd.scheduler.breaker import Breaker
 from tiktokd.scheduler.costs import Costs
+from tiktokd.scheduler.refusals import Refusals
 from tiktokd.slots import SlotTable
 from tiktokd.worker import Kind
 
@@ -150,6 +151,7 @@ class State:
     """Of the processing."""
     draining: bool = False
     costs: Costs = field(default_factory=Costs)
+    refusals: Refusals = field(default_factory=Refusals)
     wake_at: float = inf
     """Monotonic time at which `Wake` may make a difference."""
 

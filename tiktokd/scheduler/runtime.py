@@ -105,8 +105,8 @@ class LiveRuntime:
 
     def analyzers(self) -> tuple[AnalyzerFacts, ...]:
         """Return what the workers said about their analyzers, and their cost; empty before the first is ready."""
-        facts = self._supervisor.facts
-        return tuple(self.costs.of(facts[name]) for name in sorted(facts))
+        facts, refusals = self._supervisor.facts, self._loop.state.refusals
+        return tuple(refusals.of(self.costs.of(facts[name])) for name in sorted(facts))
 
     def subscribe(self) -> AsyncIterator[Event]:
         """Return the events from now on."""
