@@ -20,7 +20,8 @@ EXACT_BITS = 12
 """Median distance of the matched frames up to which a copy is called exact: re-encodes up to CRF 32 stay within."""
 QUALITY_MIN = 50
 RATIO_MIN, FRAMES_MIN = 0.3, 2
-"""Share and number of comparable frames that must match, at one offset in time."""
+"""Share and number of comparable frames that must match, at one offset in time. Where one video is so short that it has
+one frame, and the other has two at most, that one: no longer video is found by a picture that many show."""
 OFFSET_S = 0.75
 """Frames are sampled up to this much apart: two of one content agree within it."""
 CELL_S = 0.25
@@ -75,13 +76,15 @@ def match(a: VideoHashes, b: VideoHashes) -> Match | None:
     either video by comparing each one's crops with the other's whole picture; a mirrored copy by the flipped hashes.
     """
     first, second = a.quality >= QUALITY_MIN, b.quality >= QUALITY_MIN
-    if first.sum() < FRAMES_MIN or second.sum() < FRAMES_MIN:
+    lengths = sorted((len(first), len(second)))
+    least = 1 if lengths[0] == 1 and lengths[1] <= FRAMES_MIN else FRAMES_MIN
+    if first.sum() < least or second.sum() < least:
         return None
     times = b.t_s[second][None, :] - a.t_s[first][:, None]
     best: Match | None = None
     for mirrored, tables in _tables(a, b, first, second):
         bits = np.minimum.reduce(tables)
-        found = _aligned(bits, times, plain=tables[0], mirrored=mirrored)
+        found = _aligned(bits, times, least, plain=tables[0], mirrored=mirrored)
         if found and (best is None or found.matched_ratio > best.matched_ratio):
             best = found
     return best
@@ -100,9 +103,9 @@ def _tables(
 
 
 def _aligned(
-    bits: NDArray[np.int32], times: NDArray[np.float64], *, plain: NDArray[np.int32], mirrored: bool
+    bits: NDArray[np.int32], times: NDArray[np.float64], least: int, *, plain: NDArray[np.int32], mirrored: bool
 ) -> Match | None:
-    """Return the match at the offset in time at which most frames agree."""
+    """Return the match at the offset in time at which most frames agree, `least` of them or more."""
     rows, columns = np.nonzero(bits <= MATCH_BITS)
     if not len(rows):
         return None
@@ -110,7 +113,7 @@ def _aligned(
     near = np.abs(offsets - _best_offset_s(rows, offsets, bits.shape[0])) <= OFFSET_S
     matched = len(np.unique(rows[near]))
     ratio = matched / bits.shape[0]
-    if matched < FRAMES_MIN or ratio < RATIO_MIN:
+    if matched < least or ratio < RATIO_MIN:
         return None
     distance = float(np.median(bits[rows[near], columns[near]]))
     untouched = float(np.median(plain[rows[near], columns[near]])) <= EXACT_BITS and not mirrored

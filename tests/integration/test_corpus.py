@@ -102,6 +102,23 @@ async def test_a_crop_that_came_first_is_found_by_the_whole_picture(library):
     assert ids((await library.finish("whole", picture=Frames.made_up(1)))[PICTURE]) == ["crop"]
 
 
+async def test_of_the_shortest_videos_their_one_frame_tells_and_no_longer_video_is_found_by_it(library):
+    shot = Frames.made_up(1, seconds=1)
+    longer = Frames(np.concatenate([shot.bits, Frames.made_up(2, seconds=9).bits]))
+    await library.finish("long", picture=longer)
+    first = await library.finish("short", picture=shot)
+    again = await library.finish("again", picture=shot.encoded_again(8))
+    other = await library.finish("other", picture=Frames.made_up(3, seconds=1))
+    by_two = Frames(np.concatenate([shot.bits, Frames.made_up(4, seconds=1).bits]))
+    two = model(NearDuplicateVideo, (await library.finish("two", picture=by_two))[PICTURE])
+    assert {m.video_id for m in two.matches} == {"short", "again"}, "a frame more at its end is no other video"
+    found = {name: model(NearDuplicateVideo, each[PICTURE]) for name, each in
+             {"first": first, "again": again, "other": other}.items()}  # fmt: skip
+    assert [m.video_id for m in found["first"].matches] == []
+    assert [(m.video_id, m.matched_ratio, m.kind) for m in found["again"].matches] == [("short", 1.0, "exact")]
+    assert (found["again"].cluster_size, found["other"].cluster_size) == (2, 1)
+
+
 async def test_a_picture_too_far_away_is_no_copy(library):
     await library.finish("original", picture=Frames.made_up(1))
     found = await library.finish("other", picture=Frames.made_up(1).encoded_again(60))

@@ -3,7 +3,8 @@
 The hashes are taken inside the bars. Which earlier videos match is filled in by the corpus once the video is finished
 (`duplicate_cluster_id`, `cluster_size`, `matches`, `embedding_space`), and stays as it was then; to find all copies of
 a video, ask for those with its cluster. `tiktokd.copies.match` is the rule: frames within 31 bits, at one offset in
-time, for at least 30 % of the frames. Full tier: copies edited beyond that (cropped far, turned, at another speed) and
+time, for at least 30 % of the frames and two of them; videos under a second and a half have one frame, and are compared
+by it with others as short alone. Full tier: copies edited beyond that (cropped far, turned, at another speed) and
 parts of a video are found by SigLIP2 embeddings: the cosine of the clips' means, at least 0.9, finds a few, and at
 least half of the frames of one must have their like in the other (a cosine of about 0.95, by sketches of 512 bits).
 Videos from before frames were kept are compared by their means alone, at least 0.95. The limits are not calibrated: two
