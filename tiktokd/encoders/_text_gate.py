@@ -78,6 +78,14 @@ class Look:
         return sum(LOOK_COST + band.bottom - band.top for band in self.bands)
 
 
+@dataclass(frozen=True, slots=True)
+class TextLooks:
+    """All samples to search of one video."""
+
+    looks: tuple[Look, ...]
+    """Ascending."""
+
+
 def samples_to_read(
     low: NDArray[np.uint8], low_pts: NDArray[np.float64], sample_pts: NDArray[np.float64]
 ) -> list[Look]:
