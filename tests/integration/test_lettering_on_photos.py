@@ -10,6 +10,7 @@ from tests.analysis import analyze_arrays, media
 from tests.contexts import clip_of, facts
 from tests.integration.test_on_screen_text import PHRASES, SIZE, errors_in, moving_clip
 from tests.lettering import full_font, planes, small_luma, write
+from tests.reading import read_clips
 from tiktokd.encoders.ocr import ENCODER
 from tiktokd.plugins import ClipArrays, LoadContext
 
@@ -39,7 +40,7 @@ def test_lettering_of_20_to_48_pixels_over_a_photo_is_read_within_the_pass_marks
     for (most, phrases), (small, large) in zip(PHRASES.values(), PLACES, strict=False):
         texts = [*phrases, " ".join(phrases[0].split()[:2])]
         lines = [(text, 100 + 180 * i, px) for i, (text, px) in enumerate(zip(texts, (*small, large), strict=True))]
-        (features,) = ENCODER.encode(model, [page_over(picture, lines)])
+        (features,) = read_clips(model, [page_over(picture, lines)])
         wrong.setdefault(most, []).append(errors_in(texts, [line.text for line in features.lines]))
     for most, errors in wrong.items():
         accuracy(f"letters misread over photos, languages with mark {most:g}", float(np.mean(errors)), mark=most)

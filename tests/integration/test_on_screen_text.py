@@ -14,6 +14,7 @@ from PIL import Image, ImageOps
 from tests.analysis import analyze_arrays, analyze_file, media
 from tests.contexts import clip_of, facts
 from tests.lettering import backdrop, full_font, planes, small_luma, write
+from tests.reading import read_clips
 from tiktokd.encoders._onnx_weights import without_tiny
 from tiktokd.encoders._text_gate import Band
 from tiktokd.encoders._text_reader import DETECTION
@@ -74,22 +75,20 @@ def test_rendered_lettering_is_read_within_the_pass_mark_of_each_language(reader
         [(text, 120 + 200 * i, size) for i, (text, size) in enumerate(zip(lines, sizes, strict=True))]
         for (_, lines), sizes in zip(languages.values(), itertools.cycle([(20, 26, 30), (28, 24, 22)]), strict=False)
     ]
-    (features,) = ENCODER.encode(reader, [moving_clip(pages)])
+    (features,) = read_clips(reader, [moving_clip(pages)])
     for number, (language, (most, expected)) in enumerate(languages.items()):
         found = [line.text for line in features.lines if 2 * number - 0.05 <= line.start_s < 2 * number + 1.9]
         accuracy(f"letters misread, drawn grounds, {language}", errors_in(expected, found), mark=most)
 
 
 def test_large_lettering_is_read(reader):
-    (features,) = ENCODER.encode(reader, [moving_clip([[("WAIT FOR IT", 300, 48), ("PART 2", 500, 64)]])])
+    (features,) = read_clips(reader, [moving_clip([[("WAIT FOR IT", 300, 48), ("PART 2", 500, 64)]])])
     assert [line.text for line in features.lines] == ["WAIT FOR IT", "PART 2"]
 
 
 def test_a_static_caption_is_read_once_and_its_time_is_known_to_a_tenth_of_a_second(reader):
     caption = [("Same words all along", 300, 40)]
-    empty, features = ENCODER.encode(
-        reader, [moving_clip([[]], seed=2), moving_clip([[], caption, caption, []], seed=2)]
-    )
+    empty, features = read_clips(reader, [moving_clip([[]], seed=2), moving_clip([[], caption, caption, []], seed=2)])
     assert empty.readings == 0
     assert features.readings == 1
     (line,) = features.lines
@@ -125,7 +124,7 @@ class Weighed:
 
 def test_of_a_caption_that_changes_with_every_word_most_are_read_and_little_else_is_searched(reader):
     detector = Weighed(reader.detector)
-    (features,) = ENCODER.encode(replace(reader, detector=detector), [single_words()])
+    (features,) = read_clips(replace(reader, detector=detector), [single_words()])
     read = {line.text: line for line in features.lines}
     assert read.keys() <= set(WORDS)
     assert len(read) >= len(WORDS) / 2
@@ -155,7 +154,7 @@ def test_a_short_word_is_not_filled_up_to_the_width_of_a_sentence(reader):
 
 def test_a_clip_reads_the_same_alone_and_in_a_batch(reader):
     clips = [moving_clip([[("First clip", 300, 40)]]), moving_clip([[("Second one", 500, 30)]], seed=2)]
-    assert ENCODER.encode(reader, clips) == [ENCODER.encode(reader, [one])[0] for one in clips]
+    assert read_clips(reader, clips) == [read_clips(reader, [one])[0] for one in clips]
 
 
 def still(picture: np.ndarray) -> Envelope:
@@ -224,7 +223,7 @@ def test_words_that_replace_others_over_a_photo_are_read_and_the_old_ones_end(re
         photo = np.asarray(ImageOps.fit(image.convert("RGB"), SIZE))
     texts = ["Wait until the very end", "Größe und Übung zählen", "Élève de première année", "El niño comió piña"]
     texts += ["Çok şaşırdım doğrusu", "Najlepszy przepis na dziś"]
-    (features,) = ENCODER.encode(reader, [shown([[(text, 460, 30)] for text in texts for _ in range(10)], photo)])
+    (features,) = read_clips(reader, [shown([[(text, 460, 30)] for text in texts for _ in range(10)], photo)])
     assert len(features.lines) == len(texts)
     for number, (text, line) in enumerate(zip(texts, features.lines, strict=True)):
         assert edit_distance(text, line.text) <= 1
@@ -234,7 +233,7 @@ def test_words_that_replace_others_over_a_photo_are_read_and_the_old_ones_end(re
 @pytest.mark.parametrize(("short", "long"), [("OK", "MORE"), ("ON", "BEYOND")])
 def test_a_short_word_ends_where_a_longer_one_with_its_letters_takes_its_place(reader, short, long):
     pages = [[(f"     {short}", 600, 58)]] * 7 + [[(f"  {long}" if long == "MORE" else long, 600, 58)]] * 7
-    (features,) = ENCODER.encode(reader, [shown(pages, backdrop(SIZE, 7))])
+    (features,) = read_clips(reader, [shown(pages, backdrop(SIZE, 7))])
     assert [(line.text, line.start_s, line.end_s) for line in features.lines] == [
         (short, 0.0, pytest.approx(0.7, abs=0.11)),
         (long, pytest.approx(0.7, abs=0.11), pytest.approx(1.4, abs=0.11)),
@@ -249,7 +248,7 @@ def test_each_step_of_a_numbered_list_at_one_place_is_read_and_ends_with_the_nex
     times = np.arange(100) / 10
     full = {"frames": np.stack([planes(p) for p in pages[::5]]), "frames_pts": times[::5]}
     low = {"low": np.stack([small_luma(p) for p in pages]), "low_pts": times}
-    (features,) = ENCODER.encode(reader, [ClipArrays(full | low)])
+    (features,) = read_clips(reader, [ClipArrays(full | low)])
     assert ["".join(line.text.split()) for line in features.lines] == ["".join(text.split()) for text in texts]
     for number, line in enumerate(features.lines):
         assert (line.start_s, line.end_s) == pytest.approx((2 * number, 2 * number + 2), abs=0.11)
@@ -267,7 +266,7 @@ def test_a_line_that_bounces_over_the_picture_is_one_line(reader):
         frames.append(np.where(letters.any(axis=2, keepdims=True), np.roll(words, (y, x), axis=(0, 1)), page))
     full = {"frames": np.stack([planes(p) for p in frames[::5]]), "frames_pts": times[::5]}
     low = {"low": np.stack([small_luma(p) for p in frames]), "low_pts": times}
-    (features,) = ENCODER.encode(reader, [ClipArrays(full | low)])
+    (features,) = read_clips(reader, [ClipArrays(full | low)])
     (line,) = features.lines
     assert line.text == "floating"
     assert (line.start_s, line.end_s) == pytest.approx((0.0, 6.0), abs=0.31)

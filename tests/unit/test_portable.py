@@ -9,6 +9,7 @@ import pytest
 
 from tests.contexts import odd_clips
 from tiktokd import graph, portable
+from tiktokd.encoders._text_gate import Band, Look, TextLooks
 from tiktokd.errors import ProtocolError
 from tiktokd.footage import Bars, Shot, Shots, Stillness, Transition
 from tiktokd.plugins import Context, LoadContext
@@ -49,6 +50,7 @@ def sent(value):
         Bars(top=0.0, bottom=0.0, left=0.0, right=0.0, fill=None),
         Stillness(black=((0.0, 1.5), (3.0, 4.0)), frozen=()),
         SoundLevel(db=np.zeros(0)),
+        TextLooks(looks=(Look(0), Look(3, (Band(0.1, 1 / 3, ((0.025, 0.2), (0.075, 0.2))), Band(0.5, 0.6))))),
     ],
 )
 def test_what_was_packed_is_the_same_to_the_bit(value):
@@ -106,9 +108,19 @@ def test_both_halves_find_the_same_with_what_was_computed_before_them_and_comput
 
 def test_every_encoder_that_both_halves_read_is_portable_and_uses_no_other():
     everything = graph.load()
-    for world in (everything, graph.without_gpu(everything)):
+    for world in (everything, graph.without_gpu(everything), graph.load(onnx_on_gpu=True)):
         cpu, gpu = (graph.plan_level1(world.analyzers, group, world) for group in ("cpu", "gpu"))
         both = {e.name for e in cpu.encoders} & {e.name for e in gpu.encoders}
         assert {e.name for e in graph.shared(world.analyzers, world)} == both
         assert all(is_dataclass(world.encoders[name].portable) and not world.encoders[name].uses for name in both)
     assert graph.shared(["loudness"], everything) == ()
+
+
+def test_where_text_and_codes_may_be_is_found_once_for_both_their_readers():
+    texts = ("on_screen_text", "call_to_action")
+    for world in (graph.load(), graph.load(onnx_on_gpu=True)):
+        plan = graph.plan_level1(texts, "all", world)
+        assert [e.name for e in plan.encoders if e.name in ("text_looks", "ocr", "qr")] == ["text_looks", "ocr", "qr"]
+        assert all(world.encoders[name].uses == ("text_looks",) for name in ("ocr", "qr"))
+    assert [e.name for e in graph.shared(texts, graph.load(onnx_on_gpu=True))] == ["text_looks"]
+    assert graph.shared(texts, graph.load()) == ()

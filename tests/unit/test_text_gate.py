@@ -96,6 +96,54 @@ def test_a_flickering_picture_stays_within_the_bound():
     assert sum(look.cost for look in samples_to_read(noise, LOW_PTS, PTS)) <= 10.5
 
 
+def long_drive(duration_s: float, *, captions: bool = False) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return 300 small frames of a picture that moves, their times and those of 600 samples.
+
+    With captions, there is another one in every second eight small frames.
+    """
+    picture = clip({}, moving=False)[0, :96, :96]
+    low = np.stack([np.roll(picture, (7 * i, 5 * i), axis=(0, 1)) for i in range(300)])
+    for first in range(8, 300, 16) if captions else ():
+        low[first : first + 8, 40:56, 8:88] = np.where(lettering(first), 250, 10)
+    return low, np.linspace(0, duration_s, 300), np.linspace(0, duration_s, 600)
+
+
+class Counted(np.ndarray):
+    """Small frames that count how often one is looked at."""
+
+    looks = 0
+
+    def __getitem__(self, key):
+        Counted.looks += isinstance(key, int | np.integer)
+        return np.asarray(super().__getitem__(key))
+
+
+@pytest.mark.parametrize("duration_s", [240.0, 3600.0])
+@pytest.mark.parametrize("restless", [False, True])
+def test_however_long_a_moving_picture_is_a_dozen_passes_find_what_to_search(duration_s, restless):
+    low, low_pts, pts = long_drive(duration_s)
+    if restless:
+        low = np.random.default_rng(0).integers(0, 255, low.shape, np.uint8).repeat(3, axis=0)[: len(low)]
+    Counted.looks = 0
+    looks = samples_to_read(low.view(Counted), low_pts, pts)
+    assert sum(look.cost for look in looks) <= 63
+    assert Counted.looks <= len(low) + 12 * len(pts)
+
+
+@pytest.mark.parametrize("duration_s", [240.0, 600.0])
+def test_captions_over_a_long_video_that_moves_are_searched_for(duration_s):
+    low, low_pts, pts = long_drive(duration_s, captions=True)
+    looks = samples_to_read(low, low_pts, pts)
+    shown = [(low_pts[first], low_pts[first + 8]) for first in range(8, 284, 16)]
+    there = [any(start <= pts[look.index] < end for look in looks) for start, end in shown]
+    news = [any(start <= pts[look.index] < end and not look.bands[0].whole for look in looks) for start, end in shown]
+    assert np.mean(there) >= 0.9
+    assert np.mean(news) >= 0.5
+    assert (
+        np.diff(pts[[look.index for look in looks if look.bands[0].whole]]).max() <= max(2 * duration_s / 60, 2.5) + 2
+    )
+
+
 def test_a_clip_without_small_frames_is_searched_at_its_first_samples():
     assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), PTS) == [Look(i) for i in range(8)]
     assert samples_to_read(np.zeros((0, 4, 4), np.uint8), np.zeros(0), np.zeros(0)) == []

@@ -8,7 +8,9 @@ more than a fifth of the picture's height and single digits over a tenth of it (
 change more than once a second (a fifth to a quarter is missed, most of them short words), lines that slide in (the part
 that is seen first may be a line of its own), the space between two words (now and then lost), small clocks (a digit
 that looks like the one before), rotated or curved writing, rows of emoji (untested; they may count as letters that it
-cannot read); logos are read as text. A page of 90 lines takes 4 CPU seconds per 10 s of video.
+cannot read); logos are read as text; short captions in long videos that move: 60 pictures are searched at most, and
+small frames get rare (captions of 1.5 to 5 s are searched for, 88 % of them in four minutes, 35 % in ten). A page of 90
+lines takes 4 CPU seconds per 10 s of video.
 """
 
 from collections.abc import Iterable, Sequence
@@ -230,5 +232,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("ocr",),
     needs=frozenset({"video"}),
-    version="5",
+    version="6",
 )

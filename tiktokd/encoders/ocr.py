@@ -2,7 +2,7 @@
 
 PP-OCRv6 small, detection and recognition, inside the rapidocr wheel (Apache-2.0; PaddleOCR 3, 2026); nothing is ever
 downloaded. On the GPU where onnxruntime computes there (package onnxruntime-gpu; not measured on one), else on the CPU.
-The picture is searched only when and where standing edges came up (`_text_gate`), at a short side of 288 px
+The picture is searched only when and where standing edges came up (`text_looks`), at a short side of 288 px
 (0.05 s for a whole picture; letters of 20 px at 540 px width are still found); a line is then cut out of the full-size
 frame, read once (0.006 to 0.03 s, by its length) and followed in time (`_text_tracks`); only an unsure reading is
 repeated on a later sample. Smaller is cheaper and worse: of plain and grey lettering on photos, without outlines, 26 %
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd.encoders._text_belief import GIANT_RATIO, believable
-from tiktokd.encoders._text_gate import Band, Look, samples_to_read
+from tiktokd.encoders._text_gate import Band, Look
 from tiktokd.encoders._text_reader import SURE_SCORE, TEXT_SCORE, Reader, load
 from tiktokd.encoders._text_tracks import SAME_BOX_IOU, Followed, contains, follow, join, replaces, same_words
 from tiktokd.encoders._unknown_writing import STANDS_S, STANDS_SAMPLES, looks_written
@@ -44,6 +44,15 @@ class _Track:
     readings: int = 0
     written: bool = False
     """It looks like writing, whether it can be read or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class ToRead:
+    """One clip, and where in it text may be."""
+
+    arrays: ClipArrays
+    looks: tuple[Look, ...]
+    """Ascending."""
 
 
 @dataclass(slots=True)
@@ -79,18 +88,20 @@ class _Clip:
         return float(np.median(np.diff(self.pts))) if len(self.pts) > 1 else 0.5
 
 
-def items(context: Context) -> Sequence[ClipArrays]:
+def items(context: Context) -> Sequence[ToRead]:
     """Return the clip if it has frames: whether a line must be read depends on what was read before it."""
-    return [context.arrays] if len(context.arrays.get("frames", ())) else []
+    if not len(context.arrays.get("frames", ())):
+        return []
+    return [ToRead(context.arrays, context.features["text_looks"].looks)]
 
 
-def encode(model: Reader, clips: Sequence[ClipArrays]) -> list[OcrFeatures]:
+def encode(model: Reader, clips: Sequence[ToRead]) -> list[OcrFeatures]:
     """Return the features of each clip."""
-    return [_read_clip(_Clip(arrays=arrays, reader=model)) for arrays in clips]
+    return [_read_clip(_Clip(arrays=clip.arrays, reader=model), clip.looks) for clip in clips]
 
 
-def _read_clip(clip: _Clip) -> OcrFeatures:
-    for look in samples_to_read(clip.low, clip.low_pts, clip.pts):
+def _read_clip(clip: _Clip, looks: Sequence[Look]) -> OcrFeatures:
+    for look in looks:
         _read_sample(clip, look)
     lines = join([track.line for track in clip.tracks if track.line.score >= TEXT_SCORE])
     return OcrFeatures(
@@ -275,6 +286,7 @@ ENCODER = Encoder(
     encode=encode,
     items=items,
     signals=signals,
+    uses=("text_looks",),
     max_batch=8,
     gflop_per_item=80.0,
 )

@@ -1,8 +1,8 @@
 """QR codes in the picture: what they hold and when they are shown. A payload is text; it is never opened.
 
 OpenCV's detector (Apache-2.0, no model file) on the luma of at most eight of the samples at which text may have come
-up: a code brings up as many standing edges as a caption. 0.045 s per frame of 576x1024. Independent of encoder `ocr`:
-text may be read on the GPU, codes are found by a CPU worker in any case.
+up (`text_looks`): a code brings up as many standing edges as a caption. 0.045 s per frame of 576x1024. Independent of
+encoder `ocr`: text may be read on the GPU, codes are found by a CPU worker in any case.
 
 Bad at: codes below about a tenth of the picture's shorter side (60 px of samples of 576), bent or inverted ones,
 artistic ones with logos, codes shown for under two seconds (may fall between the samples).
@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tiktokd.encoders._text_gate import samples_to_read
 from tiktokd.plugins import Context, Encoder, LoadContext
 
 FRAMES_MAX = 8
@@ -54,8 +53,7 @@ def items(context: Context) -> list[Sample]:
     if not len(frames):
         return []
     pts = np.asarray(context.arrays["frames_pts"], np.float64)
-    low, low_pts = context.arrays.get("low", np.zeros((0, 4, 4), np.uint8)), context.arrays.get("low_pts", np.zeros(0))
-    chosen = sorted({look.index for look in samples_to_read(low, low_pts, pts)} | {len(pts) - 1})
+    chosen = sorted({look.index for look in context.features["text_looks"].looks} | {len(pts) - 1})
     few = np.unique(np.linspace(0, len(chosen) - 1, min(FRAMES_MAX, len(chosen))).round().astype(int))
     height = frames.shape[1] * 2 // 3
     return [Sample(float(pts[chosen[i]]), np.asarray(frames[chosen[i], :height])) for i in few]
@@ -98,6 +96,7 @@ ENCODER = Encoder(
     items=items,
     collect=collect,
     signals=signals,
+    uses=("text_looks",),
     max_batch=16,
     gflop_per_item=0.05,
 )
