@@ -151,6 +151,8 @@ class Flow:
     """(P, 16, 16) mean length per patch of the picture."""
     thinned: bool = False
     """True where a long video was measured on its thumbnails: speeds to 5 %, fine motion is lost."""
+    too_small: bool = False
+    """True where the picture inside its bars is too small to tell motion: there are no pairs then."""
 
     @property
     def seconds(self) -> NDArray[np.float64]:

@@ -179,7 +179,8 @@ def test_ten_minutes_are_judged_whole_or_the_result_says_that_they_are_not(resul
     assert max(seen) > 590
     for name in ("loudness", "music_analysis", "loopability", "motion"):
         envelope = envelopes[name]
-        assert envelope.reason in (None, "truncated"), name
+        # The file itself has two pictures a second: no slot could hold enough of them for motion.
+        assert envelope.reason in ((None, "truncated") if name != "motion" else ("low_quality",)), name
         assert envelope.message or envelope.status == "ok", name
 
 

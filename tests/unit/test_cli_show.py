@@ -215,7 +215,7 @@ def test_a_doubtful_tempo_is_no_key_fact_and_faces_alone_are_a_lower_bound():
     music = {"tempo_bpm": 149.2, "tempo_confidence": 0.117, "key": "G", "mode": "minor"}
     people = ENVELOPE | {"summary": {"people_max": 1}}
     analysis = {"music_analysis": ENVELOPE | {"summary": music}, "people_framing": people | {"tier": "lite"}}
-    assert list(highlights(analysis)) == [("people", "at least 1"), ("music", "G · minor")]
+    assert list(highlights(analysis)) == [("people", "1 or more, judged by faces"), ("music", "G · minor")]
     assert list(highlights({"people_framing": people | {"tier": "full"}})) == [("people", "1")]
 
 

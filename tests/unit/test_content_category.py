@@ -8,7 +8,7 @@ from tests.unit.test_class_names import SOUNDS
 from tiktokd.analyzers import content_category as c
 from tiktokd.encoders import _prompts, sound_categories
 from tiktokd.errors import ConfigError
-from tiktokd.model import Metadata
+from tiktokd.model import Envelope, Metadata
 from tiktokd.pictures import Label
 from tiktokd.plugins import Context, LoadContext
 from tiktokd.text_features import TextLabels, TextVectors
@@ -97,6 +97,27 @@ def test_a_modality_that_does_not_count_says_why():
     assert found.unknown == {"text": "no_text", "audio": "no_audio"}
     heard = judge(visual(pets=0.5) | absent(e5="no_text") | {"ast": {"labels": {"Silence": 0.9}}}).output
     assert heard.unknown["audio"] == "no_sources"
+
+
+def test_words_that_nobody_transcribed_are_not_called_none():
+    voice = Envelope(
+        analyzer="speech_transcription",
+        version="1",
+        status="skipped",
+        tier="lite",
+        reason="model_missing",
+        message="speech: run: tiktokctl models pull speech_transcription",
+    )
+    signals = absent(siglip2="model_missing", e5="no_text")
+    media = facts(duration_s=5, frames=5, audio=True)
+    found = c.analyze(Context(facts=media, signals=signals, outputs={"speech_transcription": voice}))
+    assert found.status == "skipped"
+    assert "somebody speaks: speech: run" in (found.message or "")
+    mute = c.analyze(Context(facts=media, signals=visual(pets=0.5) | absent(e5="no_text")))
+    assert mute.output.unknown["text"] == "no_text"
+    heard = Context(facts=media, signals=visual(pets=0.5) | absent(e5="no_text"), outputs={voice.analyzer: voice})
+    told = c.analyze(heard)
+    assert (told.output.unknown["text"], told.tier) == ("model_missing", "lite")
 
 
 def test_a_sound_that_belongs_to_a_category_speaks_for_it():

@@ -46,6 +46,13 @@ WORLD = catalogue(
 ALL = tuple(WORLD.analyzers)
 
 
+def put_model(home):
+    """Write a model without tensors."""
+    home.mkdir()
+    (home / "config.json").write_text("{}")
+    (home / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+
+
 def names(plan):
     return [a.name for a in plan.analyzers]
 
@@ -101,9 +108,7 @@ def test_where_a_stand_in_works_the_tier_is_lite_and_its_absence_is_told(tmp_pat
     load = LoadContext(models_dir=tmp_path)
     told = graph.facts(cpu.analyzers["scene"], cpu, load, gpu=False)
     assert (told.tier, "tiktokctl models pull org/small" in told.reason) == ("none", True)
-    (tmp_path / "org--small").mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (tmp_path / "org--small" / name).write_text("{}")
+    put_model(tmp_path / "org--small")
     told = graph.facts(cpu.analyzers["scene"], cpu, load, gpu=False)
     assert (told.tier, told.reason.split(" stands in")[0]) == ("lite", "org/small")
 
@@ -189,10 +194,7 @@ def test_an_analyzer_that_reads_what_is_never_there_is_no_full_tier(tmp_path):
 
 
 def test_a_model_that_lies_here_for_nobody_is_no_full_tier(tmp_path):
-    home = tmp_path / "org--model"
-    home.mkdir()
-    for name in ("config.json", "model.safetensors"):
-        (home / name).write_text("{}")
+    put_model(tmp_path / "org--model")
     load = LoadContext(models_dir=tmp_path)
     tiers = [
         graph.facts(WORLD.analyzers[name], WORLD, load, gpu=gpu).tier for name in ("scene", "hook") for gpu in (1, 0)

@@ -129,6 +129,16 @@ def test_a_blank_picture_is_no_perfect_loop():
     assert (envelope.status, envelope.reason, envelope.summary) == ("skipped", "low_quality", {})
 
 
+def test_one_picture_under_seconds_of_sound_is_no_loop(scene):
+    picture = one_period(scene, 1)[0]
+    thumb = np.repeat(cv2.resize(picture, (48, 27))[None, ..., None], 3, axis=3)
+    arrays = {"low": picture[None], "low_pts": np.zeros(1), "thumbs": thumb, "thumbs_pts": np.zeros(1)}
+    media = facts(duration_s=6.0, frames=1, audio=True, size=(160, 284))
+    found = analyze_arrays(*clip_of(media, arrays | sound(tone(220.0, 6.0))), ["loopability"])["loopability"]
+    assert (found.status, found.reason, found.summary) == ("skipped", "too_short", {})
+    assert "single picture" in (found.message or "")
+
+
 def test_a_still_picture_repeats_nothing(scene):
     still = pan(scene, [0.0]) * COUNT
     assert judged(still).summary["repeat_period_s"] is None

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.analysis import analyze_arrays
-from tests.contexts import clip_of, facts
+from tests.contexts import clip_of, facts, pictures
 from tiktokd.encoders import flow as encoder
 from tiktokd.footage import Shots, Transition
 from tiktokd.plugins import LoadContext
@@ -212,3 +212,12 @@ def test_a_long_video_is_measured_on_its_thumbnails():
     envelope = analyze_arrays(clip, type(arrays)(thin), ["motion"])["motion"]
     assert (envelope.status, envelope.reason) == ("partial", "truncated")
     assert envelope.summary["camera"]["pan"] == pytest.approx(full.summary["camera"]["pan"], rel=0.15)
+
+
+def test_a_picture_that_is_too_small_is_not_called_too_short():
+    scene = texture()
+    arrays = pictures(40, 4.0, lambda i: view(scene, right=i, size=(16, 16)), (16, 16))
+    media = facts(duration_s=4.0, frames=40, audio=False, size=(16, 16))
+    found = analyze_arrays(*clip_of(media, arrays), ["motion"])["motion"]
+    assert (found.status, found.reason) == ("skipped", "low_quality")
+    assert "too small" in (found.message or "")

@@ -275,6 +275,16 @@ def test_what_was_not_heard_of_a_long_video_is_neither_silence_nor_off_the_beat(
     assert (result.segments[299].onsets, result.segments[299].words) == (2, 1)
     assert (result.segments[300].onsets, result.segments[300].words) == (None, None)
     assert result.segments[300].cuts == 1
+    assert result.segments[299].pace is not None
+    assert [s.pace for s in result.segments[300:]] == [None] * 300, "no drop where nobody listened"
+
+
+def test_sound_that_was_not_heard_is_named_beside_other_parts_that_are_not_known():
+    heard = {"spectrum": {"onsets_per_s": [2] * 315, "duration_s": 314.4}}
+    result = paced(shots([], 600.0), skipped("motion", "truncated"), duration_s=600.0, signals=heard)
+    assert result.reason == "truncated"
+    assert result.message == "not known of this video: motion; only 314.4 s of sound were heard"
+    assert (result.segments[313].onsets, result.segments[314].onsets) == (2, None), "heard in part is not heard"
 
 
 def test_sound_that_ends_before_the_picture_is_silence():

@@ -6,6 +6,7 @@ import pytest
 from tests.contexts import facts
 from tiktokd.analyzers import people_framing
 from tiktokd.encoders import faces, vitpose
+from tiktokd.model import Envelope
 from tiktokd.pictures import COCO_KEYPOINTS, Detection, FrameDetections, Pose, facing
 from tiktokd.plugins import Context
 
@@ -117,10 +118,10 @@ def judged(counts, poses="model_missing", **more):
 def test_people_are_counted_and_their_time_on_screen_is_known():
     result = judged([0, 1, 3, 0, 1], [skeleton(), skeleton(hide=LEGS), skeleton(hide=("nose",)), zoomed(0.4)])
     found = result.output
-    assert (found.people_max, found.people_median, found.person_screen_ratio) == (3, 1.0, 0.6)
+    assert (found.people_max, found.people_median, found.person_screen_ratio) == (3, 1.0, 0.7)
     assert (found.framing.close, found.framing.medium, found.framing.full) == (0.25, 0.25, 0.5)
     assert found.facing_ratio == 0.75
-    assert [(s.start_s, s.end_s, s.people_max) for s in result.segments] == [(1.0, 3.0, 3), (4.0, 5.0, 1)]
+    assert [(s.start_s, s.end_s, s.people_max) for s in result.segments] == [(0.5, 2.5, 3), (3.5, 5.0, 1)]
 
 
 def test_time_on_screen_is_time_and_not_frames():
@@ -128,7 +129,39 @@ def test_time_on_screen_is_time_and_not_frames():
     seen = {"people": [[0.0, 0.4], [1.0, 0.4], [2.0, 0.4], [3.0], [16.0]]}
     media = facts(duration_s=30.0, frames=900, audio=True)
     found = people_framing.analyze(Context(facts=media, signals={"dfine": seen})).output
-    assert found.person_screen_ratio == pytest.approx(0.1)
+    assert found.person_screen_ratio == pytest.approx(2.5 / 30, abs=1e-3)
+
+
+def seen_at(times, counts, *, duration_s, cuts_s=()):
+    """Return the result for frames at these times, of a video whose shots begin at `cuts_s`."""
+    changes = [{"t_s": t, "kind": "cut", "score": 1.0, "start_s": t, "end_s": t} for t in cuts_s]
+    summary = {
+        "shot_count": len(cuts_s) + 1,
+        "cut_times_s": list(cuts_s),
+        "mean_shot_s": 1.0,
+        "median_shot_s": 1.0,
+        "transitions": changes,
+    }
+    shots = Envelope(analyzer="shot_boundaries", version="1", status="ok", tier="lite", summary=summary)
+    people = {"people": [[t, *[0.4] * n] for t, n in zip(times, counts, strict=True)]}
+    media = facts(duration_s=duration_s, frames=round(30 * duration_s), audio=True)
+    return people_framing.analyze(Context(facts=media, signals={"dfine": people}, outputs={"shot_boundaries": shots}))
+
+
+def test_nobody_is_seen_past_a_cut_behind_which_nobody_was():
+    found = seen_at([0.0, 2.3, 4.6, 6.9], [1, 1, 0, 0], duration_s=8.0, cuts_s=[2.5, 6.0])
+    assert [(s.start_s, s.end_s) for s in found.segments] == [(0.0, 2.5)]
+    assert found.output.person_screen_ratio == pytest.approx(2.5 / 8)
+    across = seen_at([0.0, 2.3, 4.6, 6.9], [0, 1, 1, 0], duration_s=8.0, cuts_s=[2.5, 6.0])
+    assert [(s.start_s, s.end_s) for s in across.segments] == [(1.15, 6.0)], "somebody on both sides of a cut"
+    at_it = seen_at([0.0, 2.5], [0, 1], duration_s=5.0, cuts_s=[2.5])
+    assert [(s.start_s, s.end_s) for s in at_it.segments] == [(2.5, 5.0)]
+
+
+def test_nothing_is_said_of_the_time_between_samples_that_are_far_apart():
+    found = seen_at([0.0, 20.0, 40.0, 60.0], [0, 1, 1, 0], duration_s=60.0)
+    assert [(s.start_s, s.end_s) for s in found.segments] == [(17.5, 22.5), (37.5, 42.5)]
+    assert found.output.person_screen_ratio == pytest.approx(40 / 60, abs=1e-3), "an estimate of the whole"
 
 
 def test_joints_and_heads_count_by_the_time_of_their_frames_too():
@@ -138,8 +171,8 @@ def test_joints_and_heads_count_by_the_time_of_their_frames_too():
     signals = {"dfine": seen, "vitpose": vitpose.signals(poses)}
     found = people_framing.analyze(Context(facts=media, signals=signals)).output
     assert (found.people_max, found.people_median) == (2, 1.0)
-    assert found.facing_ratio == pytest.approx(0.8)
-    assert (found.framing.close, found.framing.medium, found.framing.full) == (0.8, 0.0, 0.2)
+    assert found.facing_ratio == pytest.approx(2.25 / 3.0)
+    assert (found.framing.close, found.framing.medium, found.framing.full) == (0.75, 0.0, 0.25)
 
 
 def test_samples_whose_times_round_to_the_same_are_all_counted():
@@ -181,7 +214,7 @@ def test_every_null_has_its_reason():
 
 
 @pytest.mark.parametrize("why", ["model_missing", "cpu_fallback"])
-def test_without_a_person_detector_frontal_faces_are_a_lower_bound(why):
+def test_without_a_person_detector_frontal_faces_are_told_for_what_they_are(why):
     face = Detection(label="face", score=0.9, box=(0.4, 0.2, 0.2, 0.2))
     frames = (
         FrameDetections(pts_s=0.0, found=(face,)),
@@ -190,10 +223,12 @@ def test_without_a_person_detector_frontal_faces_are_a_lower_bound(why):
     )
     found = told(faces=faces.signals(frames), dfine=why, vitpose=why, person_motion=why)
     assert (found.status, found.reason, found.tier) == ("partial", why, "lite")
-    assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.4)
+    assert (found.output.people_max, found.output.person_screen_ratio) == (2, 0.3)
+    assert "lower bound" not in found.message
+    assert "3 frames" in found.message
     assert found.output.framing is None
     assert set(found.output.unknown.values()) == {why}
-    assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 2.0, 2)]
+    assert [(s.start_s, s.end_s, s.people_max) for s in found.segments] == [(0.0, 1.5, 2)]
 
 
 @pytest.mark.parametrize(("scores", "left"), [((0.41,), 0), ((0.48,), 1), ((0.34, 0.3), 0), ((0.31, 0.5, 0.3), 3)])

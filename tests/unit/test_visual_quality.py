@@ -197,14 +197,15 @@ def test_black_frames_do_not_count_as_frames_without_noise():
     assert analyze_arrays(*clip, ["visual_quality"])["visual_quality"].summary["noise_sigma"] > 4
 
 
-def quality(luma, siglip2=None):
+def quality(luma, siglip2=None, frames=120):
     signals = {
         "luma_statistics": luma,
         "letterbox": {"top": 0.1, "bottom": 0.1, "left": 0, "right": 0, "fill": "plain"},
     }
     if siglip2 is not None:
         signals["siglip2"] = siglip2
-    return visual_quality.analyze(Context(facts=facts(duration_s=4.0, frames=120, audio=False), signals=signals))
+    media = facts(duration_s=4.0, frames=frames, audio=False)
+    return visual_quality.analyze(Context(facts=media, signals=signals))
 
 
 LUMA = {
@@ -236,7 +237,26 @@ def test_pictures_of_a_long_video_that_were_kept_far_apart_are_not_called_too_sh
     assert (result.status, result.reason, result.output.unknown["ti"]) == ("partial", "truncated", "truncated")
     per_frame = ("frame_s", "mean", "contrast", "sharpness", "clipped", "calm")
     one = {name: value[1:2] if name in per_frame else value for name, value in LUMA.items()} | {"black": [], "ti": None}
-    assert quality(one).reason == "too_short"
+    assert quality(one, frames=1).reason == "too_short"
+
+
+def test_nothing_is_cut_off_of_a_video_of_few_pictures():
+    for frames, why in ((2, "too_short"), (8, "low_quality")):
+        result = quality(LUMA | {"ti": None}, frames=frames)
+        assert (result.status, result.reason, result.output.unknown["ti"]) == ("partial", why, why)
+    assert result.message == "the video shows a picture every 0.50 s: too few for motion"
+
+
+def test_one_picture_that_is_shown_for_seconds_is_frozen():
+    picture = np.full((1, 27, 48, 3), 90, np.uint8)
+    assert stillness.frozen_spans(picture, np.zeros(1), 6.0, ()) == ((0.0, 6.0),)
+    assert stillness.frozen_spans(picture, np.zeros(1), 0.5, ()) == ()
+    slides = np.concatenate([picture, picture * 2, picture])
+    assert stillness.frozen_spans(slides, np.array([0.0, 2.0, 2.5]), 4.5, ()) == ((0.0, 2.0), (2.5, 4.5))
+    assert stillness.frozen_spans(slides, np.array([0.0, 2.0, 2.5]), 4.5, (), every=False) == ()
+    dark = stillness.black_spans(picture // 90, np.zeros(1), 6.0)
+    assert dark == ((0.0, 6.0),)
+    assert stillness.frozen_spans(picture // 90, np.zeros(1), 6.0, dark) == ()
 
 
 def test_with_a_model_the_cover_is_the_nicer_of_the_sharp_frames():

@@ -1,4 +1,6 @@
-"""What `pacing` computes of single parts: its fixed scale of speed, and how many cuts are on the beat."""
+"""What `pacing` computes of single parts: its fixed scale of speed, cuts on the beat, counts per second."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -50,3 +52,9 @@ def beat_sync(shots: ShotBoundaries | None, music: MusicAnalysisOutput | None, h
         return None
     apart = np.abs(cuts[:, None] - np.array(music.beats_s)[None, :]).min(axis=1)
     return round(float((apart <= BEAT_WINDOW_S).mean()), 4)
+
+
+def per_second(times_s: Sequence[float], count: int) -> list[int]:
+    """Return how many of the times lie in each of the first `count` seconds; later ones count to the last."""
+    bins = np.clip(np.floor(np.asarray(times_s, np.float64)), 0, count - 1).astype(np.int64)
+    return np.bincount(bins, minlength=count).tolist()  # type: ignore[no-any-return]

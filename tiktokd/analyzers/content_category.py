@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tiktokd import texts
+from tiktokd.analyzers._unheard import no_words
 from tiktokd.model import Output, Reason, Segment, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 from tiktokd.text_features import TextVectors
@@ -79,8 +80,8 @@ class ContentCategory(Output):
     modalities: list[str]
     """visual, text, audio: what was there to judge by."""
     unknown: dict[str, str]
-    """Modality that did not count → why: model_missing, cpu_fallback, no_video, no_audio, no_text, no_sources (it says
-    nothing of any category)."""
+    """Modality that did not count → why: model_missing, cpu_fallback (of words also: somebody speaks and nothing
+    transcribed it), no_video, no_audio, no_text, no_sources (it says nothing of any category)."""
 
 
 class CategorySegment(Segment):
@@ -133,7 +134,11 @@ def _why(context: Context, kind: str) -> tuple[Reason, str]:
         return "no_video", "the file has no picture"
     if kind == "audio" and not context.facts.has_audio:
         return "no_audio", "the file has no sound track"
-    return context.lack(SOURCES[kind]) or ("no_sources", f"{MEANT[kind]} say nothing of any category")
+    reason, said = context.lack(SOURCES[kind]) or ("no_sources", f"{MEANT[kind]} say nothing of any category")
+    if reason != "no_text":
+        return reason, said
+    unheard, said = no_words(context, said)
+    return "no_text" if unheard == "no_sources" else unheard, said
 
 
 def _nothing(context: Context, lacking: Mapping[str, tuple[Reason, str]]) -> Result:

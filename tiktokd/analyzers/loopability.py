@@ -15,6 +15,7 @@ number of times loops as it does inside: its visual part is 1.
 Full tier: how alike SigLIP2 finds the last and the first sampled picture, beside the score and not part of it, so that
 scores compare whether weights are there or not.
 
+A single picture under sound has no seam that is seen, and is skipped (`too_short`).
 Bad at: static cameras (look loopable), end cards, fades (the seam is a jump from black), loops that hide the seam in
 a cut on purpose (counted as a jump), music cut on the beat (the stroke after the seam is a jump in level, as in a cut
 anywhere else; the beats of `music_analysis` tell).
@@ -22,6 +23,7 @@ anywhere else; the beats of `music_analysis` tell).
 Source: own combination; SSIM (Wang et al. 2004), PDQ, DIS flow; SigLIP2 (arXiv 2502.14786).
 """
 
+from tiktokd.analyzers._few_pictures import too_few
 from tiktokd.footage import Seam
 from tiktokd.model import Output, Reason, Tier
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
@@ -29,6 +31,8 @@ from tiktokd.sound import ONLY_SILENCE
 
 SHORTEST_S = 2.0
 PERFECT = 0.95
+FAR_APART_S = 0.3
+"""Motion between pictures further apart is not compared, as in `flow`."""
 CHANGE_FLOOR, MEL_FLOOR_DB = 4.0, 3.0
 """What a still picture and steady sound change anyway: encoder noise."""
 
@@ -49,7 +53,7 @@ class Loopability(Output):
     seam_pdq_bits: int | None
     """0..256, distance of their PDQ hashes, the motion undone; `None`: one of them has too little in it to hash."""
     motion_continuity: float | None
-    """0..1; `None`: not measured (long videos)."""
+    """0..1; `None`: not measured (long videos, or hardly any pictures)."""
     log_mel_distance_db: float | None
     """Root mean square difference of the spectra of the last and first 50 ms, 24 bands, dB. What lies 40 dB under the
     loudest band of the half seconds around the seam counts as 40 dB under it, since it is masked, and what lies 70 dB
@@ -67,8 +71,9 @@ class Loopability(Output):
     usual_cosine: float | None
     """The median of the same between neighbouring pictures; the seam of a loop is not below it. `None` as above."""
     unknown: dict[str, str]
-    """Field that is null → why: no_audio, truncated (a long video), low_quality (too little to hash), model_missing,
-    cpu_fallback, too_short (under three sampled pictures); `repeat_period_s` is null where nothing repeats."""
+    """Field that is null → why: no_audio, truncated (a long video), low_quality (too little to hash; pictures
+    far apart), model_missing, cpu_fallback, too_short (under three pictures); `repeat_period_s` is null where nothing
+    repeats."""
 
 
 def analyze(context: Context) -> Result:
@@ -77,7 +82,7 @@ def analyze(context: Context) -> Result:
         return skipped("too_short", f"{context.facts.duration_s:.2f} s; a loop is judged from {SHORTEST_S:g} s on")
     measured = context.signals.get("seam")
     if measured is None:
-        return skipped("no_sources", "the pictures at the seam were not measured")
+        return skipped(*(context.lack("seam") or ("no_sources", "the pictures at the seam were not measured")))
     seam = Seam(**measured)
     if seam.blank:
         return skipped("low_quality", "the picture is blank throughout: it has no seam to judge")
@@ -113,13 +118,7 @@ def analyze(context: Context) -> Result:
             return partial(output, "truncated", message, calibrated=False, tier=tier)
         return partial(output, "no_audio", "the file has no sound track: pictures only", calibrated=False, tier=tier)
     if motion is None:
-        return partial(
-            output,
-            "truncated",
-            "the pictures at the seam are too far apart to compare motion",
-            calibrated=False,
-            tier=tier,
-        )
+        return partial(output, *_no_motion(context), calibrated=False, tier=tier)
     return ok(output, calibrated=False, tier=tier)
 
 
@@ -128,10 +127,15 @@ def _unknown(output: Loopability, context: Context, *, silent: bool) -> dict[str
     no_sound: Reason = "no_audio" if silent or not context.facts.has_audio else "truncated"
     lack = context.lack("siglip2")
     no_model: Reason = lack[0] if lack else "too_short"
-    why: dict[str, Reason] = {"seam_pdq_bits": "low_quality", "motion_continuity": "truncated"}
+    why: dict[str, Reason] = {"seam_pdq_bits": "low_quality", "motion_continuity": _no_motion(context)[0]}
     why |= dict.fromkeys(("audio_score", "log_mel_distance_db", "level_jump_db", "click"), no_sound)
     why |= dict.fromkeys(("seam_cosine", "usual_cosine"), no_model)
     return {name: reason for name, reason in why.items() if getattr(output, name) is None}
+
+
+def _no_motion(context: Context) -> tuple[Reason, str]:
+    kept = "the pictures at the seam are too far apart to compare motion"
+    return too_few(context.facts, FAR_APART_S) or ("truncated", kept)
 
 
 def _visual(seam: Seam, motion: float | None) -> float:

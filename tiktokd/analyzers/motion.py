@@ -19,6 +19,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.analyzers._few_pictures import too_few
 from tiktokd.footage import Floats, Flow
 from tiktokd.model import Output, Segment
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
@@ -35,6 +36,8 @@ RADIUS = 0.5
 DOMINANT = 0.25
 """Share of the picture that must follow the camera model for it to be believed."""
 
+FAR_APART_S = 0.3
+"""Pictures further apart are not compared, as in `flow`."""
 LONG_S = 60.0
 """Shorter videos are not thinned: where nothing can be compared, they have nothing to compare."""
 
@@ -98,7 +101,7 @@ def analyze(context: Context) -> Result:
     """Turn steps into speeds and name the camera's moves."""
     flow: Flow = context.features["flow"]
     if not len(flow.start_s):
-        return _not_measured(context)
+        return _not_measured(context, flow)
     rate = (1.0 / flow.seconds).astype(np.float32)
     speed = flow.magnitude * rate
     known = np.isfinite(flow.scale) & (flow.inliers >= DOMINANT)
@@ -122,8 +125,12 @@ def analyze(context: Context) -> Result:
     return ok(output, segments)
 
 
-def _not_measured(context: Context) -> Result:
+def _not_measured(context: Context, flow: Flow) -> Result:
     pictures = len(context.arrays["thumbs_pts"])
+    if flow.too_small and pictures > 1:
+        return skipped("low_quality", "the picture inside its bars is too small to measure motion in")
+    if few := too_few(context.facts, FAR_APART_S):
+        return skipped(*few)
     if pictures < 2 or context.facts.duration_s < LONG_S:
         return skipped("too_short", "no two neighbouring pictures of one shot to compare")
     return skipped("truncated", f"only {pictures} pictures were kept of this long video: too far apart for motion")
@@ -233,5 +240,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("flow",),
     needs=frozenset({"video"}),
-    version="4",
+    version="5",
 )

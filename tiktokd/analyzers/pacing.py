@@ -23,7 +23,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict
 
 from tiktokd.analyzers import _pace_speech
-from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, has_beat, talk
+from tiktokd.analyzers._pace_level import FAST_WORDS_PER_S, LEVEL_FORMULA, has_beat, per_second, talk
 from tiktokd.analyzers._pace_level import beat_sync as _beat_sync
 from tiktokd.analyzers._pace_level import level as level_of
 from tiktokd.analyzers.motion import Motion
@@ -90,8 +90,8 @@ class Pacing(Output):
     """0..1 by `level_formula`, whatever is in the corpus."""
     unknown: dict[str, str]
     """Field that is null → why: no_audio, no_speech, no_music, no_beat (music without a steady one), no_cuts (one shot;
-    of the beats, no hard cut), low_quality (all black), no_spaces (of words), too_short, truncated (nothing was heard
-    around the cuts), model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
+    of the beats, no hard cut), low_quality (black or small), no_spaces (of words), too_short, truncated (nothing was
+    heard around the cuts), model_missing, cpu_fallback, no_sources (not asked for); of the index in words."""
     pace_formula: str
     """The formula of the index, for people."""
     level_formula: str
@@ -107,11 +107,12 @@ class PaceSegment(Segment):
     motion: float | None
     """Mean speed, short sides per second; `None`: not measured."""
     onsets: int | None
-    """Beginnings of sounds; `None`: no sound."""
+    """Beginnings of sounds; `None`: no sound, or this second of it was not listened to."""
     words: int | None
-    """Words that start in this second; `None`: no transcript, or a language without spaces."""
+    """Words that start in this second; `None`: no transcript, a language without spaces, or not listened to."""
     pace: float | None
-    """0..1 by `level_formula` over the known parts of this second; `None`: nothing is known of it."""
+    """0..1 by `level_formula` over the known parts of this second; `None`: nothing is known of it, or it was not
+    listened to: beside seconds that were it would be a drop that is none."""
 
 
 def analyze(context: Context) -> Result:
@@ -160,12 +161,13 @@ def analyze(context: Context) -> Result:
     if onset_rate is None:
         reason: Reason = "no_audio" if _is_soundless(context) else "no_sources"
         return partial(output, reason, "pictures only: nothing is known of the sound", segments, calibrated=False)
+    unheard = f"only {cut_s:.1f} s of sound were heard" if cut_s is not None else ""
     for name, said in (("cuts_per_min", "cuts"), ("motion", "motion")):
         if getattr(output, name) is None:
-            why = _why(context, name)
-            return partial(output, why, f"not known of this video: {said}", segments, calibrated=False)
-    if cut_s is not None:
-        return partial(output, "truncated", f"only {cut_s:.1f} s of sound were heard", segments, calibrated=False)
+            message = "; ".join(filter(None, (f"not known of this video: {said}", unheard)))
+            return partial(output, _why(context, name), message, segments, calibrated=False)
+    if unheard:
+        return partial(output, "truncated", unheard, segments, calibrated=False)
     return ok(output, segments, calibrated=False)
 
 
@@ -248,16 +250,17 @@ def _seconds(
     heard_s: float,
 ) -> list[PaceSegment]:
     count = min(SECONDS_MAX, math.ceil(duration_s - 1e-6))
-    cuts = _per_second(begun_s, count) if begun_s is not None else None
-    spoken = _per_second(words, count) if words is not None else None
+    cuts = per_second(begun_s, count) if begun_s is not None else None
+    spoken = per_second(words, count) if words is not None else None
     made = []
     for i in range(count):
         end_s = min(float(i + 1), duration_s)
         speed = speeds[i] if i < len(speeds) else None
-        heard = None if onsets is None or i >= heard_s else onsets[i] if i < len(onsets) else 0
-        said = None if spoken is None or i >= heard_s else spoken[i]
+        unheard = end_s > heard_s
+        heard = None if onsets is None or unheard else onsets[i] if i < len(onsets) else 0
+        said = None if spoken is None or unheard else spoken[i]
         rate = 1.0 / (end_s - i)
-        pace = level_of(
+        told = level_of(
             None if cuts is None else cuts[i] * rate * 60.0,
             speed,
             None if heard is None else heard * rate,
@@ -271,15 +274,10 @@ def _seconds(
                 motion=speed,
                 onsets=heard,
                 words=said,
-                pace=_rounded(pace),
+                pace=None if unheard else _rounded(told),
             )
         )
     return made
-
-
-def _per_second(times_s: Sequence[float], count: int) -> list[int]:
-    bins = np.clip(np.floor(np.asarray(times_s, np.float64)), 0, count - 1).astype(np.int64)
-    return np.bincount(bins, minlength=count).tolist()  # type: ignore[no-any-return]
 
 
 def _rounded(value: float | None) -> float | None:
@@ -295,5 +293,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=("shot_boundaries", "motion", "music_analysis", "vocal_delivery", "speech_transcription"),
     signals=("flow", "spectrum"),
-    version="6",
+    version="7",
 )

@@ -1,13 +1,19 @@
 """How many people are seen, how they are framed, whether they face the camera, how they move, and whether to the beat.
 
-Person boxes of D-FINE and body keypoints of ViTPose++; without D-FINE (tier lite) only how many frontal faces are in
-view and when (by OpenCV's own cascade: YuNet, its newer face detector, is an ONNX file, and weights are taken as
-safetensors alone). Nobody is recognised; age, gender, ethnicity and emotion are left out on purpose.
+Person boxes of D-FINE in up to 16 frames and body keypoints of ViTPose++; without D-FINE (tier lite) only how many
+frontal faces are in view in up to 8 (by OpenCV's own cascades: YuNet, its newer face detector, is an ONNX file, and
+weights are taken as safetensors alone). Nobody is recognised; age, gender, ethnicity and emotion are left out on
+purpose.
+
+Between the frames nobody looked. Shares and medians are estimates: each frame counts as much as its part of its shot,
+up to the middle to its neighbours there, and shots without a frame count nothing. A segment claims less: at most 2.5 s
+before and after a frame that shows somebody, and nothing beyond the next cut (of `shot_boundaries`, where it ran).
 
 `dance_sync` compares the movement where people are, 20 times a second, with the beats of the sound: how far its sharper
 side (starts, or stops) lies on beats or evenly on half beats, less what unrelated tempi score. 1 is a figure that moves
 on every beat, drawn swaying and bouncing reach 0.2 to 0.8, random movement 0 to 0.1.
 
+Tier lite misses everybody who does not face the camera, and takes drawn faces and sometimes a round pattern for people.
 Bad at crowds, mannequins, posters, mirrors and bodies cut by the frame. `dance_sync` judges the first minute and all
 people as one; it takes a moving camera or flashing light on people that fill the picture for their movement, cannot
 tell dancing from clapping or exercise to music, and counts steady dancing half a beat late as not on the beat.
@@ -21,6 +27,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from tiktokd.analyzers import _dance
+from tiktokd.analyzers.shot_boundaries import ShotBoundaries
 from tiktokd.model import Output, Reason, Segment
 from tiktokd.pictures import (
     COCO_KEYPOINTS,
@@ -30,11 +37,12 @@ from tiktokd.pictures import (
     iou,
     mean_over,
     median_over,
-    shares,
     told_poses,
     visible,
 )
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
+from tiktokd.stretches import Stretch, stretches, within_reach
+from tiktokd.stretches import weights as weights_of
 
 OF_POSES = ("framing", "facing_ratio", "hands_raised_ratio", "movement_energy")
 """Fields that keypoints alone tell."""
@@ -59,11 +67,12 @@ class PeopleFraming(Output):
     """People in the picture."""
 
     people_max: int
-    """Most people in one sampled frame."""
+    """Most people in one sampled frame; tier lite: frontal faces."""
     people_median: float
-    """Median over the time in which anybody is seen."""
+    """Median over the sampled frames with anybody, by the time that each stands for."""
     person_screen_ratio: float
-    """0..1 of the time, to the sampling step, in which anybody is seen."""
+    """0..1: share of the frames with anybody, by the time that each stands for; an estimate from up to 16 frames, of
+    tier lite from up to 8."""
     framing: Framing | None
     """`None` without keypoints."""
     facing_ratio: float | None
@@ -81,10 +90,10 @@ class PeopleFraming(Output):
 
 
 class PeopleSegment(Segment):
-    """A stretch with people."""
+    """A stretch around sampled frames with people: up to the middle to the next frame, at most 2.5 s and to the cut."""
 
     people_max: int
-    """Most people in one of its frames."""
+    """Most people in one of its frames; tier lite: frontal faces."""
 
 
 def analyze(context: Context) -> Result:
@@ -101,8 +110,9 @@ def analyze(context: Context) -> Result:
     lack = context.lack("vitpose")
     if lack:
         unknown |= dict.fromkeys(OF_POSES, lack[0])
-    output = _output(times, counts, context.facts.duration_s, poses, unknown, sync=sync)
-    segments = _segments(times, counts, context.facts.duration_s)
+    parts = stretches(times, context.facts.duration_s, _cuts(context))
+    output = _output(times, counts, parts, poses, unknown, sync=sync)
+    segments = _segments(counts, within_reach(times, parts))
     if lack:
         return partial(
             output, lack[0], f"how people stand and move: {lack[1]}", segments, calibrated=False, tier="lite"
@@ -119,22 +129,24 @@ def by_faces(context: Context) -> Result:
         looked = "no frontal face was seen, which is not nobody; " if frames else ""
         return skipped(reason, f"{looked}people: {needs}")
     unknown: dict[str, str] = dict.fromkeys((*OF_POSES, "dance_sync"), reason)
-    output = _output(times, counts, context.facts.duration_s, [], unknown)
-    message = f"frontal faces alone, so these are lower bounds; bodies: {needs}"
-    segments = _segments(times, counts, context.facts.duration_s)
+    parts = stretches(times, context.facts.duration_s, _cuts(context))
+    output = _output(times, counts, parts, [], unknown)
+    message = f"frontal faces in {len(times)} frames alone: who turns away is missed, a pattern may be taken for a face"
+    message = f"{message}; bodies: {needs}"
+    segments = _segments(counts, within_reach(times, parts))
     return partial(output, reason, message, segments, calibrated=False, tier="lite")
 
 
 def _output(
     times_s: Sequence[float],
     counts: Sequence[int],
-    duration_s: float,
+    parts: Sequence[Stretch],
     poses: Sequence[Pose],
     unknown: dict[str, str],
     *,
     sync: float | None = None,
 ) -> PeopleFraming:
-    of_frames = shares(times_s, duration_s)
+    of_frames = weights_of(parts)
     of_frame = dict(zip(times_s, of_frames, strict=True))
     shown = [(count, share) for count, share in zip(counts, of_frames, strict=True) if count]
     weights = [of_frame[pose.pts_s] for pose in poses]
@@ -210,17 +222,23 @@ def _share(flags: Sequence[bool], weights: Sequence[float]) -> float | None:
     return round(mean_over([float(flag) for flag in flags], weights), 4) if flags else None
 
 
-def _segments(times: Sequence[float], counts: Sequence[int], duration_s: float) -> list[PeopleSegment]:
-    ends = [*times[1:], max(duration_s, times[-1])]
+def _cuts(context: Context) -> list[float]:
+    """Return when shots change, softly or at once; none where nobody looked."""
+    shots = context.output("shot_boundaries", ShotBoundaries)
+    return [change.t_s for change in shots.transitions] if shots else []
+
+
+def _segments(counts: Sequence[int], parts: Sequence[Stretch]) -> list[PeopleSegment]:
     segments: list[PeopleSegment] = []
-    for start, count, end in zip(times, counts, ends, strict=True):
+    for count, (start, end) in zip(counts, parts, strict=True):
+        start_s, end_s = round(start, 3), round(end, 3)
         if not count:
             continue
-        if segments and segments[-1].end_s == start:
+        if segments and segments[-1].end_s == start_s:
             last = segments.pop()
-            segments.append(PeopleSegment(start_s=last.start_s, end_s=end, people_max=max(last.people_max, count)))
+            segments.append(PeopleSegment(start_s=last.start_s, end_s=end_s, people_max=max(last.people_max, count)))
         else:
-            segments.append(PeopleSegment(start_s=start, end_s=end, people_max=count))
+            segments.append(PeopleSegment(start_s=start_s, end_s=end_s, people_max=count))
     return segments
 
 
@@ -231,6 +249,7 @@ ANALYZER = Analyzer(
     output=PeopleFraming,
     segment=PeopleSegment,
     analyze=analyze,
+    after=("shot_boundaries",),
     signals=("dfine", "faces", "vitpose", "person_motion", "beats"),
     needs=frozenset({"video"}),
     version="7",

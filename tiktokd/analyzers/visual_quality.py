@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tiktokd.analyzers._few_pictures import too_few
 from tiktokd.model import Output, Reason, Segment, Tier
 from tiktokd.pictures import shares
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
@@ -26,6 +27,8 @@ from tiktokd.plugins import Analyzer, Context, Result, ok, partial, skipped
 Floats = NDArray[np.float64]
 NOT_BLACK = 12.0
 """Mean luma (0..255) under which a frame shows nothing."""
+FAR_APART_S = 0.35
+"""Pictures further apart show no motion, as in `luma_statistics`."""
 
 
 class Letterbox(Output):
@@ -59,7 +62,7 @@ class VisualQuality(Output):
     si: float
     """Spatial information, 0..about 250: maximum over frames of the standard deviation of the Sobel gradient."""
     ti: float | None
-    """Temporal information, 0..about 128: maximum over neighbours (10 Hz) without cuts. `None`: only one picture."""
+    """Temporal information, 0..about 128: maximum over neighbours (10 Hz) without cuts. `None`: none are near."""
     exposure_clip_ratio: float | None
     """Share 0..1 of pixels that are fully black or white, mean over frames that are not black. `None`: all black."""
     noise_sigma: float | None
@@ -67,7 +70,8 @@ class VisualQuality(Output):
     black_ratio: float
     """Share 0..1 of the time."""
     frozen_ratio: float
-    """Share 0..1 of the time in which one picture is repeated for 1 s or longer; slideshows are near 1."""
+    """Share 0..1 of the time in which one picture is repeated for 1 s or longer; slideshows are near 1, one picture
+    under minutes of sound is 1."""
     letterbox: Letterbox
     """All 0 where the picture fills the frame."""
     aesthetic: float | None
@@ -75,9 +79,9 @@ class VisualQuality(Output):
     cover_frame_s: float | None
     """The sharpest well exposed frame (the nicest of the sharp ones, with SigLIP2). `None`: all black."""
     unknown: dict[str, str]
-    """Field that is null → why: low_quality (black, or nothing but black and white), too_short (one picture),
-    truncated (`ti` of a long video, whose pictures were kept far apart), no_sources (the container does not say),
-    model_missing or cpu_fallback (`aesthetic`)."""
+    """Field that is null → why: low_quality (black, or nothing but black and white; `ti`: less than three pictures a
+    second), too_short (one picture or two), truncated (`ti` of a long video, whose pictures were kept far apart),
+    no_sources (the container does not say), model_missing or cpu_fallback (`aesthetic`)."""
 
 
 class QualitySegment(Segment):
@@ -113,37 +117,38 @@ def analyze(context: Context) -> Result:
         cover_frame_s=_cover(luma, shown, aesthetic),
         unknown={},
     )
-    output = output.model_copy(update={"unknown": _unknown(output, context, len(shown))})
+    output = output.model_copy(update={"unknown": _unknown(output, context)})
     segments = [_segment(s, "black") for s in luma["black"]] + [_segment(s, "frozen") for s in luma["frozen"]]
     segments.sort(key=lambda s: s.start_s)
     tier: Tier = "lite" if aesthetic is None else "full"
     calibrated = None if aesthetic is None else False
-    why = _what_is_missing(shown, output.ti)
+    why = _what_is_missing(context, shown, output.ti)
     if why is not None:
         return partial(output, *why, segments, calibrated=calibrated, tier=tier)
     return ok(output, segments, calibrated=calibrated, tier=tier)
 
 
-def _unknown(output: VisualQuality, context: Context, pictures: int) -> dict[str, str]:
+def _unknown(output: VisualQuality, context: Context) -> dict[str, str]:
     """Return each null field with its reason."""
     no_model: tuple[Reason, str] = context.lack("siglip2") or ("low_quality", "no frame was embedded")
-    why: dict[str, str] = {"ti": _no_motion(pictures), "aesthetic": no_model[0]}
+    why: dict[str, str] = {"ti": _no_motion(context)[0], "aesthetic": no_model[0]}
     why |= dict.fromkeys(("width_px", "height_px", "fps", "bitrate_kbps"), "no_sources")
     nulls = [name for name in type(output).model_fields if getattr(output, name) is None]
     return {name: why.get(name, "low_quality") for name in nulls}
 
 
-def _what_is_missing(shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason, str] | None:
+def _what_is_missing(context: Context, shown: NDArray[np.bool_], ti: float | None) -> tuple[Reason, str] | None:
     if not shown.any():
         return "low_quality", "the picture is black throughout: nothing to measure in it"
     if ti is None:
-        return _no_motion(len(shown)), "no two pictures close enough in time to see motion between them"
+        return _no_motion(context)
     return None
 
 
-def _no_motion(pictures: int) -> Reason:
-    """Return why no change between pictures is known: there is one, or of a long video they were kept far apart."""
-    return "too_short" if pictures == 1 else "truncated"
+def _no_motion(context: Context) -> tuple[Reason, str]:
+    """Return why no change between pictures is known, which takes neighbours of one shot."""
+    kept = "no two of the kept pictures are close enough in time to see motion between them"
+    return too_few(context.facts, FAR_APART_S) or ("truncated", kept)
 
 
 def _over(what: Any, values: Sequence[float], shown: NDArray[np.bool_], digits: int) -> float | None:

@@ -45,7 +45,7 @@ def highlights(analysis: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             fields = (field for _, field in places)
             answers = [text for value, field in zip(values, fields, strict=True) if (text := _answer(value, field))]
         if answers:
-            yield word, ("at least " if _lower_bound(word, analysis) else "") + " · ".join(answers)
+            yield word, " · ".join(answers) + (" or more, judged by faces" if _by_faces(word, analysis) else "")
 
 
 def reviews(analysis: Mapping[str, Any]) -> list[str]:
@@ -61,8 +61,8 @@ def _value(envelope: Mapping[str, Any] | None, field: str) -> Any:
     return None if doubtful else summary.get(field)
 
 
-def _lower_bound(word: str, analysis: Mapping[str, Any]) -> bool:
-    """Return whether a number is one: without a person detector only frontal faces are counted."""
+def _by_faces(word: str, analysis: Mapping[str, Any]) -> bool:
+    """Return whether a number is of frontal faces alone, as without a person detector."""
     return word == "people" and analysis.get("people_framing", {}).get("tier") == "lite"
 
 

@@ -61,6 +61,7 @@ class Pairs:
     first: NDArray[np.intp]
     """(P,) index of the first picture of each pair; the second is the next."""
     thinned: bool = False
+    too_small: bool = False
 
 
 def pairs_between(pts: NDArray[np.float64], shots: Shots) -> NDArray[np.intp]:
@@ -90,6 +91,7 @@ def measure(engine: Any, item: Pairs) -> Flow:
         inliers=inliers,
         patches=patches,
         thinned=item.thinned,
+        too_small=item.too_small,
     )
 
 
@@ -195,9 +197,9 @@ def _items(context: Context) -> list[Pairs]:
         pictures, pts = _from_thumbs(arrays["thumbs"], arrays["thumbs_pts"], pictures.shape[1:])
     inside = _inside(pictures, context.features["letterbox"])
     first = pairs_between(pts, context.features["shots"])
-    if min(inside.shape[1:]) < SMALLEST_PX // (2 if thinned else 1):
-        first = first[:0]
-    return [Pairs(pictures=list(inside), pts=pts, first=first, thinned=thinned)]
+    too_small = min(inside.shape[1:]) < SMALLEST_PX // (2 if thinned else 1)
+    pairs = first[:0] if too_small else first
+    return [Pairs(pictures=list(inside), pts=pts, first=pairs, thinned=thinned, too_small=too_small)]
 
 
 def _from_thumbs(thumbs: Array, pts: NDArray[np.float64], shape: tuple[int, ...]) -> tuple[Array, NDArray[np.float64]]:

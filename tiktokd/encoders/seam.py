@@ -215,7 +215,8 @@ def _bands(samples: NDArray[np.float64], window: int, rate_hz: int) -> NDArray[n
 
 def _items(context: Context) -> list[Ends]:
     arrays = context.arrays
-    if not all(name in arrays and len(arrays[name]) for name in ("low", "thumbs")):
+    # Of one picture the last is the first: it would loop perfectly whatever it shows.
+    if not all(name in arrays and len(arrays[name]) > 1 for name in ("low", "thumbs")):
         return []
     end_s = context.facts.duration_s
     sound, rate_hz = None, 16000
@@ -265,5 +266,6 @@ ENCODER = Encoder(
     load=_load,
     encode=_encode,
     items=_items,
+    nothing_said="of a single picture nobody can say how its end runs into its start",
     signals=signals,
 )

@@ -51,8 +51,22 @@ def black_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float) -> tuple[
     return _spans(_runs(dark), pts, end_s, BLACK_S)
 
 
-def frozen_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float, black: tuple[Span, ...]) -> tuple[Span, ...]:
-    """Return stretches in which one picture is repeated, without those that are black."""
+def frozen_spans(
+    thumbs: Array, pts: NDArray[np.float64], end_s: float, black: tuple[Span, ...], *, every: bool = True
+) -> tuple[Span, ...]:
+    """Return stretches in which one picture is repeated or held, without those that are black.
+
+    Args:
+        every: There is a thumbnail of each picture of the video; else nobody knows how long one was held.
+    """
+    found = _repeated(thumbs, pts, end_s)
+    if every:
+        held = _spans([(i, i + 1) for i in range(len(thumbs))], pts, end_s, FROZEN_S)
+        found += tuple(h for h in held if not any(a < h[1] and h[0] < b for a, b in found))
+    return tuple(sorted(s for s in found if not any(b[0] < s[1] and s[0] < b[1] for b in black)))
+
+
+def _repeated(thumbs: Array, pts: NDArray[np.float64], end_s: float) -> tuple[Span, ...]:
     if len(thumbs) < 2:
         return ()
     change, wide = _changes(thumbs)
@@ -67,8 +81,7 @@ def frozen_spans(thumbs: Array, pts: NDArray[np.float64], end_s: float, black: t
         if np.median(change[first:after]) <= FROZEN_TYPICAL and _stays(thumbs, first, after, ~still & wide):
             runs.append((first, after + 1))
     sure = [run for run in runs if _spans([run], pts, end_s, FROZEN_S)]
-    spans = _spans([(_settled(change, first), after) for first, after in sure], pts, end_s, FROZEN_S)
-    return tuple(s for s in spans if not any(b[0] < s[1] and s[0] < b[1] for b in black))
+    return _spans([(_settled(change, first), after) for first, after in sure], pts, end_s, FROZEN_S)
 
 
 def _stays(thumbs: Array, first: int, after: int, afresh: NDArray[np.bool_]) -> bool:
@@ -121,19 +134,20 @@ def _spans(runs: list[tuple[int, int]], pts: NDArray[np.float64], end_s: float, 
     return tuple(s for s in spans if s[1] - s[0] >= least_s - 1e-6)
 
 
-def _items(context: Context) -> list[tuple[Array, NDArray[np.float64], float]]:
-    """Return the thumbnails, their times and the video's end."""
+def _items(context: Context) -> list[tuple[Array, NDArray[np.float64], float, bool]]:
+    """Return the thumbnails, their times, the video's end and whether there is one of every picture."""
     thumbs = context.arrays.get("thumbs")
     if thumbs is None or not len(thumbs):
         return []
-    return [(thumbs, context.arrays["thumbs_pts"], context.facts.duration_s)]
+    every = len(thumbs) >= context.facts.frame_count
+    return [(thumbs, context.arrays["thumbs_pts"], context.facts.duration_s, every)]
 
 
-def _encode(_model: None, batch: Sequence[tuple[Array, NDArray[np.float64], float]]) -> list[Stillness]:
+def _encode(_model: None, batch: Sequence[tuple[Array, NDArray[np.float64], float, bool]]) -> list[Stillness]:
     found = []
-    for thumbs, pts, end_s in batch:
+    for thumbs, pts, end_s, every in batch:
         black = black_spans(thumbs, pts, end_s)
-        found.append(Stillness(black=black, frozen=frozen_spans(thumbs, pts, end_s, black)))
+        found.append(Stillness(black=black, frozen=frozen_spans(thumbs, pts, end_s, black, every=every)))
     return found
 
 
