@@ -257,7 +257,7 @@ def test_weights_of_half_a_network_or_another_are_refused(change, told, tmp_path
 
 def test_a_damaged_file_is_refused_and_the_result_is_lite(tmp_path):
     (directory_in(tmp_path) / "model.safetensors").write_bytes(b"version https://git-lfs.github.com/spec/v1\n")
-    with pytest.raises(ModelMissing, match="does not load"):
+    with pytest.raises(ModelMissing, match="is damaged"):
         transnetv2.load(LoadContext(models_dir=tmp_path))
     assert analyzed(video(scene(6, 40), scene(7, 40)), tmp_path).tier == "lite"
 
