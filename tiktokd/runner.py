@@ -164,7 +164,7 @@ class Runner:
         started = time.perf_counter()
         try:
             result = unfit(analyzer, context, features.values, features.absent) or analyzer.analyze(context)
-            summary, segments = as_json(result)
+            summary, segments = as_json(result, context.facts.duration_s)
         except Exception as exc:  # isolation: the video still completes with the other analyzers
             raise_if_out_of_memory(exc)
             log.exception("analyzer %s failed", analyzer.name)

@@ -221,5 +221,5 @@ ANALYZER = Analyzer(
     uses=("spectrum", "beats"),
     optional=("ast",),
     needs=frozenset({"audio"}),
-    version="4",
+    version="5",
 )

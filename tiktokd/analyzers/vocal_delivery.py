@@ -202,5 +202,5 @@ ANALYZER = Analyzer(
     uses=("vad", "pitch"),
     optional=("whisper",),
     needs=frozenset({"audio"}),
-    version="4",
+    version="5",
 )
