@@ -2,11 +2,10 @@
 
 import json
 
-import numpy as np
 import pytest
 
 from tests import tiny_models
-from tests.contexts import clip_of, facts, odd_clips, pictures, sound
+from tests.contexts import chord, odd_clips, padded
 from tests.sounds import voice
 from tiktokd import graph
 from tiktokd.model import Metadata
@@ -18,23 +17,9 @@ ANALYZERS = sorted(CATALOGUE.analyzers)
 POST = Metadata(description="follow me for more! w20 w21", fetched_at_s=1.0)
 
 
-def padded(duration_s, samples):
-    """A clip whose sound ends 20 ms after it."""
-    size, frames = (144, 256), round(duration_s * 30)
-    noise = np.random.default_rng(3).integers(16, 235, (frames, size[1], size[0]), np.uint8)
-    arrays = pictures(frames, duration_s, lambda i: noise[i // 10], size)
-    told = facts(duration_s=duration_s, frames=frames, audio=True, size=size)
-    return clip_of(told, arrays | sound(np.concatenate([samples, samples[:960]])))
-
-
-def chord(duration_s):
-    times = np.arange(int(duration_s * 48000)) / 48000
-    return sum(np.sin(2 * np.pi * hz * times) for hz in (261.6, 329.6, 392.0)) * 0.15
-
-
 CLIPS = odd_clips() | {
-    "voice": padded(4.777, voice(4.777, rate_hz=48_000)[: int(4.777 * 48000)]),
-    "short voice": padded(1.013, voice(1.013, rate_hz=48_000)[: int(1.013 * 48000)]),
+    "voice": padded(4.777, voice(4.777, rate_hz=48_000)),
+    "short voice": padded(1.013, voice(1.013, rate_hz=48_000)),
     "chord": padded(7.019, chord(7.019)),
 }
 
