@@ -248,5 +248,5 @@ ANALYZER = Analyzer(
     optional=("e5",),
     signals=("qr",),
     after=("on_screen_text", "speech_transcription", "vocal_delivery"),
-    version="6",
+    version="7",
 )
