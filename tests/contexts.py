@@ -106,3 +106,17 @@ def talk() -> tuple[Clip, ClipArrays]:
     """Return three seconds of pictures and nonsense speech."""
     arrays = pictures(30, 3.0, lambda i: _noise(i // 10, (144, 256)), (144, 256)) | sound(voice(3.0, rate_hz=48_000))
     return clip_of(facts(duration_s=3.0, frames=30, audio=True, size=(144, 256)), arrays)
+
+
+def padded(duration_s: float, samples: Array) -> tuple[Clip, ClipArrays]:
+    """Return a clip with this sound, which ends 20 ms after the pictures, as AAC pads it."""
+    size, frames = (144, 256), round(duration_s * 30)
+    heard = np.concatenate([samples[: int(duration_s * 48000)], samples[:960]])
+    arrays = pictures(frames, duration_s, lambda i: _noise(i // 10, size), size)
+    return clip_of(facts(duration_s=duration_s, frames=frames, audio=True, size=size), arrays | sound(heard))
+
+
+def chord(duration_s: float) -> Array:
+    """Return C major at 48 kHz."""
+    times = np.arange(int(duration_s * 48000)) / 48000
+    return np.sin(2 * np.pi * np.array([[261.6], [329.6], [392.0]]) * times).sum(axis=0) * 0.15

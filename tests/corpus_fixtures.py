@@ -63,7 +63,8 @@ class Frames:
             for t, (whole, *crops, flipped) in enumerate(texts)
         ]
         corpus = {"duplicate_cluster_id": None, "cluster_size": None, "matches": [], "embedding_space": None}
-        return {"pdq": pdq, **corpus}
+        unknown = dict.fromkeys(("duplicate_cluster_id", "cluster_size", "embedding_space"), "corpus_unavailable")
+        return {"pdq": pdq, **corpus, "unknown": unknown}
 
 
 def tune(seed: int, seconds: float = 30.0, per_second: int = 20) -> Landmarks:
@@ -98,6 +99,7 @@ def sound_summary(sound: Landmarks) -> dict[str, Any]:
         "reuse_count": None,
         "matches": None,
         "platform_music_id": None,
+        "unknown": dict.fromkeys(("sound_cluster_id", "reuse_count", "matches"), "corpus_unavailable"),
     }
 
 

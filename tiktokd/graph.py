@@ -91,6 +91,8 @@ class Plan:
     """In an order in which each comes after those it uses."""
     publish: frozenset[str]
     """Encoders whose signals level 2 or the corpus wants."""
+    idle: frozenset[str] = frozenset()
+    """Encoders that these analyzers would read and that wait for a GPU which is not there."""
 
 
 def plan_level1(
@@ -105,14 +107,15 @@ def plan_level1(
     publishers = _publishers(fuse, wanted, catalogue)
     publish = {name for name, place in publishers.items() if group in ("all", *_serves(place))}
     needed = publish | {name for a in runs for name in (*a.uses, *a.optional)}
-    if weak:
-        # A light analyzer must not draw a heavy model into a CPU worker: Whisper on a CPU takes minutes per video.
-        needed = {name for name in needed if name in catalogue.encoders and catalogue.encoders[name].place != "gpu"}
+    needed = {name for name in needed if name in catalogue.encoders}
+    # A light analyzer must not draw a heavy model into a CPU worker: Whisper on a CPU takes minutes per video.
+    idle = {name for name in needed if weak and catalogue.encoders[name].place == "gpu"}
     return Plan(
         analyzers=tuple(runs),
         too_heavy=tuple(a for a in mine if weak and not a.lightweight),
-        encoders=order(needed, catalogue),
+        encoders=order(needed - idle, catalogue),
         publish=frozenset(publish),
+        idle=frozenset(idle),
     )
 
 

@@ -5,6 +5,7 @@ the sha256 of every file; what an engine with a form of its own loads is made of
 """
 
 import importlib.util
+import logging
 import shutil
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -197,6 +198,8 @@ def _hub() -> Any:
         import huggingface_hub.errors
     except ImportError as exc:
         raise LocalError("the package huggingface_hub is not installed; run: pip install 'tiktokd[models]'") from exc
+    # It writes a raw line for each try; what comes of them all is said here, once.
+    logging.getLogger(huggingface_hub.__name__).setLevel(logging.CRITICAL)
     return huggingface_hub
 
 

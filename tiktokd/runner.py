@@ -20,6 +20,8 @@ from tiktokd.unfit import lacking, unfit
 log = logging.getLogger(__name__)
 NEEDS_GPU = "it runs on a GPU alone, and none is at work here (gpu.devices)"
 """Said with the command that fetches a model which would stay idle."""
+LOSSES = (None, "model_missing", "cpu_fallback")
+"""Reasons for which an encoder that gave nothing is missed: it failed, or could not run here."""
 Report = Callable[[str], None]
 """Told the name of each plug-in before it runs."""
 
@@ -100,6 +102,7 @@ class Runner:
         for encoder in (e for e in plan.encoders if not e.after):
             self._encode(encoder, context, features, report)
         mine = {a.name: self._no_gpu(a, context, features, report) for a in plan.too_heavy}
+        self._absences(plan.idle, context, features, report)
         for analyzer in plan.analyzers:
             now = _with(context, features, outputs)
             for encoder in plan.encoders:
@@ -109,7 +112,7 @@ class Runner:
             mine[analyzer.name] = outputs[analyzer.name] = self._analyze(
                 analyzer, _with(context, features, outputs), features
             )
-        signals = self._signals(plan, features) | self._absences(plan, context, features, report)
+        signals = self._signals(plan, features) | self._absences(plan.publish, context, features, report)
         return Analysis(outputs=mine, signals=signals, encoder_ms=features.ms)
 
     def _encode(
@@ -164,7 +167,7 @@ class Runner:
         started = time.perf_counter()
         try:
             result = unfit(analyzer, context, features.values, features.absent) or analyzer.analyze(context)
-            summary, segments = as_json(result)
+            summary, segments = as_json(result, context.facts.duration_s)
         except Exception as exc:  # isolation: the video still completes with the other analyzers
             raise_if_out_of_memory(exc)
             log.exception("analyzer %s failed", analyzer.name)
@@ -194,11 +197,10 @@ class Runner:
         used = (self.catalogue.encoders.get(n) for n in (*analyzer.uses, *analyzer.optional) if n in features.values)
         if result.reason in ("model_missing", "cpu_fallback") or any(e and e.stands_for for e in used):
             return "lite"
-        read = [context.outputs[name] for name in analyzer.after if name in context.outputs]
-        if any(one.was_impossible() for one in read):
+        if any(context.outputs[name].was_impossible() for name in analyzer.after if name in context.outputs):
             return "lite"
         due = [n for n in analyzer.optional if n not in features.values and not self._left_out(n, features)]
-        return "lite" if any(features.absent.get(n, (None, ""))[0] in (None, "model_missing") for n in due) else "full"
+        return "lite" if any(features.absent.get(n, (None, ""))[0] in LOSSES for n in due) else "full"
 
     def _left_out(self, name: str, features: _Features) -> bool:
         """Return whether an encoder is an extra that nobody put here; one that failed is missed like any other."""
@@ -267,9 +269,9 @@ class Runner:
                     found[MODELS + encoder.name] = {"used": [model.model_dump(mode="json") for model in used]}
         return found
 
-    def _absences(self, plan: graph.Plan, context: Context, features: _Features, report: Report) -> Signals:
-        """Return why encoders that level 2 wants gave no signals: nothing in the video, no weights, or no GPU."""
-        lost = [name for name in sorted(plan.publish) if name not in features.values]
+    def _absences(self, names: Iterable[str], context: Context, features: _Features, report: Report) -> Signals:
+        """Return why encoders gave nothing, and note it: nothing in the video, no weights, or no GPU."""
+        lost = [name for name in sorted(names) if name not in features.values]
         for encoder in graph.order(lost, self.catalogue):
             self._encode(encoder, context, features, report, look_only=encoder.place == "gpu")
             if encoder.name not in features.values and encoder.name not in features.absent:

@@ -39,6 +39,7 @@ async def test_the_first_video_matches_nothing(library):
     picture, sound = model(NearDuplicateVideo, found[PICTURE]), model(SoundFingerprintOutput, found[SOUND])
     assert (picture.duplicate_cluster_id, picture.cluster_size, picture.matches) == ("a", 1, [])
     assert (sound.sound_cluster_id, sound.reuse_count, sound.matches) == ("a", 0, [])
+    assert (picture.unknown, sound.unknown) == ({"embedding_space": "no_sources"}, {}), "what is filled in is known"
     assert {each["status"] for each in found.values()} == {"ok"}
 
 

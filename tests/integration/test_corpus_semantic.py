@@ -61,6 +61,7 @@ async def test_an_edited_copy_is_found_by_its_embedding(library, cosine):
         }
     ]
     assert (found["duplicate_cluster_id"], found["embedding_space"]) == ("copy", "siglip2@1")
+    assert found["unknown"] == {}, "what is filled in is known"
     NearDuplicateVideo.model_validate({k: v for k, v in found.items() if k not in ("status", "reason")})
     assert library.queue.get("copy").outputs[PICTURE]["tier"] == "full"
 

@@ -121,6 +121,17 @@ def test_what_was_fetched_once_stays_at_its_revision_whatever_is_published_since
     ]
 
 
+def test_a_pull_that_breaks_off_says_so_in_one_line_of_its_own(hub, tmp_path):
+    hub.breaks_after = 1000
+    done = ctl(hub, tmp_path, "models", "pull", "nsfw")
+    assert done.returncode == 1
+    told = done.stderr.splitlines()
+    assert told[-1].startswith(f"✗ {REPO}: the hub cannot be reached (")
+    assert told[-1].endswith("run the same command again, what has arrived is kept")
+    assert "Trying to resume" not in done.stderr
+    assert "http" not in done.stderr
+
+
 def test_verify_says_that_the_lock_is_damaged(hub, tmp_path):
     ctl(hub, tmp_path, "models", "pull", "nsfw")
     lock = tmp_path / "state" / "models" / "models.lock"

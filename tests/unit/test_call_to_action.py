@@ -97,6 +97,67 @@ def test_a_sentence_that_goes_on_is_no_bare_call(text):
     assert not kinds(text)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "i follow my dreams",
+        "I always follow my heart",
+        "we'll follow the page as it turns",
+        "people who follow me know this",
+        "she would share this with anyone",
+        "they like and subscribe to everything",
+        "I want to follow my dreams",
+        "he told me to follow the page",
+        "I decided to save this for later",
+        "I don't like it when people say like and subscribe",
+        "nobody here is going to say follow me",
+        "ich folge mir selbst",
+        "er teilt das mit uns",
+        "il partage avec nous",
+        "j'aime cette vidéo",
+        "ella comparte este video",
+        "ela segue a gente",
+        "lui condivide con un amico",
+        "ben takip ettim",
+        "takip etmeyin",
+        "dia follow aku",
+        "tôi chia sẻ video này",
+        "我分享给大家",
+        "千万不要关注我",
+        "팔로우하지 마세요",
+    ],
+)
+def test_what_somebody_does_or_what_is_refused_is_no_call(text):
+    assert not kinds(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("I want you to follow me", {"follow"}),
+        ("I hope you enjoyed, follow me", {"follow"}),
+        ("if you want more follow me", {"follow"}),
+        ("I'm so happy follow me for more", {"follow"}),
+        ("that's how we do it and follow me for more", {"follow"}),
+        ("make sure to follow", {"follow"}),
+        ("we never forget to follow", {"follow"}),
+        ("I like this, share this with friends", {"share"}),
+        ("关注我转发给朋友", {"follow", "share"}),
+        ("takip etmeyi unutma", {"follow"}),
+        ("点赞关注", {"like", "follow"}),
+        ("点赞收藏关注", {"like", "save", "follow"}),
+        ("लाइक और शेयर", {"like", "share"}),
+        ("लाइक और सब्सक्राइब", {"like", "follow"}),
+        ("いいねとフォロー", {"like", "follow"}),
+        ("좋아요와 구독", {"like", "follow"}),
+        ("like y comparte", {"like", "share"}),
+        ("like e condividi", {"like", "share"}),
+    ],
+)
+def test_a_call_is_one_beside_somebody_who_does_something_and_in_a_row_of_two(text, found):
+    assert kinds(text) == found
+
+
 @pytest.mark.parametrize("text", ["Please Don't\nShare This Video", "You Should Never\nSave This", "NEVER\nFOLLOW ME"])
 def test_a_negation_at_the_end_of_a_line_is_about_the_next(text):
     assert not kinds(text)

@@ -176,6 +176,29 @@ def test_words_have_their_times_and_stay_harmless():
     ]
 
 
+def test_a_long_link_does_not_break_the_lines_of_time():
+    link = "https://example.org/" + "a1B2-" * 40
+    calls = [{"start_s": 0.0, "end_s": 2.0, "type": "visit_url", "text": link, "source": "qr"}]
+    summary = {"ctas": [{"type": "visit_url", "text": link, "score": 1.0}], "qr_payloads": [link]}
+    for width in (60, 100):
+        text = shown(width=width, call_to_action={**ENVELOPE, "summary": summary, "segments": calls})
+        told = text[text.index("in time") : text.index("analyses")].splitlines()
+        (first,) = [number for number, line in enumerate(told) if "https://example.org" in line]
+        after = [line for line in told[first + 1 :] if line.strip()]
+        assert all(line.startswith(" " * 20) for line in after), "below itself, not below its time"
+        assert len(after) <= 1
+        assert link not in text.replace("\n", "").replace(" ", "")
+    whole = shown(width=400, full=True, call_to_action={**ENVELOPE, "summary": summary, "segments": calls})
+    assert link in whole
+
+
+def test_the_numbers_of_the_reach_say_what_they_count():
+    reach = {"views_per_day": 200.0, "engagement_rate": 0.118}
+    told = dict(highlights({"virality_features": {**ENVELOPE, "summary": reach}}))["reach"]
+    assert told.startswith("views 200/day · reactions ")
+    assert told.endswith(" 12% of the views")
+
+
 def test_the_scale_has_the_length_of_the_lines():
     for width in (20, 40, 80, 300):
         cells = cells_of(width)

@@ -1,5 +1,7 @@
 """The first three seconds: words, kinds of opening, and what other analyzers saw."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.tables.hooks import INTERROGATIVES, KINDS, NOTHING, QUESTIONS, STATEMENTS
@@ -9,7 +11,7 @@ from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.vocal_delivery import VocalDeliveryOutput
 from tiktokd.encoders.hook_phrases import load
 from tiktokd.model import Envelope
-from tiktokd.plugins import Context, LoadContext
+from tiktokd.plugins import ABSENT, Context, LoadContext
 from tiktokd.texts import Passage, opening
 
 NAME = "hook"
@@ -122,6 +124,35 @@ def test_without_anything_to_read_the_result_is_partial_and_empty():
     assert envelope.summary["hook_index"] is None
 
 
+def test_what_is_null_says_why():
+    mute = Envelope(analyzer="vocal_delivery", version="1", status="skipped", reason="no_speech", tier="full")
+    silent = Envelope(analyzer="loudness", version="1", status="skipped", reason="no_audio", tier="full")
+    blank = Envelope(analyzer="on_screen_text", version="1", status="skipped", reason="no_text", tier="full")
+    bare = context_of(outputs=[mute, silent, blank])
+    absent = {
+        f"{ABSENT}siglip2": {"reason": "model_missing", "message": "pull it"},
+        f"{ABSENT}dfine": {"reason": "cpu_fallback", "message": "needs a GPU"},
+        "flow": {"speed_per_s": [0.1] * 3 + [0.0] * 4},
+    }
+    summary = analyze(NAME, replace(bare, signals=absent)).summary
+    assert summary["unknown"] == {
+        "hook_text": "no_sources",  # nobody was asked what is said
+        "first_speech_s": "no_speech",
+        "cuts_0_3": "no_sources",
+        "motion_ratio": "no_motion",
+        "loudness_jump_lu": "no_audio",
+        "person_facing": "cpu_fallback",
+        "first_frame_novelty": "model_missing",
+        "hook_index": "no_sources",
+    }
+    assert summary["first_text_s"] is None, "which is an answer: none was found"
+    short = analyze(NAME, replace(bare, signals=absent | {"flow": {"speed_per_s": [0.1] * 4}})).summary
+    assert short["unknown"]["motion_ratio"] == "too_short"
+    unread = blank.model_copy(update={"reason": "unsupported_script"})
+    shown = analyze(NAME, context_of(outputs=[mute, silent, unread])).summary
+    assert shown["unknown"]["first_text_s"] == "unsupported_script"
+
+
 def test_the_users_own_phrases_replace_the_shipped_ones(tmp_path):
     (tmp_path / "hooks.toml").write_text("[problem]\nen = ['zorblax~again']\n")
     model = load(LoadContext(data_dir=tmp_path))
@@ -142,9 +173,11 @@ def test_a_voice_that_nothing_transcribes_is_not_an_opening_of_no_kind():
     envelope = analyze(NAME, context_of(outputs=[voice, missing, loud]))
     assert envelope.summary["hook_index"] == pytest.approx((0.8 + 0.5) / 2, abs=1e-3), "kinds are not known"
     assert (envelope.status, envelope.tier) == ("ok", "lite")
+    assert envelope.summary["unknown"]["hook_text"] == "model_missing", "what is said is not known"
+    assert "first_speech_s" not in envelope.summary["unknown"]
     heard = analyze(NAME, context_of(outputs=[voice, loud], speech=[("well then", 0.6, 2.0)]))
     assert heard.summary["hook_index"] == pytest.approx((0.8 + 0.0 + 0.5) / 3, abs=1e-3), "known, and none"
 
 
-VOICE = dict.fromkeys(VocalDeliveryOutput.model_fields, None) | {"speech_ratio": 0.5}
-LEVELS = dict.fromkeys(LoudnessOutput.model_fields, None) | {"clip_ratio": 0.0, "silence_ratio": 0.0}
+VOICE = dict.fromkeys(VocalDeliveryOutput.model_fields, None) | {"speech_ratio": 0.5, "unknown": {}}
+LEVELS = dict.fromkeys(LoudnessOutput.model_fields, None) | {"clip_ratio": 0.0, "silence_ratio": 0.0, "unknown": {}}

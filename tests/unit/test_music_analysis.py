@@ -265,6 +265,8 @@ def test_genre_and_mood_are_not_known_without_a_model():
     assert result.tier == "lite"
     assert result.summary["genres"] is None
     assert result.summary["moods"] is None
+    assert set(result.summary["unknown"]) >= {"genres", "moods"}
+    assert "key" not in result.summary["unknown"]
 
 
 def scores_of(**tops: float) -> SoundScores:

@@ -49,6 +49,7 @@ def motion(speed):
             camera=None,
             subject_motion=None,
             curator=Curator(global_mean=0.1, patch_min_256=0.1),
+            unknown={},
         ),
     )
 
@@ -68,6 +69,7 @@ def music(beats, confidence=1.0):
             key_confidence=None,
             genres=None,
             moods=None,
+            unknown={},
         ),
     )
 
@@ -86,6 +88,7 @@ def voice(syllables_per_s, ratio):
             f0_iqr_st=None,
             voiced_ratio=None,
             energy_range_db=None,
+            unknown={},
         ),
     )
 

@@ -6,7 +6,7 @@ import pytest
 from tests.written import CATALOGUE, analyze, context_of
 from tiktokd.analyzers._sound_sources import HEARD, SOURCES, split
 from tiktokd.encoders import _prompts, siglip2_text
-from tiktokd.plugins import Context, LoadContext
+from tiktokd.plugins import ABSENT, Context, LoadContext
 from tiktokd.text_features import WordsInPictureSpace
 
 NAME = "cross_modal_agreement"
@@ -47,7 +47,8 @@ def test_a_caption_that_fits_its_picture_better_than_others_do_has_a_high_z():
     "features", [said(0.3, "another model"), said(0.3, others=np.zeros(5)), said(0.3, others=np.zeros(30)), {}]
 )
 def test_other_spaces_and_too_few_captions_are_not_compared(features):
-    found = judge(context_of("my dog runs over the beach"), features, PICTURE)
+    nothing = {} if features else {ABSENT + "siglip2_text": {"reason": "model_missing", "message": "pull it"}}
+    found = judge(context_of("my dog runs over the beach"), features, PICTURE | nothing)
     assert (found.status, found.output.visual_text_shipped_z) == ("partial", None)
     assert found.output.missing["visual_text_shipped_z"] == "model_missing"
 
@@ -71,7 +72,8 @@ def test_sounds_are_seen_or_unseen_and_those_without_a_source_left_out():
 
 def test_what_is_null_says_why():
     both = context_of("a day at the lake", ocr=[("THE LAKE IN MAY", 0.0, 2.0)])
-    missing = judge(both).output.missing
+    told = {ABSENT + name: {"reason": "model_missing", "message": "pull it"} for name in ("siglip2", "ast")}
+    missing = judge(both, {}, told).output.missing
     lost = dict.fromkeys(("visual_text_z", "visual_text_shipped_z", "audio_picture"), "model_missing")
     assert missing == {"ocr_speech": "no_text", **lost}
     quiet = judge(both, {}, {"ast": {"labels": {}}, "dfine": {"labels": {}}}).output.missing

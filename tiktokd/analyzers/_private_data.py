@@ -50,11 +50,30 @@ _IBAN = re.compile(
 _PHONE = re.compile(
     r"(?<![\w.,$€£+-])(?:(?:\+|00)\d{1,3}[\s./-]?)?(?:\(\d{1,5}\)[\s./-]?)?\d{1,5}(?:[\s./-]?\d{2,5}){1,5}(?![\w,$€£%])"
 )
-_PHONE_CUE = re.compile(
-    r"(?i)(?:call|text|phone|whats\s?app|tel|mobile|cell|telegram|signal|viber|number|anruf|ruf|handy|nummer|appelle|"
-    r"numéro|llama|número|teléfono|ligue|telefone|chiama|numero|ara|numara|zadzwoń|numer|звони|номер|тел|اتصل|رقم|واتس|"
-    r"कॉल|नंबर|hubungi|nomor|wa|gọi|số|電話|番号|전화|번호|电话|号码|微信|加我)(?:mi|me|us|s)?(?:\s+(?:is|ist|est|es|é|è|to|at|me|us|al|au|auf|unter|по))*\W{0,12}$"
+_NUMBER = (
+    "(?:(?:telefon|handy|mobil|ruf)?nummer|number|numéro|número|numero|numara(?:m|sı)?|numer|номер|रقم|nomor|नंबर|رقم|"
+    "番号|번호|号码|號碼|号|號)"
 )
+"""Words for any number: what stands before them says of what."""
+_CALL = (
+    "(?:call|text|phone|whats\\s?app|tel|mobile|cell|telegram|signal|viber|anruf|ruf|handy|appelle|llama|teléfono|ligue|"
+    "telefone|telefon|chiama|ara|zadzwoń|звони|тел|اتصل|واتس|कॉल|hubungi|wa|gọi|số|電話|전화|电话|微信|加我)"
+)
+"""Words that only a number to call follows."""
+_COPULA = r"(?:\s+(?:is|ist|est|es|é|è|to|at|me|us|al|au|auf|unter|по))*"
+_PHONE_CUE = re.compile(rf"(?i)(?<![A-Za-zÀ-ÿ])(?:{_NUMBER}|(?P<call>{_CALL}))(?:mi|me|us|s)?{_COPULA}\W{{0,12}}$")
+_OF_THINGS = re.compile(
+    r"(?i)(?:(?<![^\W_])(?:orders?|tracking|parcel|shipment|account|invoice|receipt|ticket|booking|case|serial|model|part|"
+    r"ref(?:erence)?|customer|item|product|article|sku|lot|batch|isbn|ean|barcode|bestellung|bestell|auftrags?|rechnungs?|"
+    r"kunden|sendungs|artikel|serien|konto|commande|colis|facture|pedido|factura|cuenta|encomenda|fatura|conta|ordine|"
+    r"fattura|conto|sipariş|kargo|hesap|zamówieni\w*|faktur\w*|konta|заказ\w*|сч[её]т\w*|طلب|الطلب|ऑर्डर|pesanan|resi|"
+    r"đơn(?:\s+hàng)?)|订单|訂單|运单|運單|快递|注文|주문|송장)"
+    rf"[\s#:.-]{{0,3}}(?:id|no|nr|num|n[°º]|{_NUMBER})?{_COPULA}\W{{0,6}}$"
+)
+"""An order, a parcel, an account has a number that calls nobody."""
+NATIONAL_DIGITS = 12
+"""A number without + is not longer, unless a word says that it can be called: the 15 digits of E.164 have a country
+code in them, and what is bought has longer numbers (13 digits: EAN, ISBN, orders)."""
 _NANP = re.compile(r"(?:\([2-9]\d\d\) ?|[2-9]\d\d[.-])[2-9]\d\d[.-]\d{4}")
 """415-555-2671: North American numbers are written in these groups, and little else is."""
 _DATE = re.compile(r"\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\d{4}[./-]\d{1,2}[./-]\d{1,2}")
@@ -189,8 +208,11 @@ def _phones(text: str) -> Iterator[Found]:
         number = match.group()
         digits = re.sub(r"\D", "", number)
         international = number.startswith(("+", "00"))
-        cue = _PHONE_CUE.search(text[max(match.start() - 24, 0) : match.start()])
+        before = text[max(match.start() - 32, 0) : match.start()]
+        cue = _PHONE_CUE.search(before)
         grouped = number.startswith(("0", "(")) and len(digits) >= 10
-        usual = international or cue or grouped or _NANP.fullmatch(number)
+        called = cue is not None and (cue["call"] is not None or len(digits) <= NATIONAL_DIGITS)
+        ours = called or grouped or _NANP.fullmatch(number)
+        usual = international or (ours and not _OF_THINGS.search(before))
         if usual and len(digits) in PHONE_DIGITS and not _DATE.fullmatch(number):
             yield Found(type="phone", masked=f"{number[:3] if international else ''}***{digits[-2:]}")

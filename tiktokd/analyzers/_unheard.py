@@ -20,10 +20,11 @@ def no_words(context: Context, said: str) -> tuple[Reason, str]:
 
 def missed(context: Context, from_s: float) -> Reason | None:
     """Return why words that are said from a second on, or shown at all, may be missed; `None`: all are known."""
-    return _missed_speech(context, from_s) or _missed_writing(context)
+    return missed_speech(context, from_s) or missed_writing(context)
 
 
-def _missed_speech(context: Context, from_s: float) -> Reason | None:
+def missed_speech(context: Context, from_s: float) -> Reason | None:
+    """Return why words that are said from a second on may be missed; `None`: all are known."""
     if not context.facts.has_audio:
         return None
     heard, voice = context.outputs.get("speech_transcription"), context.outputs.get("vocal_delivery")
@@ -37,7 +38,8 @@ def _missed_speech(context: Context, from_s: float) -> Reason | None:
     return heard.reason
 
 
-def _missed_writing(context: Context) -> Reason | None:
+def missed_writing(context: Context) -> Reason | None:
+    """Return why words that are shown may be missed; `None`: all are known."""
     if not context.facts.has_video:
         return None
     shown = context.outputs.get("on_screen_text")

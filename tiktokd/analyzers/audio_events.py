@@ -149,5 +149,5 @@ ANALYZER = Analyzer(
     optional=("sound_level",),
     needs=frozenset({"audio"}),
     lightweight=False,
-    version="3",
+    version="4",
 )

@@ -26,7 +26,9 @@ from tiktokd.robust import robust_z
 from tiktokd.text_features import TextVectors, WordsInPictureSpace
 from tiktokd.texts import Passage, blocks, hashtags, passages, without_tags, words
 
-Field = Literal["ocr_speech", "caption_content", "visual_text_z", "visual_text_shipped_z", "audio_picture"]
+Field = Literal[
+    "ocr_speech", "ocr_speech.semantic", "caption_content", "visual_text_z", "visual_text_shipped_z", "audio_picture"
+]  # fmt: skip
 Flag = Literal["ocr_differs_from_speech", "caption_differs_from_content", "hashtags_differ_from_content"]
 
 GENERIC_TAGS = frozenset({
@@ -63,7 +65,7 @@ class OcrSpeech(BaseModel):
     """1 - edit distance / length of the longer text, 0..1, letter by letter, mean over the same blocks: misread letters
     and other endings cost little here."""
     semantic: float | None
-    """Cosine of the meanings, -1..1, mean over the same pairs; unrelated texts lie around 0.75. `None`: lite tier."""
+    """Cosine of the meanings, -1..1, mean over the same pairs; unrelated ones lie about 0.75. `None`: see `missing`."""
     verbatim_caption_ratio: float
     """Share 0..1 of blocks in the picture that say what is said: subtitles."""
 
@@ -137,6 +139,8 @@ def analyze(context: Context) -> Result:
         "ocr_speech": agreed, "caption_content": caption_f1, "visual_text_shipped_z": visual, "audio_picture": sounds,
     }  # fmt: skip
     missing: dict[Field, str] = {name: _why(context, name) for name, value in measured.items() if value is None}
+    if agreed and agreed.semantic is None:
+        missing["ocr_speech.semantic"] = (context.lack("e5") or ("no_text", ""))[0]
     output = CrossModalAgreement(
         ocr_speech=agreed,
         caption_content=caption_f1,
@@ -199,11 +203,12 @@ def _why(context: Context, name: Field) -> Reason:
     if name == "audio_picture":
         if not context.facts.has_audio:
             return "no_audio"
-        return "no_sources" if {"ast", "dfine"} <= context.signals.keys() else "model_missing"
+        return (context.lack("ast") or context.lack("dfine") or ("no_sources", ""))[0]
     if not passages(context):
         return "no_text"
     few = all(len(words(without_tags(passage.text))) < MIN_WORDS for passage in passages(context))
-    return "no_text" if few and "siglip2" in context.signals else "model_missing"
+    lack = context.lack("siglip2") or (None if few else context.lack("siglip2_text"))
+    return lack[0] if lack else "no_text" if few else "model_missing"  # where both are there, their spaces differ
 
 
 def _ocr_speech(found: Sequence[Passage], ignored: Set[str], vectors: TextVectors | None) -> OcrSpeech | None:

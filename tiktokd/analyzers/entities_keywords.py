@@ -125,6 +125,9 @@ class EntitiesKeywords(Output):
     kinds of products that are seen in a quarter of the time."""
     brands: list[Brand]
     """By count, then name."""
+    unknown: dict[str, str]
+    """Fields that are null in these lists → why: `keyphrases.similarity` → model_missing, no_sources (the model
+    failed), no_text (not embedded); `brands.logo`, where nothing looked for logos → model_missing, cpu_fallback …"""
 
 
 def analyze(context: Context) -> Result:
@@ -150,8 +153,21 @@ def analyze(context: Context) -> Result:
             *products,
         ],
         brands=_brands(context.features["brands"], logos),
+        unknown={},
     )
+    output = output.model_copy(update={"unknown": _unknown(context, output)})
     return ok(output, calibrated=False, tier="lite" if context.facts.has_video and unseen else None)
+
+
+def _unknown(context: Context, output: EntitiesKeywords) -> dict[str, str]:
+    """Return which fields of the lists are null for want of a model, and why; a brand that is only named is none."""
+    why: dict[str, str] = {}
+    if any(phrase.similarity is None for phrase in output.keyphrases):
+        why["keyphrases.similarity"] = (context.lack("e5") or ("no_text", ""))[0]
+    lack = context.lack("owlv2") if "logos" not in context.signals else None
+    if lack and any(brand.logo is None for brand in output.brands):
+        why["brands.logo"] = lack[0] if context.facts.has_video else "no_video"
+    return why
 
 
 def _entities(passage: Passage, parsed: Parsed) -> list[Entity]:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any, Literal, cast, get_args
 
+from tiktokd.analyzers._opening import unknown
 from tiktokd.analyzers._unheard import untranscribed
 from tiktokd.analyzers.loudness import LoudnessOutput
 from tiktokd.analyzers.shot_boundaries import ShotBoundaries
@@ -54,20 +55,22 @@ class Hook(Output):
     """Summary."""
 
     hook_text: str | None
-    """What is shown, then what is said in the first 3 s; `None`: nothing, or only said and not transcribed."""
+    """What is shown, then what is said in the first 3 s; `None`: nothing, or see `unknown`."""
     hook_types: list[HookType]
     """Kinds of opening, in the order of the list above; visual_surprise: 3 cuts, or motion twice that of the rest
     together with a cut or a rise of 12 LU."""
     paraphrased_types: list[HookType]
     """Those of `hook_types` that were found by meaning alone; empty in the lite tier."""
     first_speech_s: float | None
-    """When speech starts, anywhere in the video; `None`: none was found."""
+    """When speech starts, anywhere in the video; `None`: none was found (no_speech), or see `unknown`."""
     first_text_s: float | None
-    """When text other than a watermark first comes up, anywhere in the video; `None`: none was found."""
+    """When text other than a watermark first comes up, anywhere in the video; `None`: none was found, or see
+    `unknown`."""
     cuts_0_3: int | None
     """Cuts from shot to shot in the first 3 s (out of a black start is none); `None`: not measured, or all is black."""
     motion_ratio: float | None
-    """Mean speed in the first 3 s over that of the rest, 0 or more; `None`: not measured, or nothing moves later."""
+    """Mean speed in the first 3 s over that of the rest, 0 or more; `None`: not measured, or nothing moves later
+    (no_motion)."""
     loudness_jump_lu: float | None
     """Largest rise within the first 3 s, LU; `None`: no sound."""
     person_facing: bool | None
@@ -78,6 +81,10 @@ class Hook(Output):
     hook_index: float | None
     """0..1, mean of the known parts: how early words start, kinds of opening (2 fill it), cuts (3), motion ratio (0.5
     to 2), loudness jump (12 LU), person facing. Descriptive, not a prediction. `None`: fewer than two parts known."""
+    unknown: dict[str, str]
+    """Field that is null for want of knowledge → why: no_speech, no_audio, no_video, no_motion (nothing moves after the
+    opening; of the first frame: a still picture), too_short, truncated, low_quality, unsupported_script, model_missing,
+    cpu_fallback, no_sources (not asked for). `hook_text` and `first_text_s` have none where there is no text."""
 
 
 def analyze(context: Context) -> Result:
@@ -120,7 +127,9 @@ def analyze(context: Context) -> Result:
         person_facing=facing,
         first_frame_novelty=novelty(context.signals.get("siglip2", {})),
         hook_index=round(fmean(parts), 4) if len(parts) >= 2 else None,
+        unknown={},
     )
+    output = output.model_copy(update={"unknown": unknown(context, output.model_dump())})
     if len(parts) < 2:
         return partial(
             output, "no_sources", "too few of the analyzers that it reads have a result", calibrated=False, tier=tier

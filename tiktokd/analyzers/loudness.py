@@ -58,6 +58,9 @@ class LoudnessOutput(Output):
     """1: both channels alike, 0: unrelated, below 0: cancels in mono; `None` for mono files."""
     opening_jump_lu: float | None
     """Largest rise from one 0.4 s to the next within the first 3 s (silence counts as -70 LUFS); `None` under 0.8 s."""
+    unknown: dict[str, str]
+    """Field that is null → why: too_short, low_quality (below the gate of -70 LUFS; of the correlation: a channel that
+    never changes). `stereo_correlation` is null without one for mono files."""
 
 
 class LoudnessSegment(Segment):
@@ -171,7 +174,17 @@ def _summary(level: Loudness, quiet: list[LoudnessSegment], sound_s: float) -> L
         silence_ratio=round(min(1.0, silent_s / max(LEVEL_STEP_S, sound_s)), 4),
         stereo_correlation=_rounded(level.correlation, 3),
         opening_jump_lu=_rounded(opening_jump_lu(level.power)),
+        unknown={},
     )
+
+
+def _unknown(output: LoudnessOutput, level: Loudness, channels: int) -> dict[str, str]:
+    """Return the fields that are null, each with its reason; the correlation of one channel is no question."""
+    short = "too_short" if len(level.power) < SHORT_TERM else "low_quality"
+    why = {"integrated_lufs": "low_quality", "true_peak_dbtp": "low_quality", "opening_jump_lu": "too_short"}
+    why |= dict.fromkeys(("lra_lu", "max_short_term_lufs"), short)
+    why |= {"stereo_correlation": "low_quality"} if channels > 1 else {}
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def analyze(context: Context) -> Result:
@@ -183,12 +196,13 @@ def analyze(context: Context) -> Result:
         return skipped("too_short", "loudness needs 0.4 s of sound")
     steps: SoundLevel = context.features["sound_level"]
     quiet = silences(steps.db)
+    channels = context.facts.audio_channels or 0
     output = _summary(level, quiet, len(steps.db) * LEVEL_STEP_S)
+    output = output.model_copy(update={"unknown": _unknown(output, level, channels)})
     segments = [*quiet, *curve(level.power)]
     cut_s = cut_off_at(context.audio48_covers_s, context.audio16_covers_s, context.facts.duration_s)
     if cut_s is not None:
         return partial(output, "truncated", f"only the first {cut_s:.1f} s of sound were measured", segments)
-    channels = context.facts.audio_channels or 0
     if channels > MEASURED_CHANNELS:
         message = f"levels of {channels} channels mixed down to two, up to 8 dB low"
         return partial(output, "low_quality", message, segments)
@@ -208,5 +222,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("level", "sound_level"),
     needs=frozenset({"audio"}),
-    version="3",
+    version="4",
 )

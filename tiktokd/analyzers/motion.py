@@ -86,6 +86,8 @@ class Motion(Output):
     """Mean speed of what the camera does not explain, short sides per second; `None` where the camera is `None`."""
     curator: Curator
     """Two statistics under the names of another tool."""
+    unknown: dict[str, str]
+    """Field that is null → why: low_quality (too little texture); `camera.shake` → too_short."""
 
 
 class MoveSegment(Segment):
@@ -106,16 +108,18 @@ def analyze(context: Context) -> Result:
     speed = flow.magnitude * rate
     known = np.isfinite(flow.scale) & (flow.inliers >= DOMINANT)
     weight = flow.seconds / flow.seconds.sum()
+    camera = _camera(flow, known, rate) if known.any() else None
     output = Motion(
         motion_mean=_digits(float((speed * weight).sum())),
         motion_p95=_digits(float(np.quantile(speed, 0.95))),
         static_ratio=round(float(weight[speed < STILL].sum()), 4),
-        camera=_camera(flow, known, rate) if known.any() else None,
+        camera=camera,
         subject_motion=_digits(float((flow.residual * rate)[known].mean())) if known.any() else None,
         curator=Curator(
             global_mean=round(float(flow.magnitude.mean()), 6),
             patch_min_256=round(float(flow.patches.mean(0).min()), 6),
         ),
+        unknown=_unknown(camera),
     )
     segments = _moves(flow, known, rate)
     if flow.thinned:
@@ -123,6 +127,12 @@ def analyze(context: Context) -> Result:
     if not known.any():
         return partial(output, "low_quality", "too little texture to tell how the camera moves", segments)
     return ok(output, segments)
+
+
+def _unknown(camera: Camera | None) -> dict[str, str]:
+    if camera is None:
+        return dict.fromkeys(("camera", "subject_motion"), "low_quality")
+    return {"camera.shake": "too_short"} if camera.shake is None else {}
 
 
 def _not_measured(context: Context, flow: Flow) -> Result:

@@ -84,7 +84,7 @@ class MusicAnalysisOutput(Output):
     music_ratio: float = Field(ge=0, le=1)
     """Share of time in which tones hold their pitch as in music."""
     tempo_bpm: float | None
-    """30..240; slope of the line through the beats."""
+    """30..240; slope of the line through the beats. `None`: no_beat."""
     tempo_candidates_bpm: list[float]
     """Half, whole and double tempo within 30..300; listeners differ."""
     tempo_confidence: float = Field(ge=0, le=1)
@@ -92,16 +92,19 @@ class MusicAnalysisOutput(Output):
     beats_s: list[float]
     """Times of the beats, rising; empty without a beat."""
     key: str | None
-    """C, C#, D .. B."""
+    """C, C#, D .. B; `None`: no_tones, a beat alone has no key."""
     mode: str | None
-    """`major` or `minor`."""
+    """`major` or `minor`; `None` as above."""
     key_confidence: float | None = Field(ge=0, le=1)
     """Lead over the second best key, less where the halves of the music have other keys; mostly low between relative
-    keys, but see above."""
+    keys, but see above. `None` as above."""
     genres: list[str] | None
-    """AudioSet's names, best first, uncalibrated; `None` in the lite tier."""
+    """AudioSet's names, best first, uncalibrated; `None` in the lite tier, see `unknown`."""
     moods: list[str] | None
     """The same for moods of the music: Happy music, Sad music ..."""
+    unknown: dict[str, str]
+    """Field that is null → why: no_beat, no_tones, no_music (nothing but a beat has no genre), model_missing,
+    cpu_fallback, no_sources (the model failed)."""
 
 
 class MusicSegment(Segment):
@@ -182,7 +185,16 @@ def _summary(beats: Beats, spectrum: Spectrum, present: bool, heard: SoundScores
         key_confidence=key[2] if key else None,
         genres=best_classes(heard, GENRES) if present else None,
         moods=best_classes(heard, MOODS) if present else None,
+        unknown={},
     )
+
+
+def _unknown(context: Context, output: MusicAnalysisOutput) -> dict[str, str]:
+    """Return the fields that are null, each with its reason."""
+    untold = (context.lack("ast") or ("no_music", ""))[0]
+    why = {"tempo_bpm": "no_beat"} | dict.fromkeys(("key", "mode", "key_confidence"), "no_tones")
+    why |= dict.fromkeys(("genres", "moods"), untold)
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def analyze(context: Context) -> Result:
@@ -198,6 +210,7 @@ def analyze(context: Context) -> Result:
         where = "" if cut_s is None else f" in the first {cut_s:.1f} s"
         return skipped("no_music", f"neither steady tones nor a steady beat{where}")
     output = _summary(beats, spectrum, present, heard)
+    output = output.model_copy(update={"unknown": _unknown(context, output)})
     segments = [MusicSegment(start_s=round(a, 2), end_s=round(b, 2)) for a, b in beats.music]
     if cut_s is not None:
         return partial(
@@ -221,5 +234,5 @@ ANALYZER = Analyzer(
     uses=("spectrum", "beats"),
     optional=("ast",),
     needs=frozenset({"audio"}),
-    version="4",
+    version="5",
 )

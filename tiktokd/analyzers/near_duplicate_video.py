@@ -26,7 +26,7 @@ from typing import Literal
 
 from tiktokd.copies import QUALITY_MIN
 from tiktokd.footage import FrameHashes
-from tiktokd.model import Output
+from tiktokd.model import Output, Reason
 from tiktokd.plugins import Analyzer, Context, Result, ok, partial
 
 
@@ -77,11 +77,16 @@ class NearDuplicateVideo(Output):
     embedding_space: str | None
     """Model and revision whose embeddings were compared, only with their like; `None`: semantic copies were not looked
     for, since there was no embedding."""
+    unknown: dict[str, str]
+    """Field that is null → why: corpus_unavailable (not compared with earlier videos), low_quality (too little
+    structure to compare); once the video is finished `embedding_space` → model_missing, cpu_fallback or no_sources."""
 
 
 def analyze(context: Context) -> Result:
     """Write down the hashes."""
     found: FrameHashes = context.features["frame_hashes"]
+    weak = all(h.quality < QUALITY_MIN for h in found.hashes)
+    filed: Reason = "low_quality" if weak else "corpus_unavailable"
     output = NearDuplicateVideo(
         pdq=[
             FrameHash(
@@ -97,8 +102,9 @@ def analyze(context: Context) -> Result:
         cluster_size=None,
         matches=[],
         embedding_space=None,
+        unknown=dict.fromkeys(("duplicate_cluster_id", "cluster_size", "embedding_space"), filed),
     )
-    if all(h.quality < QUALITY_MIN for h in found.hashes):
+    if weak:
         return partial(
             output,
             "low_quality",

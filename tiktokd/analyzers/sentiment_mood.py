@@ -27,6 +27,8 @@ NEUTRAL = 0.05
 """VADER's own border between neutral and positive or negative."""
 EMOJI_WEIGHT, EMOJI_FULL = 0.7, 3
 """Weight of three or more emoji against the words of a sentence."""
+NOT_LOOKED = ("model_missing", "cpu_fallback", "no_sources")
+"""Reasons for which nothing looked for moods, though there was something to look at."""
 MOOD_Z = 1.5
 """A mood of the picture is named from this robust z-score among the moods on."""
 MUSIC_SCORE = 0.05
@@ -84,6 +86,10 @@ class SentimentMood(Output):
     """-1 (calm) .. 1 (excited), from picture and music; `None` in the lite tier: words say too little."""
     parts: dict[Part, Affect]
     """What valence and arousal are means of; parts that are not there or have no mood are not listed."""
+    unknown: dict[str, str]
+    """Field that is null → why: `text` → no_text, unsupported_language, no_sources (no caption, and nothing was read or
+    transcribed), or why a voice was not transcribed; `valence` and `arousal` → no_mood (nothing stands out in picture
+    and music), model_missing, cpu_fallback, no_sources (the model failed)."""
 
 
 class ToneSegment(Segment):
@@ -116,7 +122,9 @@ def analyze(context: Context) -> Result:
         valence=round(fmean(part.valence for part in parts.values()), 4) if parts else None,
         arousal=round(fmean(arousals), 4) if arousals else None,
         parts=parts,
+        unknown={},
     )
+    output = output.model_copy(update={"unknown": _unknown(context, output, found)})
     segments = list(_segments(tones))
     if text is None and found:
         return partial(
@@ -127,6 +135,16 @@ def analyze(context: Context) -> Result:
             calibrated=False,
         )
     return ok(output, segments, calibrated=False)
+
+
+def _unknown(context: Context, output: SentimentMood, found: Sequence[Passage]) -> dict[str, str]:
+    """Return the fields that are null, each with its reason."""
+    looked = [("siglip2", context.facts.has_video), ("ast", context.facts.has_audio)]
+    lacks = [lack[0] for name, there in looked if there and (lack := context.lack(name))]
+    mood = next((reason for reason in lacks if reason in NOT_LOOKED), "no_mood")
+    worded = _nothing(context, found, None).reason or "no_sources"
+    why = {"text": worded, "valence": mood, "arousal": mood}
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def _parts(text: TextTone | None, visual: Sequence[str], music: Sequence[str]) -> dict[Part, Affect]:

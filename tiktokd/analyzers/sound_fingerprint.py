@@ -56,6 +56,8 @@ class SoundFingerprintOutput(Output):
     """Filled by the corpus, best first: some or all of those earlier ones. `None`: not compared."""
     platform_music_id: str | None
     """What the site calls the sound; `None` where it does not say."""
+    unknown: dict[str, str]
+    """Field of the corpus that is null → why: corpus_unavailable (not compared with earlier videos)."""
 
 
 def audible_s(landmarks: Landmarks) -> float:
@@ -81,6 +83,7 @@ def analyze(context: Context) -> Result:
         reuse_count=None,
         matches=None,
         platform_music_id=context.metadata.music_id,
+        unknown=dict.fromkeys(("sound_cluster_id", "reuse_count", "matches"), "corpus_unavailable"),
     )
     cut_s = cut_off_at(context.audio16_covers_s, context.audio48_covers_s, context.facts.duration_s)
     if context.audio16_covers_s > MAX_TIME_S:
@@ -98,5 +101,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     uses=("landmarks",),
     needs=frozenset({"audio"}),
-    version="3",
+    version="4",
 )

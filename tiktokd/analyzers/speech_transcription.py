@@ -108,5 +108,5 @@ ANALYZER = Analyzer(
     uses=("whisper",),
     needs=frozenset({"audio"}),
     lightweight=False,
-    version="4",
+    version="5",
 )

@@ -83,7 +83,7 @@ class TextModeration(Output):
     """Summary."""
 
     scores: ToxicityScores | None
-    """`None` in the lite tier: no model, no score."""
+    """`None`: no model, no score; see `unknown`."""
     pii: list[PrivateData]
     """In order of caption, picture, speech."""
     suspicions: list[Suspicion]
@@ -91,6 +91,8 @@ class TextModeration(Output):
     needs_review: bool
     """A person should look: private data other than a name, a date or a link, a suspicion other than a spelling, a
     score of 0.5. `False` is no verdict."""
+    unknown: dict[str, str]
+    """`scores`, where null → why: model_missing, no_text (no sentence), no_sources (the model failed)."""
 
 
 class ReviewSegment(Segment):
@@ -124,6 +126,7 @@ def analyze(context: Context) -> Result:
         needs_review=toxic
         or any(one.type not in UNTOLD for one in pii)
         or any(one.type != "hidden_spelling" for one in suspicions),
+        unknown={} if scores is not None else {"scores": (context.lack("toxicity") or ("no_text", ""))[0]},
     )
     return ok(output, _segments(found, plain, spans), calibrated=False)
 
@@ -182,5 +185,5 @@ ANALYZER = Analyzer(
     uses=("algospeak",),
     optional=("toxicity", "privacy_filter"),
     after=("on_screen_text", "speech_transcription"),
-    version="5",
+    version="6",
 )

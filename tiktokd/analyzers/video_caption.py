@@ -42,6 +42,8 @@ class VideoCaption(Output):
     screen_text_given: bool | None
     """The model was also given what the picture says. `False`: no text was found; `None`: text is read by another
     worker (no onnxruntime-gpu), or reading it failed."""
+    unknown: dict[str, str]
+    """`screen_text_given`, where null → no_sources, or why the text could not be read."""
 
 
 def analyze(context: Context) -> Result:
@@ -52,6 +54,7 @@ def analyze(context: Context) -> Result:
     if not caption:
         return skipped("low_quality", "the model wrote nothing of its own that can be read")
     tags = fields.get("tags")
+    unread = (context.lack("ocr") or ("no_sources", ""))[0]
     output = VideoCaption(
         caption=caption,
         title=_own(fields.get("title"), TITLE_MAX, written.prompt),
@@ -59,6 +62,7 @@ def analyze(context: Context) -> Result:
         prompt_hash=hashlib.sha256(written.prompt.encode()).hexdigest()[:16],
         transcript_given=written.heard,
         screen_text_given=written.shown,
+        unknown={} if written.shown is not None else {"screen_text_given": unread},
     )
     if not fields:
         return partial(output, "low_quality", "the model did not answer in JSON; its first sentence was taken")
@@ -113,5 +117,5 @@ ANALYZER = Analyzer(
     optional=("whisper",),
     needs=frozenset({"video"}),
     lightweight=False,
-    version="4",
+    version="5",
 )

@@ -75,7 +75,8 @@ class ViralityFeatures(Output):
     model: ViralityModel | None
     """`None` until there is a fit on the corpus."""
     unknown: dict[str, str]
-    """`outlier_z`, `percentile` and `model`, where null → why: no_metadata, or in words, "corpus too small: n of m"."""
+    """Field that is null → why: no_metadata (the site did not say), no_views (nobody has seen it), too_young (under an
+    hour); of `outlier_z`, `percentile` and `model` corpus_unavailable, or in words, "corpus too small: n of m"."""
 
 
 def analyze(context: Context) -> Result:
@@ -94,11 +95,24 @@ def analyze(context: Context) -> Result:
         model=None,
         unknown=dict.fromkeys(("outlier_z", "percentile", "model"), "corpus_unavailable"),
     )
+    output = output.model_copy(update={"unknown": _unknown(output, post) | output.unknown})
     if post.view_count == 0:
         return partial(output, "no_metadata", "nobody has seen it yet: there are no rates per view")
     if output.engagement_rate is None:
         return partial(output, "no_metadata", "views, likes, comments or shares are not known")
     return ok(output)
+
+
+def _unknown(output: ViralityFeatures, post: Metadata) -> dict[str, str]:
+    """Return which of the post's own numbers are null, and why."""
+    why = dict.fromkeys(("engagement_rate", "share_rate", "save_rate"), "no_metadata")
+    if post.view_count == 0:
+        counted = (post.like_count, post.comment_count, post.repost_count)
+        told = (None not in counted, post.repost_count is not None, post.save_count is not None)
+        why = {name: "no_views" if known else reason for (name, reason), known in zip(why.items(), told, strict=True)}
+    young = None not in (post.view_count, post.created_at_s, post.fetched_at_s)
+    why["views_per_day"] = "too_young" if young else "no_metadata"
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def engagement_rate(post: Metadata) -> float | None:
@@ -158,5 +172,5 @@ ANALYZER = Analyzer(
     analyze=analyze,
     after=(*READ, "call_to_action"),
     needs=frozenset({"metadata"}),
-    version="4",
+    version="5",
 )

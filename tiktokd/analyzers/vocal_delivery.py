@@ -43,19 +43,27 @@ SPEECH_FLOOR_DB = 40.0
 """Frames further below the loudest speech are breath and room, not voice."""
 
 
+MEASURED = (
+    "pause_count", "pause_mean_s", "syllables_per_s", "words_per_min", "f0_median_hz", "f0_iqr_st", "voiced_ratio",
+    "energy_range_db",
+)  # fmt: skip
+"""Fields that need `MIN_SPEECH_S`."""
+
+
 class VocalDeliveryOutput(Output):
     """The delivery of all speech in the video together."""
 
     speech_ratio: float = Field(ge=0, le=1)
     """Share of the sound's length."""
-    first_speech_s: float | None
+    first_speech_s: float
     """When speech starts."""
     pause_count: int | None = Field(ge=0)
-    """Gaps of 0.25..5 s between stretches of speech."""
+    """Gaps of 0.25..5 s between stretches of speech; `None`: too little speech."""
     pause_mean_s: float | None
-    """Mean length of those; `None` where there is none."""
+    """Mean length of those; `None` where there is none, or too little speech."""
     syllables_per_s: float | None
-    """Syllable nuclei per second of speech, pauses left out; about 3..7 in conversation, 15 % off at times."""
+    """Syllable nuclei per second of speech, pauses left out; about 3..7 in conversation, 15 % off at times. `None`: too
+    little speech."""
     words_per_min: float | None
     """Words per minute of speech; `None` without a transcript, and in languages written without spaces (Chinese,
     Japanese, Thai …), whose transcripts have no words to count: there the syllables tell the pace."""
@@ -67,6 +75,10 @@ class VocalDeliveryOutput(Output):
     """Share of speech frames with a clear pitch; low under music: then trust pitch and syllables less."""
     energy_range_db: float | None
     """Between the 5th and 95th percentile of level in speech."""
+    unknown: dict[str, str]
+    """Field that is null → why: too_short (all but how much and when), low_quality (of pitch: too few voiced frames);
+    of the words model_missing, cpu_fallback, no_sources (the model failed), no_words (none was understood), no_spaces.
+    `pause_mean_s` is null without one where there is no pause."""
 
 
 class SpeechSegment(Segment):
@@ -141,7 +153,17 @@ def _summary(speech: Speech, pitch: Pitch, transcript: Transcript | None) -> Voc
         f0_iqr_st=iqr_st,
         voiced_ratio=round(float(voiced[inside].mean()), 3),
         energy_range_db=round(float(high - low), 1),
+        unknown={},
     )
+
+
+def _unknown(context: Context, output: VocalDeliveryOutput) -> dict[str, str]:
+    """Return the fields that are null, each with its reason."""
+    transcript: Transcript | None = context.features.get("whisper")
+    unspaced = transcript is not None and transcript.language in UNSPACED
+    why = {"words_per_min": (context.lack("whisper") or ("no_spaces" if unspaced else "no_words", ""))[0]}
+    why |= dict.fromkeys(("f0_median_hz", "f0_iqr_st"), "low_quality")
+    return {name: reason for name, reason in why.items() if getattr(output, name) is None}
 
 
 def _only_when(speech: Speech) -> VocalDeliveryOutput:
@@ -156,6 +178,7 @@ def _only_when(speech: Speech) -> VocalDeliveryOutput:
         f0_iqr_st=None,
         voiced_ratio=None,
         energy_range_db=None,
+        unknown=dict.fromkeys(MEASURED, "too_short"),
     )
 
 
@@ -181,6 +204,7 @@ def analyze(context: Context) -> Result:
         message = f"{speech.total_s:.2f} s of speech; pace and melody need {MIN_SPEECH_S:.0f} s"
         return partial(_only_when(speech), "too_short", message, _segments(speech), calibrated=False)
     output = _summary(speech, context.features["pitch"], context.features.get("whisper"))
+    output = output.model_copy(update={"unknown": _unknown(context, output)})
     if cut_s is not None:
         return partial(
             output,
@@ -202,5 +226,5 @@ ANALYZER = Analyzer(
     uses=("vad", "pitch"),
     optional=("whisper",),
     needs=frozenset({"audio"}),
-    version="4",
+    version="5",
 )

@@ -158,10 +158,20 @@ def _timelines(video: Mapping[str, Any], width: int, *, full: bool) -> Iterator[
             yield from map(_segment, segments)
             continue
         spoken = list(_timeline.words(segments))
-        for start_s, word_end_s, text in spoken[:WORDS]:
-            yield Text(f"{start_s:9.1f} to {word_end_s:5.1f}  {text}")
+        if spoken:
+            yield _said_when(spoken[:WORDS])
         if len(spoken) > WORDS:
             yield Text(f"{'':9} … {len(spoken) - WORDS} more texts with --full", "dim")
+
+
+def _said_when(spoken: Sequence[tuple[float, float, str]]) -> Table:
+    """Return texts beside their times; one that is too long goes on below itself."""
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    for start_s, end_s, text in spoken:
+        table.add_row(Text(f"{start_s:9.1f} to {end_s:5.1f}"), Text(text))
+    return table
 
 
 def _time_line(name: str, line: Text, note: str) -> Text:

@@ -28,6 +28,8 @@ FIELDS: tuple[tuple[str, tuple[tuple[str, str], ...]], ...] = (
     ("reach", (("virality_features", "views_per_day"), ("virality_features", "engagement_rate"))),
 )
 """What people ask → (analyzer, field); what is not there is left out. A test compares the names with the analyzers."""
+LABELLED = {"views_per_day": "views {}", "engagement_rate": "reactions {} of the views"}
+"""Numbers that say nothing without a word."""
 ENTRIES = 3
 TEMPO_SURE = 0.3
 """`music_analysis` asks not to lean on a tempo of less confidence."""
@@ -87,4 +89,4 @@ def _answer(value: Any, field: str) -> str:
     if found := entries(value):
         more = f" and {len(found) - ENTRIES} more" if len(found) > ENTRIES else ""
         return ", ".join(str(each) for each in found[:ENTRIES]) + more
-    return said(field, value)
+    return LABELLED.get(field, "{}").format(said(field, value))

@@ -37,6 +37,8 @@ FEW_ENTRIES = 3
 """Entries of a list that are shown before --full."""
 FEW_VALUES = 6
 TEXT_CHARS = 200
+WORD_CHARS = 60
+"""Letters and signs without a space, such as links, before --full; more of them fill lines and say little."""
 ALL = 1_000_000
 """Limit of --full."""
 QUOTED = ("text", "caption", "text_all", "hook_text", "title")
@@ -44,6 +46,7 @@ QUOTED = ("text", "caption", "text_all", "hook_text", "title")
 CODED = frozenset({"label", "group", "category", "kind", "type", "id", "move", "role", "source"})
 """Fields whose values are words of ours, written_like_this."""
 _CODE = re.compile("[a-z0-9]+(_[a-z0-9]+)+")
+_LONG_WORD = re.compile(rf"([!-~]{{{WORD_CHARS - 1}}})[!-~]{{2,}}")
 _SPAN = re.compile(r"_(\d+)_(\d+)$")
 """`cuts_0_3`: from second 0 to 3."""
 _OPAQUE = re.compile(r"(?=\d*[a-f])[0-9a-f]{12,}|[A-Za-z0-9+/=_-]{60,}")
@@ -141,7 +144,8 @@ def number(value: float) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """Return foreign text on one line, harmless, its line breaks as ` / `."""
-    return shortened(" / ".join(part.strip() for part in text.splitlines() if part.strip()), limit)
+    line = " / ".join(part.strip() for part in text.splitlines() if part.strip())
+    return shortened(line if limit > TEXT_CHARS else _LONG_WORD.sub(lambda word: f"{word[1]}…", line), limit)
 
 
 def entries(value: Any, *, full: bool = False) -> list[Entry] | None:
@@ -202,7 +206,7 @@ def _text(name: str, value: str, limit: int) -> str:
 def _number(name: str, value: float) -> str:
     if name in TIMES:
         return f"{number(value)}×"
-    if name.endswith(SHARES) and 0 <= value <= 1:
+    if name.endswith((*SHARES, "_rate")) and 0 <= value <= 1:
         return f"{bar(value, 5)} {value:.0%}"
     return number(value) + unit_of(name)
 

@@ -2,7 +2,7 @@
 
 A file has one table per kind: language = ['regular expression', …], where ~ stands for white space, ~? for optional
 white space and $ for the end of what is said: of the text, or before an emoji, a hashtag or a sign that parts; besides
-`negation` and `reminder` (language = "words") and `tags` (kind = "hashtags").
+`negation`, `subject`, `saying` and `reminder` (language = "words") and `tags` (kind = "hashtags").
 """
 
 import re
@@ -17,7 +17,7 @@ from tiktokd.errors import ConfigError
 from tiktokd.plugins import LoadContext
 from tiktokd.texts import IN_WORD, CallMatch, Passage, hashtags
 
-OTHER_TABLES = frozenset({"negation", "reminder", "tags"})
+OTHER_TABLES = frozenset({"negation", "subject", "saying", "reminder", "tags"})
 UNSPACED = frozenset({"ja", "ko", "zh"})
 """Written without spaces or with endings that hang on: no word borders."""
 INFLECTED = frozenset({"tr", "pl", "ru", "ar", "hi", "id"})
@@ -46,6 +46,16 @@ LINKS = frozenset(
 )
 BEGINS = re.compile(rf"{PARTS[:-1]}.!?,…。！？]")
 WORD = re.compile(rf"[{IN_WORD}']+")
+TO = frozenset({"to", "zu", "de", "à", "a", "di"})
+"""What may stand between a verb and a call in the infinitive: "I want to follow my dreams"."""
+BETWEEN = frozenset({
+    "always", "also", "just", "still", "only", "really", "often", "usually", "sometimes", "even", "can", "could", "do",
+    "did", "will", "would", "must", "should", "immer", "auch", "nur", "oft", "toujours", "aussi", "siempre", "también",
+    "sempre", "também", "anche", "zawsze", "też", "всегда", "тоже",
+})  # fmt: skip
+"""May stand between who does something and the verb."""
+ASKED = frozenset({"you", "u", "ya", "y'all", "guys", "everyone", "euch", "dich", "vous", "te", "ustedes", "você"})
+"""Who is asked: "I want you to follow me" is a call whoever asks."""
 LOOK_BACK_WORDS = 3
 """A negation counts this many words before a call."""
 
@@ -69,6 +79,10 @@ class Phrases:
     """What to search in text that was read off the picture."""
     scripts: Mapping[str, re.Pattern[str]]
     negations: Mapping[str, frozenset[str]]
+    subjects: Mapping[str, frozenset[str]]
+    """Words for who does something and is not asked to: "i", "they"."""
+    sayings: Mapping[str, frozenset[str]]
+    """Verbs that quote: what they quote is negated by any negation of the clause."""
     reminders: frozenset[str]
     tags: Mapping[str, frozenset[str]]
     """Kind → hashtags in lower case."""
@@ -127,12 +141,18 @@ def build(table: Mapping[str, Any], file: str | Path, *, glued: bool = False) ->
             patterns=patterns,
             read_patterns=_patterns(file, lists, glued=True) if glued else patterns,
             scripts={lang: re.compile(_script(base_of(lang))) for lang in spoken},
-            negations={lang: frozenset(words.split()) for lang, words in table.get("negation", {}).items()},
+            negations=_words(table, "negation"),
+            subjects=_words(table, "subject"),
+            sayings=_words(table, "saying"),
             reminders=frozenset(table.get("reminder", {}).get("all", "").split()),
             tags={kind: frozenset(words.split()) for kind, words in table.get("tags", {}).items()},
         )
     except (AttributeError, TypeError, re.error) as exc:
         raise ConfigError(f"{file}: every table is language = ['pattern', …]: {exc}") from exc
+
+
+def _words(table: Mapping[str, Any], kind: str) -> dict[str, frozenset[str]]:
+    return {lang: frozenset(words.split()) for lang, words in table.get(kind, {}).items()}
 
 
 def _script(lang: str) -> str:
@@ -154,7 +174,7 @@ def search_all(model: Phrases, passage: Passage) -> list[CallMatch]:
             continue
         for match in pattern.finditer(text):
             if match.end() > match.start() and (to_the_end.match(text, match.start()) or _begins(text, match)):
-                negated = _negated(model, lang, text, match.start())
+                negated = _negated(model, lang, text, match)
                 _put(places.setdefault((kind, negated), []), (match.start(), match.end(), lang))
     found = [
         (
@@ -200,16 +220,45 @@ def _put(taken: list[tuple[int, int, str]], place: tuple[int, int, str]) -> None
     taken.append(place)
 
 
-def _negated(model: Phrases, lang: str, text: str, start: int) -> bool:
-    clause = re.split(r"[.!?,;:…。！？、]", text[:start])[-1].lower()
+def _negated(model: Phrases, lang: str, text: str, match: re.Match[str]) -> bool:
+    """Return whether a match is no call: after a negation, or told of somebody and asked of nobody."""
+
+    def told(table: Mapping[str, frozenset[str]]) -> frozenset[str]:
+        return table.get(lang, table.get(base_of(lang), frozenset()))
+
+    clause = re.split(r"[.!?,;:…。！？、]", text[: match.start()])[-1].lower()
     above, _, line = clause.rpartition("\n")
+    negations, subjects = told(model.negations), told(model.subjects)
+    if base_of(lang) in UNSPACED:
+        return line.strip() in subjects or line.rstrip().endswith(tuple(negations))
     # A line is a clause of its own, unless the one above ends with a negation: "Please Don't / Share This".
-    words = [*WORD.findall(above)[-1:], *WORD.findall(line)]
+    here = WORD.findall(line)
+    words = [*WORD.findall(above)[-1:], *here]
     before = words[-LOOK_BACK_WORDS:]
     if any(word in model.reminders for word in before):
         return False
-    negations = model.negations.get(lang, model.negations.get(base_of(lang), ()))
-    return any(word in negations for word in before)
+    quoted = words if any(word in told(model.sayings) for word in before) else before
+    return any(word in negations for word in quoted) or _is_told(here, match.group().lower().split()[0], subjects)
+
+
+def _is_told(before: Sequence[str], first: str, subjects: frozenset[str]) -> bool:
+    """Return whether somebody does what a phrase names, and nobody is asked to: "i follow", "they like and follow".
+
+    Args:
+        before: words of the clause before the phrase.
+        first: its first word.
+    """
+    and_, to = LINKS - subjects, TO - subjects
+    links = [first, *before[-1:]]
+    rest = [*before[:-1]] if before and before[-1] in and_ | to else [*before]
+    if any(word in to for word in links):  # "I want to follow", not "I want you to follow"
+        last = rest[-LOOK_BACK_WORDS:]
+        return any(word in subjects for word in last) and not any(word in ASKED for word in last)
+    if any(word in and_ for word in links):
+        return len(rest) >= 2 and rest[-2] in subjects
+    while rest and rest[-1] in BETWEEN:
+        rest.pop()
+    return bool(rest) and rest[-1] in subjects
 
 
 def _patterns(

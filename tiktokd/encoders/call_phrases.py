@@ -3,9 +3,12 @@
 The lists are `data/calls_to_action.toml`, or the user's own. One `CallMatch` per kind and place, in reading order; a
 call after a negation in the same clause is marked as negated, one after a reminder ("don't forget to") is not. In the
 picture phrases are also found where the reader lost a space between their words ("Linkin bio"). A call may be all that
-is said: alone, before an emoji or a hashtag, or on a line of its own.
+is said: alone, before an emoji or a hashtag, or on a line of its own. What somebody does is none ("i follow my dreams",
+"they like and subscribe", "she wants to save this for later"): a pronoun before it says so, or "who".
 
-Bad at: reported speech ("he said follow me"), lyrics, irony, calls in other words than those of the lists.
+Bad at: reported speech without a negation ("he said follow me"), people called by a noun ("my mother shares this
+video", in languages whose verb is then the same), what is refused after the verb other than in Korean and Turkish,
+lyrics, irony, calls in other words than those of the lists.
 """
 
 from collections.abc import Sequence

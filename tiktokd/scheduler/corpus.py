@@ -151,6 +151,8 @@ class Corpus:
             envelope = _unavailable(envelope, failed)
         elif meaning is not None:
             envelope = corpus_semantic.fill(envelope, meaning, near)
+        else:
+            envelope = _with(envelope, {"unknown": {"embedding_space": corpus_semantic.lack(signals)}})
         return envelope, [*prints, *([corpus_semantic.to_print(meaning, seq_of(claim))] if meaning is not None else [])]
 
     def _near(self, meaning: corpus_semantic.Meaning, claim: Claim) -> list[corpus_semantic.Near]:
@@ -278,7 +280,12 @@ def _known(
 
 
 def _with(envelope: Envelope, fields: Mapping[str, JsonValue]) -> Envelope:
-    return envelope.model_copy(update={"summary": {**envelope.summary, **fields}})
+    """Return a result with these fields; those that it called unknown and that are known now are so no longer."""
+    summary = {**envelope.summary, **fields}
+    told = [each.get("unknown") for each in (envelope.summary, fields)]
+    if reasons := {name: why for each in told if isinstance(each, dict) for name, why in each.items()}:
+        summary["unknown"] = {name: why for name, why in reasons.items() if summary.get(name) is None}
+    return envelope.model_copy(update={"summary": summary})
 
 
 def _unavailable(envelope: Envelope, error: Exception) -> Envelope:

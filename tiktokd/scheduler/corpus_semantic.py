@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from pydantic import JsonValue
 
 from tiktokd.model import Envelope, ModelUsed
-from tiktokd.plugins import MODELS
+from tiktokd.plugins import ABSENT, MODELS
 from tiktokd.scheduler import schema, store_corpus
 from tiktokd.scheduler.corpus_kind import CANDIDATES, kind_of_space
 from tiktokd.scheduler.corpus_sketch import SketchIndex
@@ -97,6 +97,11 @@ def read(signals: Mapping[str, Mapping[str, Any]]) -> Meaning | None:
     )
 
 
+def lack(signals: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return why a video has no embedding."""
+    return str(signals.get(ABSENT + ENCODER, {}).get("reason", "no_sources"))
+
+
 def _frames(raw: bytes) -> NDArray[np.uint64]:
     return np.frombuffer(raw, "<u8").reshape(-1, WORDS)
 
@@ -168,6 +173,8 @@ def fill(envelope: Envelope, meaning: Meaning, near: Sequence[Near]) -> Envelope
         for each in near
         if each.row.id not in listed
     ]
-    summary = {**envelope.summary, "matches": matches, "embedding_space": meaning.space}
+    unknown = cast(Mapping[str, JsonValue], envelope.summary.get("unknown", {}))
+    unknown = {name: why for name, why in unknown.items() if name != "embedding_space"}
+    summary = {**envelope.summary, "matches": matches, "embedding_space": meaning.space, "unknown": unknown}
     models = [*envelope.models, *(model for model in meaning.models if model not in envelope.models)]
     return envelope.model_copy(update={"summary": summary, "tier": "full", "models": models})
