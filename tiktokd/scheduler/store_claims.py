@@ -200,7 +200,7 @@ def _merged(conn: Connection, seq: int, results: Mapping[str, Any], *, asked: Co
     """Return the results of single analyzers among those that are stored; the row is no rerun any more.
 
     What was asked for once more belongs to the video from now on: doing everything anew must not lose it. One that ran
-    only because another reads it does not replace a result by the message that its model or a GPU is missing.
+    only because another reads it does not replace what is stored by the message that its model or a GPU is missing.
     """
     values: dict[str, Any] = {"rerun": None}
     wanted = conn.scalar(sa.select(_queue.c.analyzers).where(_queue.c.seq == seq))
@@ -209,13 +209,14 @@ def _merged(conn: Connection, seq: int, results: Mapping[str, Any], *, asked: Co
     conn.execute(sa.update(_queue).where(_queue.c.seq == seq).values(values))
     row = conn.execute(_RESULTS, {"of": seq}).first()
     stored: dict[str, Json] = {name: mapping(getattr(row, name)) if row else {} for name in results}
-    vain = {n for n, e in results["outputs"].items() if n not in asked and e.was_impossible()} & _usable(stored)
+    vain = {n for n, e in results["outputs"].items() if n not in asked and e.was_impossible()} & _told(stored)
     new = {**results, "outputs": {n: e for n, e in results["outputs"].items() if n not in vain}}
     return {name: {**stored[name], **new[name]} for name in results}
 
 
-def _usable(stored: Mapping[str, Json]) -> set[str]:
-    return {name for name, each in stored["outputs"].items() if mapping(each).get("status") in ("ok", "partial")}
+def _told(stored: Mapping[str, Json]) -> set[str]:
+    """Return the analyzers with a stored result that is no error."""
+    return {name for name, each in stored["outputs"].items() if mapping(each).get("status", "error") != "error"}
 
 
 @cache
